@@ -1,0 +1,37 @@
+"""The Celery application: queues, routes, and what happens on a clock.
+
+Messages only wake workers: whose work something is stands in the database (a lease, an outbox row), so a message that
+is lost, late or delivered twice changes nothing.
+"""
+
+from __future__ import annotations
+
+import os
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "codeservices.settings")
+
+app = Celery("codeservices")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.conf.update(
+    task_default_queue="default",
+    task_routes={"builds.tasks.run_build": {"queue": "builds"}},
+    task_ignore_result=True,
+    task_acks_late=True,
+    task_reject_on_worker_lost=False,
+    worker_prefetch_multiplier=1,
+    worker_hijack_root_logger=False,
+    broker_connection_retry_on_startup=True,
+    # Publishing must not hang a page while Redis is away; the sweeps below send what was not sent.
+    broker_transport_options={"socket_timeout": 10, "socket_connect_timeout": 3, "visibility_timeout": 3600},
+    task_publish_retry_policy={"max_retries": 2, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.5},
+    timezone="UTC",
+    beat_schedule={
+        "deliver-recorded-pushes": {"task": "repos.tasks.deliver_recorded_pushes", "schedule": 15.0},
+        "recover-begun-pushes": {"task": "repos.tasks.recover_pushes", "schedule": 60.0},
+        "end-expired-leases": {"task": "builds.tasks.end_expired_leases", "schedule": 5.0},
+        "requeue-builds": {"task": "builds.tasks.requeue_builds", "schedule": 15.0},
+    },
+)
+app.autodiscover_tasks()

@@ -1,0 +1,43 @@
+"""Which principal is asking, for requests of a browser's session.
+
+The AWS endpoint (`aws/views.py`) and the git program (`repos/git_http.py`) authenticate their own requests through
+`credentials.py`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.backends import BaseBackend
+from django.http import HttpRequest
+
+from codeservices.iam.models import User
+from codeservices.iam.principal import Principal
+
+
+class SessionBackend(BaseBackend):
+    """Django's authentication by name and sign-in password."""
+
+    def authenticate(
+        self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
+    ) -> User | None:
+        if not username or password is None:
+            return None
+        user = User.objects.filter(name__iexact=username).first()
+        if user is None:
+            # The same work as for a wrong password, so that the time tells nothing.
+            User().set_password(password)
+            return None
+        return user if user.check_password(password) and user.is_active else None
+
+    def get_user(self, user_id: int) -> User | None:
+        return User.objects.filter(pk=user_id, is_active=True).first()
+
+
+def principal_of(request: HttpRequest) -> Principal:
+    """The principal of a browser's request."""
+    user = request.user
+    if isinstance(user, User):
+        return user.principal
+    return Principal.anonymous(settings.ACCOUNT_ID)

@@ -1,0 +1,142 @@
+"""Issue, check and revoke credentials. The only code that sees a secret.
+
+Rules of who may do it stand in `users.py`; quotas stand here, beside what they bound.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from codeservices.errors import LimitExceeded
+from codeservices.iam import secrets
+from codeservices.iam.models import AccessKey, CredentialStatus, GitCredential, User
+from codeservices.iam.principal import Principal
+
+# IAM and AWS STS quotas: two access keys a user, two service-specific credentials a user and service.
+MAX_ACCESS_KEYS = 2
+MAX_GIT_CREDENTIALS = 2
+# "Last used" is for people: writing it once a minute spares a write for every git request.
+_LAST_USED_GRAIN = timedelta(minutes=1)
+_SIGNED_PASSWORD = re.compile(r"\d{8}T\d{6}Z[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class AccessKeyCredential:
+    """What is needed to verify a signature, and who signed."""
+
+    access_key_id: str
+    secret: str
+    principal: Principal
+    is_active: bool
+    session_token: str | None = None
+    expires_at: datetime | None = None
+
+
+@transaction.atomic
+def issue_access_key(user: User) -> tuple[AccessKey, str]:
+    """A new active key and its secret, which can't be shown again; raises LimitExceeded at the third."""
+    User.objects.select_for_update().get(pk=user.pk)
+    if user.access_keys.count() >= MAX_ACCESS_KEYS:
+        raise LimitExceeded(
+            f"User {user.name} has {MAX_ACCESS_KEYS} access keys already; delete one first.", code="LimitExceeded"
+        )
+    secret = secrets.new_secret_access_key()
+    return AccessKey.objects.create(user=user, encrypted_secret=secrets.seal(secret)), secret
+
+
+@transaction.atomic
+def issue_git_credential(user: User) -> tuple[GitCredential, str]:
+    """A new git user name with its password, which can't be shown again; raises LimitExceeded at the third."""
+    User.objects.select_for_update().get(pk=user.pk)
+    taken = set(user.git_credentials.values_list("service_user_name", flat=True))
+    if len(taken) >= MAX_GIT_CREDENTIALS:
+        raise LimitExceeded(
+            f"User {user.name} has {MAX_GIT_CREDENTIALS} git credentials already; delete one first.",
+            code="LimitExceeded",
+        )
+    names = (f"{user.name}{suffix}-at-{settings.ACCOUNT_ID}" for suffix in ("", "+1", "+2"))
+    name = next(name for name in names if name not in taken)
+    password = secrets.new_git_password()
+    credential = GitCredential.objects.create(
+        user=user, service_user_name=name, password_hash=secrets.keyed_hash(password)
+    )
+    return credential, password
+
+
+def reset_git_credential(credential: GitCredential) -> str:
+    """A new password under the same id and user name; the old one stops working at once."""
+    password = secrets.new_git_password()
+    credential.password_hash = secrets.keyed_hash(password)
+    credential.save(update_fields=["password_hash"])
+    return password
+
+
+def find_access_key(access_key_id: str) -> AccessKeyCredential | None:
+    """The key with its secret, or None where there is none. An inactive key or user is told by `is_active`."""
+    key = AccessKey.objects.select_related("user").filter(access_key_id=access_key_id).first()
+    if key is None:
+        return None
+    principal = Principal(
+        "user",
+        key.user.arn,
+        settings.ACCOUNT_ID,
+        key.user.user_id,
+        key.user.name,
+        user_pk=key.user.pk,
+        access_key_id=key.access_key_id,
+    )
+    is_active = key.status == CredentialStatus.ACTIVE and key.user.is_active
+    return AccessKeyCredential(key.access_key_id, secrets.unseal(key.encrypted_secret), principal, is_active)
+
+
+def touch_access_key(access_key_id: str, service: str, region: str) -> None:
+    """Remember when and for what a key was last used."""
+    now = timezone.now()
+    AccessKey.objects.filter(access_key_id=access_key_id).exclude(
+        last_used_at__gt=now - _LAST_USED_GRAIN, last_used_service=service, last_used_region=region
+    ).update(last_used_at=now, last_used_service=service, last_used_region=region)
+
+
+def authenticate_basic(username: str, password: str, *, path: str, hosts: Iterable[str]) -> Principal | None:
+    """Who the user name and password of a git request belong to; None for anything wrong, whatever it was.
+
+    Args:
+        username: A git credential's user name, or an access key id (with %SESSIONTOKEN for temporary keys).
+        password: The generated password, or a signature made by `aws codecommit credential-helper`.
+        path: The request's path without what git appends, for signatures.
+        hosts: The host names that a signature may have been made for, with and without the port.
+    """
+    if _SIGNED_PASSWORD.fullmatch(password):
+        return _authenticate_signed(username, password, path, hosts)
+    credential = GitCredential.objects.select_related("user").filter(service_user_name=username).first()
+    stored = credential.password_hash if credential else secrets.keyed_hash("")
+    if not secrets.matches(password, stored) or credential is None:
+        return None
+    if credential.status != CredentialStatus.ACTIVE or not credential.user.is_active:
+        return None
+    now = timezone.now()
+    if credential.last_used_at is None or now - credential.last_used_at > _LAST_USED_GRAIN:
+        GitCredential.objects.filter(pk=credential.pk).update(last_used_at=now)
+    return credential.user.principal
+
+
+def _authenticate_signed(username: str, password: str, path: str, hosts: Iterable[str]) -> Principal | None:
+    from codeservices.aws import sigv4
+
+    access_key_id, _, session_token = username.partition("%")
+    key = find_access_key(access_key_id)
+    if key is None or not key.is_active or (key.session_token or "") != session_token:
+        return None
+    if not sigv4.verify_git_password(
+        password, secret=key.secret, path=path, hosts=tuple(hosts), regions=(settings.REGION,), now=timezone.now()
+    ):
+        return None
+    touch_access_key(access_key_id, "codecommit", settings.REGION)
+    return key.principal

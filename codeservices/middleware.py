@@ -1,0 +1,112 @@
+"""Around every Django request: its id, its principal, its audit act, its security headers, and errors as pages."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import uuid
+from collections.abc import Callable
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from codeservices import logs
+from codeservices.audit.record import RequestInfo, act, current_act
+from codeservices.errors import ServiceError
+from codeservices.http import is_partial
+from codeservices.iam.backends import principal_of
+
+logger = logging.getLogger("codeservices.access")
+
+Next = Callable[[HttpRequest], HttpResponse]
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'"
+)
+# Health is asked by load balancers, which come over plain HTTP and carry no credentials.
+_OPEN_PATHS = ("/healthz", "/readyz")
+
+
+def is_loopback(address: str) -> bool:
+    """Whether a client's address is this machine's own."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    mapped = getattr(parsed, "ipv4_mapped", None)
+    return (mapped or parsed).is_loopback
+
+
+class RequestMiddleware:
+    """The outermost: request id, plain-HTTP guard, security headers, one access line a request."""
+
+    def __init__(self, get_response: Next) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        request.request_id = str(uuid.uuid4())  # type: ignore[attr-defined]
+        request.info = RequestInfo(  # type: ignore[attr-defined]
+            request_id=request.request_id,  # type: ignore[attr-defined]
+            source_ip=request.META.get("REMOTE_ADDR") or "127.0.0.1",
+            user_agent=request.headers.get("User-Agent", ""),
+            via="console",
+            is_secure=request.is_secure(),
+        )
+        if request.method == "POST" and request.path == "/":
+            request.urlconf = "codeservices.aws.urls"
+        token = logs.request_id.set(request.request_id)  # type: ignore[attr-defined]
+        try:
+            response = self._guarded(request)
+            response["X-Request-Id"] = request.request_id  # type: ignore[attr-defined]
+            response.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+            response.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
+            if request.is_secure():
+                for cookie in response.cookies.values():
+                    cookie["secure"] = True
+            if not request.path.startswith(("/static/", *_OPEN_PATHS)):
+                logger.info("%s %s %s", request.method, request.path, response.status_code)
+            return response
+        finally:
+            logs.request_id.reset(token)
+
+    def _guarded(self, request: HttpRequest) -> HttpResponse:
+        info: RequestInfo = request.info  # type: ignore[attr-defined]
+        if info.is_secure or is_loopback(info.source_ip) or request.path in _OPEN_PATHS:
+            return self.get_response(request)
+        return HttpResponse(
+            "Credentials are not taken over plain HTTP from another machine. "
+            f"Use https on port {settings.HTTPS_PORT}, or set CODESERVICES_TRUST_PROXY_TLS=yes behind a TLS proxy.\n",
+            status=403,
+            content_type="text/plain; charset=utf-8",
+        )
+
+
+class PrincipalMiddleware:
+    """Who asks, and one audited act around the view; a ServiceError becomes a page or, for htmx, a fragment."""
+
+    def __init__(self, get_response: Next) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        request.principal = principal_of(request)  # type: ignore[attr-defined]
+        with act(request.principal, request.info):  # type: ignore[attr-defined]
+            response = self.get_response(request)
+        if getattr(request, "htmx", False) or "HX-Request" in request.headers:
+            response["Vary"] = ", ".join(filter(None, [response.get("Vary", ""), "HX-Request"]))
+        return response
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        current = current_act()
+        if current is not None:
+            current.fail(error)
+        if isinstance(error, ServiceError):
+            return error_response(request, error)
+        return None
+
+
+def error_response(request: HttpRequest, error: ServiceError) -> HttpResponse:
+    """The page or fragment that tells a person what went wrong."""
+    template = "_error.html" if is_partial(request) else "error.html"
+    return render(request, template, {"error": error, "request_id": request.request_id}, status=error.status)  # type: ignore[attr-defined]

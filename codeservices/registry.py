@@ -1,0 +1,84 @@
+"""What apps register in `ready()`, so that `codeservices` shows it without importing them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from codeservices.iam.principal import Principal
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A part of the dashboard: a template and the function that makes its context for a principal."""
+
+    name: str
+    template: str
+    context: Callable[[Principal], dict[str, Any]]
+    order: int = 100
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """One line of the quick search: what kind of thing, its title, where it leads, and a second line."""
+
+    kind: str
+    title: str
+    url: str
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class SearchSource:
+    """Finds what a principal may see by a few typed letters, at most `limit` of them."""
+
+    name: str
+    find: Callable[[Principal, str, int], Iterable[SearchResult]]
+
+
+@dataclass(frozen=True)
+class HealthCheck:
+    """Answers None when the part works, else one sentence that says what is wrong.
+
+    An advisory check is shown by /readyz without turning it into 503.
+    """
+
+    name: str
+    check: Callable[[], str | None]
+    is_advisory: bool = False
+
+
+@dataclass(frozen=True)
+class Meter:
+    """Figures for /metrics: rows of (metric name, help, labels, value)."""
+
+    name: str
+    read: Callable[[], Iterable[tuple[str, str, dict[str, str], float]]]
+
+
+panels: list[Panel] = []
+search_sources: list[SearchSource] = []
+health_checks: list[HealthCheck] = []
+meters: list[Meter] = []
+
+
+def register_panel(panel: Panel) -> None:
+    """Add a dashboard panel; panels are shown by their order."""
+    panels.append(panel)
+    panels.sort(key=lambda one: one.order)
+
+
+def register_search_source(source: SearchSource) -> None:
+    """Add a source to the quick search."""
+    search_sources.append(source)
+
+
+def register_health_check(check: HealthCheck) -> None:
+    """Add a line to /readyz."""
+    health_checks.append(check)
+
+
+def register_meter(meter: Meter) -> None:
+    """Add figures to /metrics."""
+    meters.append(meter)

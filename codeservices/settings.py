@@ -1,0 +1,200 @@
+"""Every setting of the installation. Each is read from the environment through env.py; the README lists them all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import dj_database_url
+from cryptography.fernet import Fernet
+
+from codeservices import keys
+from codeservices.env import SettingError, env_bool, env_int, env_list, env_secret, env_str
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# ---- State ---------------------------------------------------------------------------------------------------------
+VAR = Path(env_str("CODESERVICES_VAR", str(BASE_DIR / "var"))).absolute()
+GIT_ROOT = VAR / "git"
+OBJECTS_ROOT = VAR / "objects"
+CACHE_ROOT = VAR / "cache"
+RUN_ROOT = VAR / "run"
+LOGS_ROOT = VAR / "logs"
+TLS_ROOT = VAR / "tls"
+KEYS_ROOT = VAR / "keys"
+
+DEBUG = env_bool("CODESERVICES_DEBUG", False)
+SECRET_KEY = env_secret("CODESERVICES_SECRET_KEY") or keys.load_or_create(KEYS_ROOT / "secret_key", keys.new_secret_key)
+MASTER_KEY = env_secret("CODESERVICES_MASTER_KEY") or keys.load_or_create(KEYS_ROOT / "master_key", keys.new_master_key)
+try:
+    Fernet(MASTER_KEY)
+except ValueError as error:
+    raise SettingError("CODESERVICES_MASTER_KEY must be 32 random bytes in URL-safe base64.") from error
+
+# ---- Identity: one installation is one account and one region --------------------------------------------------------
+ACCOUNT_ID = env_str("CODESERVICES_ACCOUNT_ID") or keys.load_or_create(KEYS_ROOT / "account_id", keys.new_account_id)
+REGION = env_str("CODESERVICES_REGION", "us-east-1")
+if not (len(ACCOUNT_ID) == 12 and ACCOUNT_ID.isdigit()):
+    raise SettingError(f"CODESERVICES_ACCOUNT_ID must be 12 digits, not “{ACCOUNT_ID}”.")
+
+# ---- Addresses -------------------------------------------------------------------------------------------------------
+BASE_URL = env_str("CODESERVICES_BASE_URL").rstrip("/")
+HTTP_HOST = env_str("CODESERVICES_HTTP_HOST", "127.0.0.1")
+HTTP_PORT = env_int("CODESERVICES_HTTP_PORT", 8000, minimum=1, maximum=65535)
+HTTPS_HOST = env_str("CODESERVICES_HTTPS_HOST", "0.0.0.0")  # noqa: S104  HTTPS is meant to be reached from outside
+HTTPS_PORT = env_int("CODESERVICES_HTTPS_PORT", 8443, minimum=1, maximum=65535)
+WEB_PROCESSES = env_int("CODESERVICES_WEB_PROCESSES", 2, minimum=1, maximum=64)
+ALLOWED_HOSTS = list(env_list("CODESERVICES_ALLOWED_HOSTS", ("*",)))
+# Credentials over plain HTTP are refused from anything but loopback unless a proxy in front speaks TLS for us.
+TRUST_PROXY_TLS = env_bool("CODESERVICES_TRUST_PROXY_TLS", False)
+if TRUST_PROXY_TLS:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+OUTBOUND_ALLOW = env_list("CODESERVICES_OUTBOUND_ALLOW")
+
+# ---- Builds ----------------------------------------------------------------------------------------------------------
+DOCKER_HOST = env_str("DOCKER_HOST")
+BUILD_CONCURRENCY = env_int("CODESERVICES_BUILD_CONCURRENCY", 2, minimum=1, maximum=256)
+BUILD_CA_BUNDLE = env_str("CODESERVICES_BUILD_CA_BUNDLE", env_str("SSL_CERT_FILE"))
+# A worker renews its lease every third of this time; a build whose lease ran out has lost its worker.
+LEASE_SECONDS = env_int("CODESERVICES_LEASE_SECONDS", 30, minimum=3, maximum=3600)
+
+# ---- Git -------------------------------------------------------------------------------------------------------------
+GIT_CONCURRENCY = env_int("CODESERVICES_GIT_CONCURRENCY", 2 * (os.cpu_count() or 2), minimum=1, maximum=1024)
+GIT_MAX_PUSH_BYTES = env_int("CODESERVICES_GIT_MAX_PUSH_BYTES", 8 * 1024**3, minimum=1024)
+
+# ---- Django ----------------------------------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_htmx",
+    "codeservices",
+    "codeservices.iam",
+    "codeservices.audit",
+    "repos",
+    "builds",
+]
+MIDDLEWARE = [
+    "codeservices.middleware.RequestMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "codeservices.middleware.PrincipalMiddleware",
+]
+ROOT_URLCONF = "codeservices.urls"
+ASGI_APPLICATION = "codeservices.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+
+# ---- Database --------------------------------------------------------------------------------------------------------
+DATABASE_URL = env_secret("DATABASE_URL")
+if DATABASE_URL:
+    DATABASES = {"default": dj_database_url.parse(DATABASE_URL, conn_max_age=60, conn_health_checks=True)}
+else:
+    DATABASES = {
+        "default": {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": str(VAR / "db.sqlite3"),
+            "OPTIONS": {
+                "transaction_mode": "IMMEDIATE",
+                "timeout": 20,
+                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
+            },
+        }
+    }
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# ---- Redis: broker, live log streams, cache --------------------------------------------------------------------------
+REDIS_URL = env_secret("REDIS_URL") or f"unix://{RUN_ROOT / 'redis.sock'}"
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+
+# ---- Objects and static files ----------------------------------------------------------------------------------------
+STORAGES = {
+    "default": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": OBJECTS_ROOT, "file_permissions_mode": 0o600, "directory_permissions_mode": 0o700},
+    },
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+STATIC_URL = "/static/"
+STATIC_ROOT = VAR / "cache" / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+WHITENOISE_MAX_AGE = 3600
+
+# ---- Sign-in and sessions --------------------------------------------------------------------------------------------
+AUTH_USER_MODEL = "iam.User"
+AUTHENTICATION_BACKENDS = ["codeservices.iam.backends.SessionBackend"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "/sign-in/"
+LOGIN_REDIRECT_URL = "/"
+SESSION_COOKIE_NAME = "codeservices_session"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = 14 * 24 * 3600
+CSRF_COOKIE_NAME = "codeservices_csrf"
+CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_FAILURE_VIEW = "codeservices.console.views.csrf_failure"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+# The largest body that Django reads whole: an API commit carries 7 MB of content as base64. Git never passes here.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 16 * 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 5000
+
+# ---- Celery ----------------------------------------------------------------------------------------------------------
+CELERY_BROKER_URL = (
+    f"redis+socket://{REDIS_URL.removeprefix('unix://')}" if REDIS_URL.startswith("unix://") else REDIS_URL
+)
+
+# ---- Language, time, logs --------------------------------------------------------------------------------------------
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = True
+LOG_LEVEL = env_str("CODESERVICES_LOG_LEVEL", "INFO")
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"()": "codeservices.logs.LineFormatter"}},
+    "filters": {"request_id": {"()": "codeservices.logs.RequestIdFilter"}},
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]},
+    },
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+    "loggers": {
+        "django.server": {"handlers": ["stderr"], "level": LOG_LEVEL, "propagate": False},
+        "django.request": {"level": "ERROR"},
+        "dulwich": {"level": "ERROR"},
+    },
+}

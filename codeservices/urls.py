@@ -1,0 +1,31 @@
+"""Mounts each app. API requests, `POST /`, have a URL configuration of their own (see RequestMiddleware)."""
+
+from django.contrib import admin
+from django.contrib.auth.decorators import login_not_required
+from django.urls import include, path
+from django.views.generic.base import RedirectView
+
+from codeservices import health
+
+admin.site.site_header = "Code Services"
+admin.site.site_title = "Code Services"
+admin.site.index_title = "Administration"
+
+urlpatterns = [
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+    path("metrics", health.metrics, name="metrics"),
+    # One place signs people in: the admin's own form would pass by the audit trail.
+    path("admin/login/", login_not_required(RedirectView.as_view(pattern_name="iam:sign_in", query_string=True))),
+    path("admin/", admin.site.urls),
+    path("", include("codeservices.console.urls")),
+    path("", include("codeservices.iam.urls")),
+    path("", include("codeservices.audit.urls")),
+    path("", include("repos.urls")),
+    path("", include("builds.urls")),
+]
+
+handler400 = "codeservices.console.views.bad_request"
+handler403 = "codeservices.console.views.forbidden"
+handler404 = "codeservices.console.views.not_found"
+handler500 = "codeservices.console.views.server_error"
