@@ -1,0 +1,14 @@
+from django.apps import AppConfig
+
+
+class BuildsConfig(AppConfig):
+    name = "builds"
+    verbose_name = "Builds"
+
+    def ready(self) -> None:
+        from builds import aws, health, panels, triggers
+
+        aws.register()
+        health.register()
+        panels.register()
+        triggers.connect()

@@ -1,0 +1,230 @@
+"""Build projects, builds with their phases and artifacts, and where a build's log lies.
+
+`source`, `artifacts` and `environment` hold the API's own structures (ProjectSource, ProjectArtifacts,
+ProjectEnvironment with environmentVariables): a build keeps a copy of what it ran with, whatever its project becomes.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from codeservices.iam import arn
+
+
+class Status(models.TextChoices):
+    """CodeBuild's StatusType."""
+
+    IN_PROGRESS = "IN_PROGRESS", "In progress"
+    SUCCEEDED = "SUCCEEDED", "Succeeded"
+    FAILED = "FAILED", "Failed"
+    FAULT = "FAULT", "Fault"
+    TIMED_OUT = "TIMED_OUT", "Timed out"
+    STOPPED = "STOPPED", "Stopped"
+
+
+class PhaseType(models.TextChoices):
+    """CodeBuild's BuildPhaseType, in the order in which phases come."""
+
+    SUBMITTED = "SUBMITTED", "Submitted"
+    QUEUED = "QUEUED", "Queued"
+    PROVISIONING = "PROVISIONING", "Provisioning"
+    DOWNLOAD_SOURCE = "DOWNLOAD_SOURCE", "Download source"
+    INSTALL = "INSTALL", "Install"
+    PRE_BUILD = "PRE_BUILD", "Pre-build"
+    BUILD = "BUILD", "Build"
+    POST_BUILD = "POST_BUILD", "Post-build"
+    UPLOAD_ARTIFACTS = "UPLOAD_ARTIFACTS", "Upload artifacts"
+    FINALIZING = "FINALIZING", "Finalizing"
+    COMPLETED = "COMPLETED", "Completed"
+
+
+class Project(models.Model):
+    """What to build, where, and what to keep of it."""
+
+    name = models.CharField(max_length=150, unique=True)
+    description = models.CharField(max_length=255, blank=True)
+    source = models.JSONField()
+    source_version = models.CharField(max_length=256, blank=True)
+    artifacts = models.JSONField()
+    environment = models.JSONField()
+    cache = models.JSONField(default=dict, blank=True)
+    logs_config = models.JSONField(default=dict, blank=True)
+    service_role_arn = models.CharField(max_length=600)
+    timeout_minutes = models.PositiveIntegerField(default=60)
+    queued_timeout_minutes = models.PositiveIntegerField(default=480)
+    tags = models.JSONField(default=list, blank=True)
+    # Counts up for ever, so that a build number is never used twice.
+    last_build_number = models.PositiveIntegerField(default=0, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def arn(self) -> str:
+        return arn.project_arn(settings.REGION, settings.ACCOUNT_ID, self.name)
+
+    @property
+    def image(self) -> str:
+        return self.environment.get("image", "")
+
+    @property
+    def compute_type(self) -> str:
+        return self.environment.get("computeType", "")
+
+    @property
+    def repository_name(self) -> str:
+        """The name of the source repository on this server, or "" for other sources."""
+        return repository_name_of(self.source)
+
+
+class Build(models.Model):
+    """One run of a project. Its status is set by builds/lifecycle.py alone."""
+
+    uuid = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
+    # Builds outlive their project, as in CodeBuild.
+    project = models.ForeignKey(Project, null=True, on_delete=models.SET_NULL, related_name="builds")
+    project_name = models.CharField(max_length=150)
+    number = models.PositiveIntegerField()
+    status = models.CharField(max_length=11, choices=Status, default=Status.IN_PROGRESS)
+    current_phase = models.CharField(max_length=16, choices=PhaseType, default=PhaseType.SUBMITTED)
+    initiator = models.CharField(max_length=300)
+    source = models.JSONField()
+    source_version = models.CharField(max_length=512, blank=True)
+    resolved_source_oid = models.CharField(max_length=64, blank=True)
+    artifacts_config = models.JSONField()
+    environment = models.JSONField()
+    cache = models.JSONField(default=dict, blank=True)
+    service_role_arn = models.CharField(max_length=600)
+    timeout_minutes = models.PositiveIntegerField(default=60)
+    queued_timeout_minutes = models.PositiveIntegerField(default=480)
+    exported_variables = models.JSONField(default=list, blank=True)
+    idempotency_token = models.CharField(max_length=128, blank=True)
+    started_at = models.DateTimeField(default=timezone.now)
+    ended_at = models.DateTimeField(null=True)
+    stop_requested_at = models.DateTimeField(null=True)
+    # Whose work it is: the worker that holds an unexpired lease, and nobody else, may write to this build.
+    lease_owner = models.CharField(max_length=128, blank=True)
+    lease_expires_at = models.DateTimeField(null=True)
+    queued_message_at = models.DateTimeField(null=True)
+    log_line_count = models.PositiveBigIntegerField(default=0)
+    is_log_complete = models.BooleanField(default=False)
+
+    class Meta:
+        ordering = ["-pk"]
+        constraints = [models.UniqueConstraint(fields=["project", "number"], name="build_number_unique")]
+        indexes = [
+            models.Index(fields=["status", "lease_expires_at"], name="build_by_lease"),
+            models.Index(fields=["project_name", "-id"], name="build_by_project"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.project_name} #{self.number}"
+
+    @property
+    def api_id(self) -> str:
+        """The API's build id, NAME:UUID."""
+        return f"{self.project_name}:{self.uuid}"
+
+    @property
+    def arn(self) -> str:
+        return arn.build_arn(settings.REGION, settings.ACCOUNT_ID, self.project_name, str(self.uuid))
+
+    @property
+    def project_arn(self) -> str:
+        """Builds are authorized through their project's ARN."""
+        return arn.project_arn(settings.REGION, settings.ACCOUNT_ID, self.project_name)
+
+    @property
+    def is_finished(self) -> bool:
+        return self.status != Status.IN_PROGRESS
+
+    @property
+    def repository_name(self) -> str:
+        return repository_name_of(self.source)
+
+    @property
+    def duration_seconds(self) -> float:
+        """From submission to the end, or to now."""
+        return ((self.ended_at or timezone.now()) - self.started_at).total_seconds()
+
+
+class Phase(models.Model):
+    """One phase of a build, from its start."""
+
+    build = models.ForeignKey(Build, on_delete=models.CASCADE, related_name="phases")
+    phase_type = models.CharField(max_length=16, choices=PhaseType)
+    status = models.CharField(max_length=11, choices=Status, blank=True)
+    started_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    # [{"statusCode", "message"}], as the API tells them.
+    contexts = models.JSONField(default=list, blank=True)
+    first_line = models.PositiveBigIntegerField(null=True)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [models.UniqueConstraint(fields=["build", "phase_type"], name="phase_once_a_build")]
+
+    def __str__(self) -> str:
+        return f"{self.phase_type} {self.status}"
+
+    @property
+    def duration_seconds(self) -> float:
+        return ((self.ended_at or timezone.now()) - self.started_at).total_seconds()
+
+
+class Artifact(models.Model):
+    """What a build left behind, stored under `key`."""
+
+    build = models.ForeignKey(Build, on_delete=models.CASCADE, related_name="artifacts")
+    # "" for the primary artifact, else its artifactIdentifier.
+    identifier = models.CharField(max_length=128, blank=True)
+    name = models.CharField(max_length=255)
+    key = models.CharField(max_length=600)
+    size_bytes = models.PositiveBigIntegerField()
+    md5 = models.CharField(max_length=32)
+    sha256 = models.CharField(max_length=64)
+    # [{"path", "size_bytes"}] of the files inside, for the console's tree.
+    files = models.JSONField(default=list, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [models.UniqueConstraint(fields=["build", "identifier"], name="artifact_once_a_build")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class LogChunk(models.Model):
+    """A closed, immutable run of log lines in storage: the sparse index of a build's log."""
+
+    build = models.ForeignKey(Build, on_delete=models.CASCADE, related_name="log_chunks")
+    first_line = models.PositiveBigIntegerField()
+    line_count = models.PositiveIntegerField()
+    size_bytes = models.PositiveBigIntegerField()
+    key = models.CharField(max_length=600)
+
+    class Meta:
+        ordering = ["first_line"]
+        constraints = [models.UniqueConstraint(fields=["build", "first_line"], name="log_chunk_once")]
+
+    def __str__(self) -> str:
+        return f"{self.first_line}+{self.line_count}"
+
+
+def repository_name_of(source: dict[str, Any]) -> str:
+    """The repository that a CODECOMMIT source's clone URL names, or ""."""
+    if source.get("type") != "CODECOMMIT":
+        return ""
+    _, found, name = source.get("location", "").rstrip("/").rpartition("/v1/repos/")
+    return name.removesuffix(".git") if found else ""

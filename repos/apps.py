@@ -1,0 +1,12 @@
+from django.apps import AppConfig
+
+
+class ReposConfig(AppConfig):
+    name = "repos"
+    verbose_name = "Repositories"
+
+    def ready(self) -> None:
+        from repos import aws, panels
+
+        aws.register()
+        panels.register()

@@ -1,0 +1,40 @@
+"""What repositories show outside their own pages: a dashboard panel and quick search."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import islice
+from typing import Any
+
+from django.db.models import F
+from django.urls import reverse
+
+from codeservices import registry
+from codeservices.iam.authorize import is_allowed
+from codeservices.iam.principal import Principal
+from repos.models import Repository
+
+RECENT_REPOSITORIES = 8
+
+
+def register() -> None:
+    """Called once when the app is ready."""
+    registry.register_panel(registry.Panel("repositories", "repos/_recent_repositories.html", recent, order=50))
+    registry.register_search_source(registry.SearchSource("repositories", find))
+
+
+def recent(principal: Principal) -> dict[str, Any]:
+    """The repositories pushed to last, of those that the principal may look at."""
+    newest = Repository.objects.order_by(F("last_push_at").desc(nulls_last=True), "-created_at")
+    return {"repositories": list(islice(_visible(principal, newest), RECENT_REPOSITORIES))}
+
+
+def find(principal: Principal, text: str, limit: int) -> Iterable[registry.SearchResult]:
+    """Repositories whose name contains the text."""
+    for repository in islice(_visible(principal, Repository.objects.filter(name__icontains=text)), limit):
+        url = reverse("repos:repository", args=[repository.name])
+        yield registry.SearchResult("Repository", repository.name, url, repository.description)
+
+
+def _visible(principal: Principal, repositories: Iterable[Repository]) -> Iterable[Repository]:
+    return (one for one in repositories if is_allowed(principal, "codecommit:GetRepository", one.arn))

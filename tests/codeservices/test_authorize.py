@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from codeservices.audit.models import Event
+from codeservices.audit.record import RequestInfo, act
+from codeservices.errors import AccessDenied
+from codeservices.iam.authorize import authorize, is_allowed
+from codeservices.iam.models import Group, Policy, Role
+from codeservices.iam.principal import Principal
+from tests import factories
+
+REPOSITORY = "arn:aws:codecommit:us-east-1:123456789012:demo"
+INFO = RequestInfo("11111111-2222-3333-4444-555555555555", "192.0.2.7", "git/2.39.5", "git")
+
+
+def test_an_administrator_may_do_everything(alice):
+    authorize(alice.principal, "codecommit:DeleteRepository", REPOSITORY)
+
+
+def test_a_reader_may_pull_and_not_push(bob):
+    authorize(bob.principal, "codecommit:GitPull", REPOSITORY)
+    with pytest.raises(AccessDenied) as caught:
+        authorize(bob.principal, "codecommit:GitPush", REPOSITORY)
+    assert caught.value.message == (
+        "User: arn:aws:iam::123456789012:user/bob is not authorized to perform: codecommit:GitPush on resource: "
+        f"{REPOSITORY} because no identity-based policy allows the codecommit:GitPush action"
+    )
+
+
+def test_nobody_may_do_nothing(db):
+    assert not is_allowed(Principal.anonymous(), "codecommit:GitPull", REPOSITORY)
+
+
+def test_a_groups_policy_counts_for_its_users(carol):
+    group = Group.objects.create(name="readers")
+    group.policies.add(Policy.objects.get(name="AWSCodeCommitReadOnly"))
+    assert not is_allowed(carol.principal, "codecommit:GitPull", REPOSITORY)
+    carol.groups.add(group)
+    assert is_allowed(carol.principal, "codecommit:GitPull", REPOSITORY)
+
+
+def test_an_inactive_user_may_do_nothing_at_once(alice):
+    alice.is_active = False
+    alice.save()
+    assert not is_allowed(alice.principal, "codecommit:GitPull", REPOSITORY)
+
+
+def test_a_changed_document_decides_at_once(carol):
+    policy = Policy.objects.create(name="own", document=json.dumps(factories.allow("codecommit:GitPull")))
+    carol.policies.add(policy)
+    assert is_allowed(carol.principal, "codecommit:GitPull", REPOSITORY)
+    policy.document = json.dumps(factories.allow("codecommit:GitPush"))
+    policy.save()
+    assert not is_allowed(carol.principal, "codecommit:GitPull", REPOSITORY)
+
+
+def test_a_builds_role_may_clone_and_not_push(db):
+    session = Role.objects.get(name="codebuild-service-role").session("build-1")
+    assert is_allowed(session, "codecommit:GitPull", REPOSITORY)
+    assert not is_allowed(session, "codecommit:GitPush", REPOSITORY)
+
+
+def test_the_source_address_of_the_act_is_a_condition(db):
+    document = factories.allow("codecommit:GitPull")
+    document["Statement"][0]["Condition"] = {"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}}
+    dora = factories.user("dora", document=document)
+    assert not is_allowed(dora.principal, "codecommit:GitPull", REPOSITORY)
+    with act(dora.principal, INFO):
+        assert is_allowed(dora.principal, "codecommit:GitPull", REPOSITORY)
+
+
+def test_an_act_leaves_one_event_named_by_its_first_decision(alice):
+    with act(alice.principal, INFO) as current:
+        authorize(alice.principal, "codecommit:GetRepository", REPOSITORY)
+        authorize(alice.principal, "codecommit:ListBranches", REPOSITORY)
+        current.parameters["repositoryName"] = "demo"
+    event = Event.objects.get()
+    assert (event.event_name, event.event_source, event.outcome) == (
+        "GetRepository",
+        "codecommit.amazonaws.com",
+        "Success",
+    )
+    assert (event.principal_name, event.source_ip, event.is_read_only) == ("alice", "192.0.2.7", True)
+    assert event.record()["requestParameters"] == {"repositoryName": "demo"}
+    assert event.record()["requestID"] == INFO.request_id
+
+
+def test_a_denied_act_is_recorded_as_denied_with_its_resource(bob):
+    with pytest.raises(AccessDenied), act(bob.principal, INFO):
+        authorize(bob.principal, "codecommit:GitPush", REPOSITORY)
+    event = Event.objects.get()
+    assert (event.outcome, event.event_name, event.resource_arn) == ("Denied", "GitPush", REPOSITORY)
+    assert event.error_code == "AccessDeniedException"
+    assert event.record()["responseElements"] is None
+
+
+def test_an_act_that_breaks_is_recorded_without_its_insides(alice):
+    with pytest.raises(ZeroDivisionError), act(alice.principal, INFO):
+        authorize(alice.principal, "codecommit:GetRepository", REPOSITORY)
+        raise ZeroDivisionError("secret detail")
+    event = Event.objects.get()
+    assert (event.outcome, event.error_code, event.error_message) == ("Failed", "InternalFailure", "ZeroDivisionError")
+
+
+def test_an_act_in_which_nothing_was_decided_leaves_no_event(alice):
+    with act(alice.principal, INFO):
+        pass
+    assert not Event.objects.exists()

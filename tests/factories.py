@@ -1,0 +1,65 @@
+"""Rows for tests, made through the same models and services that the product uses."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from codeservices.iam.managed_policies import SERVICE_ROLE_NAME
+from codeservices.iam.models import Policy, Role, User
+from codeservices.iam.principal import Principal
+
+PASSWORD = "correct horse battery staple"
+SERVICE = Principal("service", "codeservices.amazonaws.com", "123456789012", "", "codeservices")
+
+
+def user(name: str, *policy_names: str, document: dict[str, Any] | None = None) -> User:
+    """A user that can sign in with PASSWORD, with AWS managed policies by name and one customer document."""
+    made = User(name=name)
+    made.set_password(PASSWORD)
+    made.save()
+    made.policies.add(*Policy.objects.filter(is_aws_managed=True, name__in=policy_names))
+    if document is not None:
+        made.policies.add(Policy.objects.create(name=f"{name}-policy", document=json.dumps(document)))
+    return made
+
+
+def allow(*actions: str, resource: str | list[str] = "*") -> dict[str, Any]:
+    """A policy document with one Allow statement."""
+    return {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": list(actions), "Resource": resource}],
+    }
+
+
+def repository(name: str = "demo", description: str = ""):
+    """A repository with its bare repository on disk."""
+    from repos.provision import create_repository
+
+    return create_repository(SERVICE, name, description)
+
+
+def project(name: str = "demo", *, repository_name: str | None = "demo", buildspec: str = "", **environment: Any):
+    """A build project of a repository on this server, or without source."""
+    from builds.models import Project
+
+    source: dict[str, Any] = {"type": "NO_SOURCE"}
+    if repository_name:
+        source = {"type": "CODECOMMIT", "location": f"https://127.0.0.1:8443/v1/repos/{repository_name}"}
+    if buildspec:
+        source["buildspec"] = buildspec
+    return Project.objects.create(
+        name=name,
+        source=source,
+        artifacts={"type": "NO_ARTIFACTS"},
+        environment={
+            "type": "LINUX_CONTAINER",
+            "image": "codeservices/base",
+            "computeType": "BUILD_GENERAL1_SMALL",
+            "environmentVariables": [],
+            "privilegedMode": False,
+            "imagePullCredentialsType": "CODEBUILD",
+            **environment,
+        },
+        service_role_arn=Role.objects.get(name=SERVICE_ROLE_NAME).arn,
+    )
