@@ -6,9 +6,8 @@ class BuildsConfig(AppConfig):
     verbose_name = "Builds"
 
     def ready(self) -> None:
-        from builds import aws, health, panels, triggers
+        from builds import aws, health, panels, triggers  # noqa: F401  importing aws registers its operations
 
-        aws.register()
         health.register()
         panels.register()
         triggers.connect()

@@ -10,9 +10,11 @@ from collections.abc import Callable
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.cache import patch_vary_headers
 
 from codeservices import logs
 from codeservices.audit.record import RequestInfo, act, current_act
+from codeservices.aws.views import is_api_request
 from codeservices.errors import ServiceError
 from codeservices.http import is_partial
 from codeservices.iam.backends import principal_of
@@ -54,7 +56,7 @@ class RequestMiddleware:
             via="console",
             is_secure=request.is_secure(),
         )
-        if request.method == "POST" and request.path == "/":
+        if request.path == "/" and is_api_request(request):
             request.urlconf = "codeservices.aws.urls"
         token = logs.request_id.set(request.request_id)  # type: ignore[attr-defined]
         try:
@@ -93,8 +95,7 @@ class PrincipalMiddleware:
         request.principal = principal_of(request)  # type: ignore[attr-defined]
         with act(request.principal, request.info):  # type: ignore[attr-defined]
             response = self.get_response(request)
-        if getattr(request, "htmx", False) or "HX-Request" in request.headers:
-            response["Vary"] = ", ".join(filter(None, [response.get("Vary", ""), "HX-Request"]))
+        patch_vary_headers(response, ["HX-Request"])
         return response
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:

@@ -6,7 +6,6 @@ class ReposConfig(AppConfig):
     verbose_name = "Repositories"
 
     def ready(self) -> None:
-        from repos import aws, panels
+        from repos import aws, panels  # noqa: F401  importing aws registers its operations
 
-        aws.register()
         panels.register()

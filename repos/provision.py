@@ -13,6 +13,7 @@ from codeservices.iam import arn
 from codeservices.iam.authorize import authorize
 from codeservices.iam.principal import Principal
 from repos import names
+from repos import tags as tag_rules
 from repos.access import repository_for
 from repos.git import refs, store
 from repos.models import Repository
@@ -32,19 +33,25 @@ def create_repository(
     """An empty bare repository. The directory is made first: a row never points at nothing.
 
     Raises:
-        InvalidRepositoryName, InvalidRepositoryDescription: A value breaks a rule.
+        InvalidInput: The name, the description or a tag breaks a rule.
         RepositoryNameExists: The name is taken.
     """
     names.check_name(name)
     names.check_description(description)
-    authorize(principal, "codecommit:CreateRepository", arn.repository_arn(settings.REGION, settings.ACCOUNT_ID, name))
+    tags = tag_rules.check(tags or {})
+    authorize(
+        principal,
+        "codecommit:CreateRepository",
+        arn.repository_arn(settings.REGION, settings.ACCOUNT_ID, name),
+        tag_rules.context(tags) if tags else None,
+    )
     if Repository.objects.filter(name=name).exists():
         raise RepositoryNameExists(f"Repository named {name} already exists")
     if Repository.objects.count() >= MAX_REPOSITORIES:
         raise LimitExceeded(
             f"This installation has {MAX_REPOSITORIES} repositories already.", code="RepositoryLimitExceededException"
         )
-    repository = Repository(name=name, description=description, tags=tags or {})
+    repository = Repository(name=name, description=description, tags=tags)
     store.create_repository(settings.GIT_ROOT, str(repository.repository_id))
     try:
         with transaction.atomic():

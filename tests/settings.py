@@ -12,3 +12,9 @@ from codeservices.settings import *  # noqa: E402, F403
 
 # Argon2 is meant to be slow; hundreds of tests sign people in.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+# Whitenoise warns of a folder that is missing.
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # noqa: F405
+# A server in a thread needs the database in a file: SQLite's memory is one connection's.
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):  # noqa: F405
+    DATABASES["default"]["TEST"] = {"NAME": str(VAR / "test.sqlite3")}  # noqa: F405

@@ -39,7 +39,7 @@ class RequestInfo:
     request_id: str
     source_ip: str
     user_agent: str
-    via: Literal["console", "api", "git", "worker"]
+    via: Literal["console", "api", "git", "worker", "shell"]
     is_secure: bool = False
 
 
@@ -61,6 +61,8 @@ class Act:
     error_code: str = ""
     error_message: str = ""
     is_denied: bool = False
+    # The compiled policies of each principal asked about: a push of 4,000 refs reads them once, as does a long list.
+    policies: dict[Principal, Any] = field(default_factory=dict, repr=False)
 
     def note(self, action: str, resource: str) -> None:
         """Called by `authorize`: the first action names the act."""
@@ -105,6 +107,19 @@ def act(
     An act in which nothing was authorized and that has no name (a static page) leaves no event.
     """
     current = Act(principal, info, event_name=event_name, event_source=event_source, event_type=event_type)
+    try:
+        with entered(current):
+            yield current
+    finally:
+        record(current)
+
+
+@contextmanager
+def entered(current: Act) -> Iterator[Act]:
+    """Make an act the current one for a while without ending it; an error that leaves the block is noted on it.
+
+    For an edge whose act spans threads and awaits, as a git request does; that edge calls `record` itself.
+    """
     token = _current.set(current)
     try:
         yield current
@@ -113,7 +128,6 @@ def act(
         raise
     finally:
         _current.reset(token)
-        record(current)
 
 
 def record(ended: Act) -> None:

@@ -60,7 +60,13 @@ def decide(principal: Principal, action: str, resource: str, context: Context | 
 
 
 def policies_of(principal: Principal) -> list[policy.Policy]:
-    """Every compiled policy that applies to a principal: its own and its groups'; none for an inactive user."""
+    """Every compiled policy that applies to a principal: its own and its groups'; none for an inactive user.
+
+    They are read once an act.
+    """
+    act = current_act()
+    if act is not None and principal in act.policies:
+        return act.policies[principal]
     if principal.user_pk is not None:
         attached = Q(users=principal.user_pk, users__is_active=True) | Q(
             groups__users=principal.user_pk, groups__users__is_active=True
@@ -70,7 +76,10 @@ def policies_of(principal: Principal) -> list[policy.Policy]:
     else:
         return []
     rows = models.Policy.objects.filter(attached).distinct()
-    return [_compiled(row.arn, row.document) for row in rows]
+    found = [_compiled(row.arn, row.document) for row in rows]
+    if act is not None:
+        act.policies[principal] = found
+    return found
 
 
 def global_context(principal: Principal, extra: Context | None) -> dict[str, str | Sequence[str]]:

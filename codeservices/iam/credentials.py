@@ -97,11 +97,16 @@ def find_access_key(access_key_id: str) -> AccessKeyCredential | None:
 
 
 def touch_access_key(access_key_id: str, service: str, region: str) -> None:
-    """Remember when and for what a key was last used."""
+    """Remember when and for what a key was last used; a write at most once a minute."""
     now = timezone.now()
-    AccessKey.objects.filter(access_key_id=access_key_id).exclude(
-        last_used_at__gt=now - _LAST_USED_GRAIN, last_used_service=service, last_used_region=region
-    ).update(last_used_at=now, last_used_service=service, last_used_region=region)
+    key = AccessKey.objects.filter(access_key_id=access_key_id).first()
+    if key is None or (
+        key.last_used_at is not None
+        and now - key.last_used_at < _LAST_USED_GRAIN
+        and (key.last_used_service, key.last_used_region) == (service, region)
+    ):
+        return
+    AccessKey.objects.filter(pk=key.pk).update(last_used_at=now, last_used_service=service, last_used_region=region)
 
 
 def authenticate_basic(username: str, password: str, *, path: str, hosts: Iterable[str]) -> Principal | None:

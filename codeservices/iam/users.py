@@ -57,6 +57,24 @@ def create_user(principal: Principal, name: str, *, path: str = "/", email: str 
     return user
 
 
+@transaction.atomic
+def create_user_with(principal: Principal, name: str, *, email: str, password: str, policy_arns: list[str]) -> User:
+    """A user with what it starts with, or nothing at all: each part needs its own right.
+
+    Args:
+        name: Its name.
+        email: May be empty.
+        password: A sign-in password; empty for a user that only has keys.
+        policy_arns: The policies to attach.
+    """
+    user = create_user(principal, name, email=email)
+    if password:
+        user = set_password(principal, name, password)
+    for policy_arn in policy_arns:
+        attach_user_policy(principal, name, policy_arn)
+    return user
+
+
 def delete_user(principal: Principal, name: str) -> None:
     """Remove a user that has no keys, credentials, groups or policies left, as IAM wants it."""
     user = user_for(principal, "iam:DeleteUser", name)
@@ -149,6 +167,17 @@ def create_group(principal: Principal, name: str, *, path: str = "/") -> Group:
     return group
 
 
+def delete_group(principal: Principal, name: str) -> None:
+    """Remove a group that has no members or policies left, as IAM wants it."""
+    group = group_for(principal, "iam:DeleteGroup", name)
+    if group.users.exists() or group.policies.exists():
+        raise Conflict(
+            f"Cannot delete group {group.name}: remove its members and detach its policies first.",
+            code="DeleteConflict",
+        )
+    group.delete()
+
+
 def add_user_to_group(principal: Principal, group_name: str, user_name: str) -> None:
     group = group_for(principal, "iam:AddUserToGroup", group_name)
     find_user(user_name).groups.add(group)
@@ -181,12 +210,45 @@ def find_policy(policy_arn: str) -> Policy:
     return found
 
 
-def create_policy(principal: Principal, name: str, document: str, *, path: str = "/", description: str = "") -> Policy:
-    """A policy of this account; raises MalformedPolicy with the place of the fault."""
-    authorize(principal, "iam:CreatePolicy", arn.policy_arn(settings.ACCOUNT_ID, path, name))
+def policy_for(principal: Principal, action: str, policy_arn: str) -> Policy:
+    """Authorize `action` on the policy's ARN, then fetch."""
+    authorize(principal, action, policy_arn)
+    return find_policy(policy_arn)
+
+
+def update_policy(principal: Principal, policy_arn: str, document: str) -> Policy:
+    """Give a policy of this account a new document, in force at once; raises MalformedPolicy as create_policy does."""
+    found = policy_for(principal, "iam:CreatePolicyVersion", policy_arn)
+    if found.is_aws_managed:
+        raise InvalidInput(f"Policy {found.name} is managed by AWS and cannot be changed.", code="InvalidInput")
+    _check_document(document)
+    found.document = document
+    found.save(update_fields=["document", "updated_at"])
+    return found
+
+
+def delete_policy(principal: Principal, policy_arn: str) -> None:
+    """Remove a policy of this account that is attached to nothing any more."""
+    found = policy_for(principal, "iam:DeletePolicy", policy_arn)
+    if found.is_aws_managed:
+        raise InvalidInput(f"Policy {found.name} is managed by AWS and cannot be deleted.", code="InvalidInput")
+    if found.users.exists() or found.groups.exists() or found.roles.exists():
+        raise Conflict(
+            f"Cannot delete policy {found.name}: detach it from users, groups and roles first.", code="DeleteConflict"
+        )
+    found.delete()
+
+
+def _check_document(document: str) -> None:
     if len("".join(document.split())) > MAX_POLICY_CHARACTERS:
         raise LimitExceeded(f"A policy has at most {MAX_POLICY_CHARACTERS} characters without white space.")
     policy.parse(document)
+
+
+def create_policy(principal: Principal, name: str, document: str, *, path: str = "/", description: str = "") -> Policy:
+    """A policy of this account; raises MalformedPolicy with the place of the fault."""
+    authorize(principal, "iam:CreatePolicy", arn.policy_arn(settings.ACCOUNT_ID, path, name))
+    _check_document(document)
     created = Policy(name=name, path=path, description=description, document=document)
     _clean(created)
     try:

@@ -1,0 +1,83 @@
+"""Fetch a project or a build and authorize in one step, so that no door can do one without the other.
+
+Builds are authorized through their project's ARN. The decision is made on the name before anything is looked up: what
+exists does not leak to those who may not act on it.
+"""
+
+from __future__ import annotations
+
+import uuid
+
+from django.conf import settings
+from django.db.models import QuerySet
+
+from builds.models import Build, Project
+from codeservices.errors import InvalidInput, NotFound
+from codeservices.iam import arn
+from codeservices.iam.authorize import authorize, is_allowed
+from codeservices.iam.principal import Principal
+
+
+def project_arn(name: str) -> str:
+    """The ARN that a project of that name has here."""
+    return arn.project_arn(settings.REGION, settings.ACCOUNT_ID, name)
+
+
+def project_name_of(name_or_arn: str) -> str:
+    """A project's name from its name or its ARN: the API takes either."""
+    prefix = project_arn("")
+    return name_or_arn.removeprefix(prefix)
+
+
+def project_for(principal: Principal, action: str, name: str) -> Project:
+    """The project called `name`, for one act.
+
+    Raises:
+        AccessDenied: The principal may not do `action` on a project of that name.
+        NotFound: It may, but there is none.
+    """
+    authorize(principal, action, project_arn(name))
+    project = Project.objects.filter(name=name).first()
+    if project is None:
+        raise NotFound(f"Project cannot be found: {project_arn(name)}")
+    return project
+
+
+def build_for(principal: Principal, action: str, project_name: str, number: int) -> Build:
+    """One build by its project's name and its number; the project itself may be gone. Raises as project_for."""
+    authorize(principal, action, project_arn(project_name))
+    build = Build.objects.filter(project_name=project_name, number=number).order_by("-pk").first()
+    if build is None:
+        raise NotFound(f"{project_name} has no build {number}.")
+    return build
+
+
+def build_by_id(principal: Principal, action: str, build_id: str) -> Build:
+    """One build by the API's id, NAME:UUID, or by its ARN.
+
+    Raises:
+        InvalidInput: That is no build id.
+        AccessDenied: The principal may not do `action` on the project that the id names.
+        NotFound: It may, but there is no such build.
+    """
+    name, _, text = build_id.removeprefix(arn.build_arn(settings.REGION, settings.ACCOUNT_ID, "", "")[:-1]).rpartition(
+        ":"
+    )
+    if not name or ":" in name or "/" in name:
+        raise InvalidInput("Invalid build ID provided")
+    authorize(principal, action, project_arn(name))
+    try:
+        wanted = uuid.UUID(text)
+    except ValueError:
+        raise NotFound("Build ID does not exist") from None
+    build = Build.objects.filter(project_name=name, uuid=wanted).first()
+    if build is None:
+        raise NotFound("Build ID does not exist")
+    return build
+
+
+def visible_builds(principal: Principal, action: str) -> QuerySet[Build]:
+    """All builds of projects that the principal may do `action` on, newest first; nothing is recorded."""
+    names = Build.objects.order_by().values_list("project_name", flat=True).distinct()
+    allowed = [name for name in names if is_allowed(principal, action, project_arn(name))]
+    return Build.objects.filter(project_name__in=allowed)

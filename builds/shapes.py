@@ -1,0 +1,123 @@
+"""Projects and builds as the API shows them.
+
+Source: AWS CodeBuild API Reference, "Project" and "Build"; members that AWS always answers are always there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+
+from builds.models import Artifact, Build, Phase, PhaseType, Project, Status
+
+NO_CACHE = {"type": "NO_CACHE"}
+LOGS_ENABLED = {"cloudWatchLogs": {"status": "ENABLED"}, "s3Logs": {"status": "DISABLED", "encryptionDisabled": False}}
+
+
+def encryption_key() -> str:
+    """The alias that CodeBuild names where a project has no key of its own."""
+    return f"arn:aws:kms:{settings.REGION}:{settings.ACCOUNT_ID}:alias/aws/s3"
+
+
+def project(row: Project) -> dict[str, Any]:
+    """Project."""
+    return {
+        "name": row.name,
+        "arn": row.arn,
+        "description": row.description or None,
+        "source": row.source,
+        "sourceVersion": row.source_version or None,
+        "artifacts": row.artifacts,
+        "cache": row.cache or NO_CACHE,
+        "environment": row.environment,
+        "serviceRole": row.service_role_arn,
+        "timeoutInMinutes": row.timeout_minutes,
+        "queuedTimeoutInMinutes": row.queued_timeout_minutes,
+        "encryptionKey": encryption_key(),
+        "tags": row.tags,
+        "created": row.created_at,
+        "lastModified": row.updated_at,
+        "badge": {"badgeEnabled": False},
+        "logsConfig": row.logs_config or LOGS_ENABLED,
+        "projectVisibility": "PRIVATE",
+    }
+
+
+def build(row: Build, origin: str) -> dict[str, Any]:
+    """Build, with its phases so far; `origin` is the address under which the caller reaches the console."""
+    return {
+        "id": row.api_id,
+        "arn": row.arn,
+        "buildNumber": row.number,
+        "startTime": row.started_at,
+        "endTime": row.ended_at,
+        "currentPhase": row.current_phase,
+        "buildStatus": row.status,
+        "sourceVersion": row.source_version or None,
+        "resolvedSourceVersion": row.resolved_source_oid or None,
+        "projectName": row.project_name,
+        "phases": [_phase(one) for one in row.phases.all()],
+        "source": row.source,
+        "artifacts": _artifacts(row),
+        "cache": row.cache or NO_CACHE,
+        "environment": row.environment,
+        "serviceRole": row.service_role_arn,
+        "logs": _logs(row, origin),
+        "timeoutInMinutes": row.timeout_minutes,
+        "queuedTimeoutInMinutes": row.queued_timeout_minutes,
+        "buildComplete": row.is_finished,
+        "initiator": row.initiator,
+        "encryptionKey": encryption_key(),
+        "exportedEnvironmentVariables": row.exported_variables,
+    }
+
+
+def _phase(row: Phase) -> dict[str, Any]:
+    """BuildPhase: COMPLETED has a start alone, a running phase neither status nor end."""
+    shown: dict[str, Any] = {"phaseType": row.phase_type, "startTime": row.started_at}
+    if row.phase_type != PhaseType.COMPLETED and row.ended_at is not None:
+        shown |= {
+            "phaseStatus": row.status or Status.SUCCEEDED,
+            "endTime": row.ended_at,
+            "durationInSeconds": int(row.duration_seconds),
+            "contexts": row.contexts or None,
+        }
+    return shown
+
+
+def _artifacts(row: Build) -> dict[str, Any]:
+    """BuildArtifacts of the primary artifact; where it lies and its checksums once it is there."""
+    primary: Artifact | None = next((one for one in row.artifacts.all() if not one.identifier), None)
+    shown: dict[str, Any] = {
+        "overrideArtifactName": row.artifacts_config.get("overrideArtifactName"),
+        "encryptionDisabled": row.artifacts_config.get("encryptionDisabled"),
+    }
+    if primary is not None:
+        is_zip = row.artifacts_config.get("packaging") == "ZIP"
+        bucket = row.artifacts_config.get("location", "")
+        shown["location"] = f"arn:aws:s3:::{primary.key}" if not bucket else _location(bucket, primary.key)
+        if is_zip:
+            shown |= {"md5sum": primary.md5, "sha256sum": primary.sha256}
+    return shown
+
+
+def _location(bucket: str, key: str) -> str:
+    return f"arn:aws:s3:::{key if key.startswith(f'{bucket}/') else f'{bucket}/{key}'}"
+
+
+def _logs(row: Build, origin: str) -> dict[str, Any]:
+    """LogsLocation: the link leads to the build in the console; group and stream are there once a container is made."""
+    shown: dict[str, Any] = {
+        "deepLink": f"{origin}/projects/{row.project_name}/builds/{row.number}/",
+        "cloudWatchLogs": LOGS_ENABLED["cloudWatchLogs"],
+    }
+    if row.current_phase not in (PhaseType.SUBMITTED, PhaseType.QUEUED):
+        group, stream = f"/aws/codebuild/{row.project_name}", str(row.uuid)
+        prefix = f"arn:aws:logs:{settings.REGION}:{settings.ACCOUNT_ID}:log-group"
+        shown |= {
+            "groupName": group,
+            "streamName": stream,
+            "cloudWatchLogsArn": f"{prefix}:{group}:log-stream:{stream}",
+        }
+    return shown

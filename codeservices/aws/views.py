@@ -1,0 +1,172 @@
+"""The one endpoint of every AWS service: verify, parse, dispatch, serialise."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import quote
+
+from botocore.model import OperationModel
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.views.decorators.csrf import csrf_exempt
+
+from codeservices.audit.record import Act, RequestInfo, act, is_read
+from codeservices.aws import json11, model, query, redact, sigv4
+from codeservices.aws.dispatch import Call, dispatch, find_operation
+from codeservices.errors import ServiceError
+from codeservices.iam import credentials
+from codeservices.iam.principal import Principal
+
+logger = logging.getLogger(__name__)
+
+_UNKNOWN_KEY = "The security token included in the request is invalid."
+_FORM = "application/x-www-form-urlencoded"
+
+
+@dataclass(frozen=True)
+class Route:
+    """Which service and operation a request names, and in which protocol; `service` is None for nobody's."""
+
+    protocol: model.Protocol
+    service: model.Service | None
+    name: str
+    form: dict[str, str] = field(default_factory=dict)
+
+
+def is_api_request(request: HttpRequest) -> bool:
+    """Whether a request to "/" is for the AWS endpoint: any POST, or a GET that a client signed or names an action."""
+    return request.method == "POST" or "Action" in request.GET or "X-Amz-Signature" in request.GET
+
+
+@csrf_exempt  # a session cookie counts for nothing here: only a signature does
+@login_not_required
+def endpoint(request: HttpRequest) -> HttpResponse:
+    """Answer one AWS API request, always in the protocol that it came in."""
+    info: RequestInfo = replace(request.info, via="api")  # type: ignore[attr-defined]
+    target = request.headers.get("X-Amz-Target")
+    route = Route("json" if target is not None or request.content_type != _FORM else "query", None, "")
+    try:
+        body = _body(request)
+        route = _route(request, target, body)
+        content = _answer(request, route, body, info)
+    except ServiceError as failure:
+        return _failure(route, failure, info)
+    except Exception:
+        logger.exception("%s %s failed", route.service.name if route.service else "aws", route.name)
+        sentence = f"An internal error occurred. The server's log has more under request id {info.request_id}."
+        return _failure(route, ServiceError(sentence, code="InternalFailure", status=500), info)
+    return _response(route, 200, content, info)
+
+
+def _answer(request: HttpRequest, route: Route, body: bytes, info: RequestInfo) -> bytes:
+    service = route.service
+    if service is None:
+        raise ServiceError(
+            f"No service here has the operation “{route.name[:100]}”.",
+            code="UnknownOperationException",
+            hint="Name it by X-Amz-Target, or by Action and Version." if not route.name else "",
+        )
+    operation = find_operation(service, route.name)
+    signed = _signed_request(request, body)
+    claim = sigv4.parse(signed)
+    key = credentials.find_access_key(claim.access_key_id)
+    if key is None or not key.is_active or key.session_token != claim.session_token:
+        logger.info("key %r is unknown or inactive", claim.access_key_id[:128])
+        raise sigv4.SignatureError(_UNKNOWN_KEY, code="UnrecognizedClientException")
+    try:
+        now = timezone.now()
+        sigv4.verify(signed, claim, secret=key.secret, service=service.name, now=now)
+        if key.expires_at is not None and key.expires_at <= now:
+            raise sigv4.SignatureError(
+                "The security token included in the request is expired", code="ExpiredTokenException"
+            )
+    except sigv4.SignatureError:
+        # Somebody holds the id of a real key and not its secret: that is worth a line in the trail.
+        nobody = replace(Principal.anonymous(settings.ACCOUNT_ID), access_key_id=claim.access_key_id)
+        with act(nobody, info, event_name=operation.name, event_source=service.event_source):
+            raise
+    credentials.touch_access_key(claim.access_key_id, service.name, claim.region)
+    with act(key.principal, info, event_name=operation.name, event_source=service.event_source) as current:
+        params = query.parse(operation, route.form) if route.protocol == "query" else json11.parse(operation, body)
+        current.parameters = redact.for_trail(operation.input_shape, params) or {}
+        result = dispatch(service, Call(key.principal, params, info, _origin(request), operation))
+        return _written(route, service, operation, result, current)
+
+
+def _written(
+    route: Route, service: model.Service, operation: OperationModel, result: dict[str, Any], current: Act
+) -> bytes:
+    if route.protocol == "query":
+        content = query.serialise(service, operation, result, current.info.request_id)
+    else:
+        content = json11.serialise(operation, result)
+    if not is_read(operation.name):
+        current.response = redact.for_trail(operation.output_shape, result) or {}
+    return content
+
+
+def _route(request: HttpRequest, target: str | None, body: bytes) -> Route:
+    if target is not None:
+        service, name = model.by_target(target)
+        return Route("json", service, name)
+    if request.method == "GET":
+        form = query.fields(request.META.get("QUERY_STRING", ""))
+    elif request.content_type == _FORM:
+        form = query.fields(body)
+    else:
+        return Route("json", None, "")
+    return Route("query", model.by_version(form.get("Version", "")), form.get("Action", ""), form)
+
+
+def _body(request: HttpRequest) -> bytes:
+    try:
+        return request.body
+    except RequestDataTooBig as error:
+        raise ServiceError(
+            f"The request's body is over {settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 1024**2} MiB.",
+            code="RequestEntityTooLargeException",
+            status=413,
+        ) from error
+
+
+def _signed_request(request: HttpRequest, body: bytes) -> sigv4.SignedRequest:
+    """The request as it came over the wire; ASGI keeps it so, and WSGI (tests) nearly."""
+    scope = getattr(request, "scope", None)
+    if scope is not None:
+        headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"])
+        path = (scope.get("raw_path") or quote(scope["path"]).encode()).decode("latin-1")
+        return sigv4.SignedRequest(request.method or "", path, scope["query_string"].decode("latin-1"), headers, body)
+    return sigv4.SignedRequest(
+        request.method or "",
+        quote(request.path),
+        request.META.get("QUERY_STRING", ""),
+        tuple(request.headers.items()),
+        body,
+    )
+
+
+def _origin(request: HttpRequest) -> str:
+    return settings.BASE_URL or f"{request.scheme}://{request.get_host()}"
+
+
+def _failure(route: Route, failure: ServiceError, info: RequestInfo) -> HttpResponse:
+    if route.protocol == "query":
+        status, _, content = query.error(route.service, failure, info.request_id)
+        return _response(route, status, content, info)
+    status, code, content = json11.error(route.service, failure)
+    response = _response(route, status, content, info)
+    response["x-amzn-ErrorType"] = code
+    return response
+
+
+def _response(route: Route, status: int, content: bytes, info: RequestInfo) -> HttpResponse:
+    kind = query.CONTENT_TYPE if route.protocol == "query" else json11.CONTENT_TYPE
+    response = HttpResponse(content, status=status, content_type=kind)
+    response["x-amzn-RequestId"] = info.request_id
+    response["Cache-Control"] = "no-store"
+    return response

@@ -1,0 +1,168 @@
+"""Git credentials, access keys and passwords: one's own page, and the forms that a user's page shares with it."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+
+from django.contrib import messages
+from django.contrib.auth import update_session_auth_hash
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_GET, require_POST
+
+from codeservices.audit.record import current_act
+from codeservices.errors import AccessDenied, ServiceError
+from codeservices.http import confirmed
+from codeservices.iam import credentials, forms, once, users
+from codeservices.iam.authorize import is_allowed
+from codeservices.iam.models import GitCredential, User
+
+_ACTIONS = (
+    "ListAccessKeys",
+    "CreateAccessKey",
+    "UpdateAccessKey",
+    "DeleteAccessKey",
+    "ListServiceSpecificCredentials",
+    "CreateServiceSpecificCredential",
+    "ResetServiceSpecificCredential",
+    "UpdateServiceSpecificCredential",
+    "DeleteServiceSpecificCredential",
+    "ChangePassword",
+)
+
+
+@never_cache
+@require_GET
+def my_credentials(request: HttpRequest) -> HttpResponse:
+    """One's own git credentials, access keys and password."""
+    return _credentials_page(request, forms.PasswordForm(), once.take(request))
+
+
+@never_cache
+@sensitive_post_parameters("old_password", "new_password")
+@require_POST
+def change_password(request: HttpRequest) -> HttpResponse:
+    """Change one's own password; other sessions end, this one goes on."""
+    form = forms.PasswordForm(request.POST)
+    if form.is_valid():
+        user = _own(request)
+        values = form.cleaned_data
+        try:
+            users.change_password(request.principal, user, values["old_password"], values["new_password"])
+        except AccessDenied:
+            raise
+        except ServiceError as error:
+            act = current_act()
+            if act is not None:
+                act.fail(error)
+            field = "new_password" if error.code == "PasswordPolicyViolation" else "old_password"
+            form.add_error(field, error.message)
+        else:
+            update_session_auth_hash(request, user)
+            messages.success(request, "Your password is changed. Your other sessions have ended.")
+            return redirect("iam:my_credentials")
+    return _credentials_page(request, form, None, status=400)
+
+
+@sensitive_post_parameters()
+@require_POST
+def git_credential_create(request: HttpRequest, name: str) -> HttpResponse:
+    """Generate git credentials; the next page shows them, once."""
+    made, password = users.create_git_credential(request.principal, name)
+    _keep_git(request, made, password)
+    return _back(request, name)
+
+
+@require_POST
+def git_credential(request: HttpRequest, name: str, credential_id: str) -> HttpResponse:
+    """Reset, activate, deactivate or delete one git credential."""
+    change = request.POST.get("change", "")
+    if change == "reset":
+        made, password = users.reset_git_credential(request.principal, name, credential_id)
+        _keep(
+            request, {"User Name": made.service_user_name, "Password": password}, f"{name}_codecommit_credentials.csv"
+        )
+    elif change == "delete":
+        owner = users.user_for(request.principal, "iam:DeleteServiceSpecificCredential", name)
+        found = owner.git_credentials.filter(credential_id=credential_id).first()
+        confirmed(request, found.service_user_name if found else credential_id)
+        users.delete_git_credential(request.principal, name, credential_id)
+        messages.success(request, "The git credential is deleted; it stopped working at once.")
+    else:
+        users.update_git_credential(request.principal, name, credential_id, change)
+    return _back(request, name)
+
+
+@sensitive_post_parameters()
+@require_POST
+def access_key_create(request: HttpRequest, name: str) -> HttpResponse:
+    """Create an access key; the next page shows its secret, once."""
+    made, secret = users.create_access_key(request.principal, name)
+    _keep(request, {"Access key ID": made.access_key_id, "Secret access key": secret}, f"{name}_accessKeys.csv")
+    return _back(request, name)
+
+
+@require_POST
+def access_key(request: HttpRequest, name: str, key_id: str) -> HttpResponse:
+    """Activate, deactivate or delete one access key."""
+    change = request.POST.get("change", "")
+    if change == "delete":
+        confirmed(request, key_id)
+        users.delete_access_key(request.principal, name, key_id)
+        messages.success(request, f"Access key {key_id} is deleted; it stopped working at once.")
+    else:
+        users.update_access_key(request.principal, name, key_id, change)
+    return _back(request, name)
+
+
+def _credentials_page(
+    request: HttpRequest, form: forms.PasswordForm, secret: once.Secret | None, status: int = 200
+) -> HttpResponse:
+    user = _own(request)
+    may = {name: is_allowed(request.principal, f"iam:{name}", user.arn) for name in _ACTIONS}
+    context = {
+        "shown": user,
+        "may": may,
+        "git_credentials": users.list_git_credentials(request.principal, user.name)
+        if may["ListServiceSpecificCredentials"]
+        else None,
+        "access_keys": users.list_access_keys(request.principal, user.name) if may["ListAccessKeys"] else None,
+        "max_git_credentials": credentials.MAX_GIT_CREDENTIALS,
+        "max_access_keys": credentials.MAX_ACCESS_KEYS,
+        "password_form": form,
+        "secret": secret,
+        "origin": f"{request.scheme}://{request.get_host()}",
+    }
+    return render(request, "codeservices/my_credentials.html", context, status=status)
+
+
+def _keep_git(request: HttpRequest, made: GitCredential, password: str) -> None:
+    values = {"User Name": made.service_user_name, "Password": password}
+    _keep(request, values, f"{made.user.name}_codecommit_credentials.csv")
+
+
+def _keep(request: HttpRequest, values: dict[str, str], filename: str) -> None:
+    """Put the values and a CSV of them aside for the next page."""
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\r\n")
+    rows.writerow(values)
+    rows.writerow(values.values())
+    encoded = base64.b64encode(text.getvalue().encode()).decode()
+    once.keep(request, {"rows": list(values.items()), "filename": filename, "csv": encoded})
+
+
+def _own(request: HttpRequest) -> User:
+    user = request.user
+    assert isinstance(user, User)
+    return user
+
+
+def _back(request: HttpRequest, name: str) -> HttpResponse:
+    if name.lower() == _own(request).name.lower():
+        return redirect("iam:my_credentials")
+    return redirect(f"{reverse('iam:user', args=[name])}#credentials")

@@ -1,0 +1,63 @@
+"""CodeCommit's own names for broken constraints: it has a class for each member that is missing or malformed.
+
+Source: AWS CodeCommit API Reference, the errors of each operation.
+"""
+
+from __future__ import annotations
+
+from botocore.model import OperationModel
+
+from codeservices.aws.validate import Problem, sentences
+from codeservices.errors import InvalidInput, ServiceError
+from repos import names
+
+# Members whose errors are not called after them.
+_CALLED = {
+    "oldName": "RepositoryName",
+    "newName": "RepositoryName",
+    "defaultBranchName": "BranchName",
+    "nextToken": "ContinuationToken",
+    "tags": "TagsMap",
+    "tagKeys": "TagKeysList",
+    "triggers": "RepositoryTriggersList",
+}
+_TRIGGER_PARTS = {
+    "name": ("RepositoryTriggerName", "RepositoryTriggerName"),
+    "destinationArn": ("RepositoryTriggerDestinationArn", "RepositoryTriggerDestinationArn"),
+    "events": ("RepositoryTriggerEventsList", "RepositoryTriggerEvents"),
+    "branches": ("RepositoryTriggerBranchNameList", "RepositoryTriggerBranchName"),
+}
+
+
+def error(operation: OperationModel, problems: list[Problem]) -> ServiceError:
+    """The one error that CodeCommit would raise for the first of these problems."""
+    problem = problems[0]
+    sentence = sentences([problem])
+    if _is_name(problem):
+        try:
+            names.check_name(problem.value or "")
+        except InvalidInput as known:  # the rule of names has sentences of its own, which the console shows too
+            return known
+    required, invalid = _stems(problem)
+    declared = {shape.name for shape in operation.error_shapes}
+    candidates = [f"{required}RequiredException"] if problem.is_missing else []
+    candidates.append(f"Invalid{invalid}Exception")
+    for code in candidates:
+        if code in declared:
+            return InvalidInput(sentence, code=code)
+    return ServiceError(sentence, code="ValidationException")
+
+
+def _is_name(problem: Problem) -> bool:
+    return problem.member in ("repositoryName", "repositoryNames", "oldName", "newName") and (
+        problem.value is None or isinstance(problem.value, str)
+    )
+
+
+def _stems(problem: Problem) -> tuple[str, str]:
+    """What the errors of this member are called after: where it is missing, and where it is malformed."""
+    parts = problem.path.split(".")
+    if problem.member == "triggers" and len(parts) > 3 and parts[3] in _TRIGGER_PARTS:
+        return _TRIGGER_PARTS[parts[3]]
+    stem = _CALLED.get(problem.member, problem.member[0].upper() + problem.member[1:])
+    return stem, stem

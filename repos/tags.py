@@ -1,0 +1,91 @@
+"""A repository's tags: their rules, and reading and changing them.
+
+Source: AWS CodeCommit API Reference, TagResource; User Guide, "Quotas".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from django.conf import settings
+from django.utils import timezone
+
+from codeservices.errors import InvalidInput
+from codeservices.iam import arn
+from codeservices.iam.principal import Principal
+from repos.access import repository_for
+from repos.models import Repository
+
+MAX_TAGS = 50
+MAX_KEY_CHARACTERS = 128
+MAX_VALUE_CHARACTERS = 256
+SYSTEM_PREFIX = "aws:"
+
+
+def check(tags: Mapping[str, str]) -> dict[str, str]:
+    """The tags themselves; raises InvalidInput with the rule that they break."""
+    if len(tags) > MAX_TAGS:
+        raise InvalidInput(f"A repository has at most {MAX_TAGS} tags, not {len(tags)}.", code="TooManyTagsException")
+    for key, value in tags.items():
+        if not 1 <= len(key) <= MAX_KEY_CHARACTERS or len(value) > MAX_VALUE_CHARACTERS:
+            raise InvalidInput(
+                f"A tag's key has 1 to {MAX_KEY_CHARACTERS} characters and its value at most {MAX_VALUE_CHARACTERS}; "
+                f"“{key[:40]}” breaks that.",
+                code="InvalidTagsMapException",
+            )
+    _check_not_system(tags)
+    return dict(tags)
+
+
+def context(tags: Mapping[str, str]) -> dict[str, str | list[str]]:
+    """The condition keys that a request with these tags carries."""
+    return {"aws:TagKeys": list(tags), **{f"aws:RequestTag/{key}": value for key, value in tags.items()}}
+
+
+def tags_of(principal: Principal, resource_arn: str) -> dict[str, str]:
+    """The tags of the repository with that ARN."""
+    return dict(_repository(principal, "codecommit:ListTagsForResource", resource_arn, {}).tags)
+
+
+def tag(principal: Principal, resource_arn: str, tags: Mapping[str, str]) -> None:
+    """Add tags, or give those that are there new values."""
+    repository = _repository(principal, "codecommit:TagResource", resource_arn, context(tags))
+    check(tags)
+    _save(repository, check({**repository.tags, **tags}))
+
+
+def untag(principal: Principal, resource_arn: str, keys: Iterable[str]) -> None:
+    """Remove tags by their keys; one that isn't there is no error."""
+    unwanted = set(keys)
+    repository = _repository(principal, "codecommit:UntagResource", resource_arn, {"aws:TagKeys": sorted(unwanted)})
+    _check_not_system(unwanted)
+    _save(repository, {key: value for key, value in repository.tags.items() if key not in unwanted})
+
+
+def _repository(
+    principal: Principal, action: str, resource_arn: str, conditions: Mapping[str, str | list[str]]
+) -> Repository:
+    if not resource_arn:
+        raise InvalidInput("Name the resource by its ARN.", code="ResourceArnRequiredException")
+    parsed = arn.parse(resource_arn) if arn.is_arn(resource_arn) else None
+    if parsed is None or resource_arn != arn.repository_arn(settings.REGION, settings.ACCOUNT_ID, parsed.resource):
+        raise InvalidInput(
+            f"“{resource_arn[:200]}” is not the ARN of a repository here, which begin with "
+            f"{arn.repository_arn(settings.REGION, settings.ACCOUNT_ID, '')}.",
+            code="InvalidResourceArnException",
+        )
+    return repository_for(principal, action, parsed.resource, conditions)
+
+
+def _check_not_system(keys: Iterable[str]) -> None:
+    for key in keys:
+        if key.lower().startswith(SYSTEM_PREFIX):
+            raise InvalidInput(
+                f"“{key}” is kept for AWS: a tag's key may not begin with {SYSTEM_PREFIX}.",
+                code="InvalidSystemTagUsageException",
+            )
+
+
+def _save(repository: Repository, tags: dict[str, str]) -> None:
+    repository.tags, repository.updated_at = tags, timezone.now()
+    repository.save(update_fields=["tags", "updated_at"])

@@ -1,0 +1,357 @@
+"""CodeCommit as boto3 and the aws command line see it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from codeservices.audit.models import Event, Outcome
+from codeservices.iam import credentials
+from repos.models import Repository
+from tests import factories, gitrepo
+
+ARN = "arn:aws:codecommit:us-east-1:123456789012:"
+
+
+def refused(function, **params) -> tuple[str, str]:
+    with pytest.raises(ClientError) as caught:
+        function(**params)
+    response = caught.value.response
+    assert response["ResponseMetadata"]["HTTPStatusCode"] == 400
+    return response["Error"]["Code"], response["Error"]["Message"]
+
+
+@pytest.fixture
+def codecommit(alice, client_of):
+    return client_of(alice, "codecommit")
+
+
+def test_a_repository_is_made_read_listed_and_deleted(codecommit, live_server_url):
+    before = datetime.now(UTC)
+    made = codecommit.create_repository(repositoryName="demo", repositoryDescription="ä <b>")["repositoryMetadata"]
+    assert made["Arn"] == ARN + "demo"
+    assert made["cloneUrlHttp"] == f"{live_server_url}/v1/repos/demo"
+    assert (made["accountId"], made["repositoryDescription"]) == ("123456789012", "ä <b>")
+    assert abs((made["creationDate"] - before).total_seconds()) < 10
+    assert "defaultBranch" not in made
+    assert codecommit.get_repository(repositoryName="demo")["repositoryMetadata"] == made
+    listed = codecommit.list_repositories()
+    assert listed["repositories"] == [{"repositoryName": "demo", "repositoryId": made["repositoryId"]}]
+    assert "nextToken" not in listed
+    assert codecommit.delete_repository(repositoryName="demo")["repositoryId"] == made["repositoryId"]
+    assert "repositoryId" not in codecommit.delete_repository(repositoryName="demo")
+    assert refused(codecommit.get_repository, repositoryName="demo")[0] == "RepositoryDoesNotExistException"
+
+
+def test_lists_follow_policy_and_order(alice, carol, client_of, codecommit):
+    for name in ("b", "a", "c"):
+        codecommit.create_repository(repositoryName=name)
+    codecommit.update_repository_description(repositoryName="a", repositoryDescription="newest")
+
+    def listed(client, **params):
+        return [one["repositoryName"] for one in client.list_repositories(**params)["repositories"]]
+
+    assert listed(codecommit) == ["a", "b", "c"]
+    assert listed(codecommit, order="descending") == ["c", "b", "a"]
+    assert listed(codecommit, sortBy="lastModifiedDate", order="descending") == ["a", "c", "b"]
+    document = factories.allow("codecommit:ListRepositories")
+    document["Statement"] += factories.allow("codecommit:GetRepository", resource=ARN + "b")["Statement"]
+    dora = factories.user("dora", document=document)
+    assert listed(client_of(dora, "codecommit")) == ["b"]
+    assert Event.objects.filter(event_name="ListRepositories", principal_name="dora").count() == 1
+    assert refused(client_of(carol, "codecommit").list_repositories)[0] == "AccessDeniedException"
+
+
+def test_what_exists_does_not_leak_to_those_who_may_not_look(carol, client_of, codecommit):
+    codecommit.create_repository(repositoryName="secret")
+    client = client_of(carol, "codecommit")
+    there = refused(client.get_repository, repositoryName="secret")
+    absent = refused(client.get_repository, repositoryName="nothing")
+    assert there[0] == absent[0] == "AccessDeniedException"
+    assert there[1].replace("secret", "nothing") == absent[1]
+    assert Event.objects.filter(event_name="GetRepository", outcome=Outcome.DENIED).count() == 2
+
+
+@pytest.mark.parametrize(
+    ("operation", "params", "code"),
+    [
+        ("create_repository", {"repositoryName": "a b"}, "InvalidRepositoryNameException"),
+        ("create_repository", {"repositoryName": "demo.git"}, "InvalidRepositoryNameException"),
+        ("create_repository", {"repositoryName": "x" * 101}, "InvalidRepositoryNameException"),
+        ("create_repository", {"repositoryName": ".."}, "InvalidRepositoryNameException"),
+        ("create_repository", {"repositoryName": "ünïcode"}, "InvalidRepositoryNameException"),
+        ("create_repository", {"repositoryName": "taken"}, "RepositoryNameExistsException"),
+        (
+            "create_repository",
+            {"repositoryName": "x", "repositoryDescription": "d" * 1001},
+            "InvalidRepositoryDescriptionException",
+        ),
+        ("create_repository", {"repositoryName": "x", "kmsKeyId": "alias/k"}, "EncryptionKeyInvalidIdException"),
+        ("create_repository", {"repositoryName": "x", "tags": {"aws:x": "1"}}, "InvalidSystemTagUsageException"),
+        ("create_repository", {"repositoryName": "x", "tags": {"k" * 129: ""}}, "InvalidTagsMapException"),
+        (
+            "create_repository",
+            {"repositoryName": "x", "tags": {str(number): "" for number in range(51)}},
+            "TooManyTagsException",
+        ),
+        ("get_repository", {"repositoryName": "nope"}, "RepositoryDoesNotExistException"),
+        ("list_repositories", {"sortBy": "colour"}, "InvalidSortByException"),
+        ("list_repositories", {"order": "random"}, "InvalidOrderException"),
+        ("list_repositories", {"nextToken": "abc"}, "InvalidContinuationTokenException"),
+        ("update_repository_name", {"oldName": "taken", "newName": "no/slash"}, "InvalidRepositoryNameException"),
+        ("update_repository_name", {"oldName": "nope", "newName": "other"}, "RepositoryDoesNotExistException"),
+        ("batch_get_repositories", {"repositoryNames": []}, "RepositoryNamesRequiredException"),
+        (
+            "batch_get_repositories",
+            {"repositoryNames": [f"r{number}" for number in range(101)]},
+            "MaximumRepositoryNamesExceededException",
+        ),
+        ("batch_get_repositories", {"repositoryNames": ["a b"]}, "InvalidRepositoryNameException"),
+        ("get_branch", {}, "RepositoryNameRequiredException"),
+        ("get_branch", {"repositoryName": "taken"}, "BranchNameRequiredException"),
+        ("get_branch", {"repositoryName": "taken", "branchName": "nope"}, "BranchDoesNotExistException"),
+        ("get_branch", {"repositoryName": "taken", "branchName": "a..b"}, "InvalidBranchNameException"),
+        (
+            "update_default_branch",
+            {"repositoryName": "taken", "defaultBranchName": "nope"},
+            "BranchDoesNotExistException",
+        ),
+        (
+            "update_default_branch",
+            {"repositoryName": "taken", "defaultBranchName": "x" * 257},
+            "InvalidBranchNameException",
+        ),
+        ("get_commit", {"repositoryName": "taken", "commitId": "main"}, "InvalidCommitIdException"),
+        ("get_commit", {"repositoryName": "taken", "commitId": ""}, "CommitIdRequiredException"),
+        ("get_commit", {"repositoryName": "taken", "commitId": "0" * 39 + "1"}, "CommitIdDoesNotExistException"),
+        ("list_tags_for_resource", {"resourceArn": "demo"}, "InvalidResourceArnException"),
+        ("list_tags_for_resource", {"resourceArn": ARN + "nope"}, "RepositoryDoesNotExistException"),
+        ("untag_resource", {"resourceArn": ARN + "taken", "tagKeys": []}, "TagKeysListRequiredException"),
+        ("create_pull_request", {"title": "t", "targets": []}, "UnsupportedOperationException"),
+    ],
+)
+def test_what_codecommit_refuses_has_its_own_code(codecommit, operation, params, code):
+    codecommit.create_repository(repositoryName="taken")
+    assert refused(getattr(codecommit, operation), **params)[0] == code
+
+
+def test_an_empty_name_is_a_missing_one_even_from_clients_that_check_nothing(alice, client_of, codecommit):
+    careless = client_of(alice, "codecommit", config=Config(parameter_validation=False, retries={"max_attempts": 1}))
+    for params in ({}, {"repositoryName": ""}, {"repositoryName": None}):
+        assert refused(careless.get_repository, **params)[0] == "RepositoryNameRequiredException"
+    assert refused(careless.get_repository, repositoryName=7)[0] == "SerializationException"
+
+
+def test_description_and_name_can_change(codecommit):
+    first = codecommit.create_repository(repositoryName="old", repositoryDescription="x")["repositoryMetadata"]
+    codecommit.update_repository_description(repositoryName="old")
+    codecommit.update_repository_name(oldName="old", newName="new-name")
+    changed = codecommit.get_repository(repositoryName="new-name")["repositoryMetadata"]
+    assert (changed["Arn"], changed["repositoryId"]) == (ARN + "new-name", first["repositoryId"])
+    assert "repositoryDescription" not in changed
+    assert changed["lastModifiedDate"] > first["lastModifiedDate"]
+    assert refused(codecommit.get_repository, repositoryName="old")[0] == "RepositoryDoesNotExistException"
+
+
+def test_a_batch_tells_the_unknown_and_refuses_what_is_not_allowed(codecommit, client_of):
+    codecommit.create_repository(repositoryName="a")
+    answer = codecommit.batch_get_repositories(repositoryNames=["a", "b", "a"])
+    assert [one["repositoryName"] for one in answer["repositories"]] == ["a"]
+    assert answer["repositoriesNotFound"] == ["b"]
+    document = factories.allow("codecommit:BatchGetRepositories", resource=ARN + "a")
+    client = client_of(factories.user("dora", document=document), "codecommit")
+    assert refused(client.batch_get_repositories, repositoryNames=["a", "b"])[0] == "AccessDeniedException"
+
+
+def test_branches_and_commits_are_read(codecommit):
+    codecommit.create_repository(repositoryName="demo")
+    repository = Repository.objects.get()
+    author, committer = "Ada <ada@example.com>", "Bo <bo@example.com>"
+    message = "Subject\n\nBody ä\n"
+    options = {"author": author, "committer": committer, "at": 1508280542, "zone": "-0830"}
+    first = gitrepo.commit(repository.git, {"a.txt": "1"}, "First")
+    oid = gitrepo.commit(repository.git, {"a.txt": "2"}, message, branch="feature/x", parents=[first], **options)
+    assert codecommit.list_branches(repositoryName="demo")["branches"] == ["feature/x", "main"]
+    assert codecommit.get_branch(repositoryName="demo", branchName="feature/x")["branch"] == {
+        "branchName": "feature/x",
+        "commitId": oid,
+    }
+    assert codecommit.get_commit(repositoryName="demo", commitId=oid)["commit"] == {
+        "commitId": oid,
+        "treeId": gitrepo.git(repository.git, "rev-parse", f"{oid}^{{tree}}"),
+        "parents": [first],
+        "message": message,
+        "author": {"name": "Ada", "email": "ada@example.com", "date": "1508280542 -0830"},
+        "committer": {"name": "Bo", "email": "bo@example.com", "date": "1508280542 -0830"},
+        "additionalData": "",
+    }
+    tree = gitrepo.git(repository.git, "rev-parse", f"{oid}^{{tree}}")
+    assert refused(codecommit.get_commit, repositoryName="demo", commitId=tree)[0] == "CommitIdDoesNotExistException"
+
+
+def test_the_default_branch_can_change(codecommit):
+    codecommit.create_repository(repositoryName="demo")
+    for branch in ("main", "next"):
+        gitrepo.commit(Repository.objects.get().git, {"a": "1"}, branch=branch)
+    assert codecommit.get_repository(repositoryName="demo")["repositoryMetadata"]["defaultBranch"] == "main"
+    codecommit.update_default_branch(repositoryName="demo", defaultBranchName="next")
+    codecommit.update_default_branch(repositoryName="demo", defaultBranchName="next")
+    assert codecommit.get_repository(repositoryName="demo")["repositoryMetadata"]["defaultBranch"] == "next"
+
+
+def test_many_branches_come_in_pages(codecommit):
+    codecommit.create_repository(repositoryName="demo")
+    repository = Repository.objects.get()
+    oid = gitrepo.commit(repository.git, {"a": "1"})
+    lines = "".join(f"create refs/heads/b{number:04} {oid}\n" for number in range(1200))
+    gitrepo.git(repository.git, "update-ref", "--stdin", input=lines)
+    first = codecommit.list_branches(repositoryName="demo")
+    assert len(first["branches"]) == 1000
+    pages = codecommit.get_paginator("list_branches").paginate(repositoryName="demo")
+    found = [name for page in pages for name in page["branches"]]
+    assert found == [*(f"b{number:04}" for number in range(1200)), "main"]
+    codecommit.create_repository(repositoryName="other")
+    alien = {"repositoryName": "other", "nextToken": first["nextToken"]}
+    assert refused(codecommit.list_branches, **alien)[0] == "InvalidContinuationTokenException"
+
+
+def test_tags_are_kept(codecommit):
+    arn = codecommit.create_repository(repositoryName="demo", tags={"team": "a", "x": ""})["repositoryMetadata"]["Arn"]
+    codecommit.tag_resource(resourceArn=arn, tags={"team": "b", "größe": "2"})
+    codecommit.untag_resource(resourceArn=arn, tagKeys=["x", "absent"])
+    assert codecommit.list_tags_for_resource(resourceArn=arn)["tags"] == {"team": "b", "größe": "2"}
+    assert refused(codecommit.tag_resource, resourceArn=arn, tags={"aws:a": ""})[0] == "InvalidSystemTagUsageException"
+
+
+def test_policies_may_speak_of_the_tags_of_a_request(codecommit, client_of):
+    arn = codecommit.create_repository(repositoryName="demo")["repositoryMetadata"]["Arn"]
+    document = factories.allow("codecommit:TagResource")
+    document["Statement"][0]["Condition"] = {"StringEquals": {"aws:RequestTag/team": "a"}}
+    client = client_of(factories.user("dora", document=document), "codecommit")
+    client.tag_resource(resourceArn=arn, tags={"team": "a"})
+    assert refused(client.tag_resource, resourceArn=arn, tags={"team": "b"})[0] == "AccessDeniedException"
+
+
+TRIGGER = {
+    "name": "build",
+    "destinationArn": "arn:aws:codebuild:us-east-1:123456789012:project/demo",
+    "events": ["updateReference", "createReference"],
+    "branches": ["main"],
+    "customData": "x",
+}
+
+
+def test_triggers_are_replaced_as_a_whole(codecommit):
+    codecommit.create_repository(repositoryName="demo")
+    put = codecommit.put_repository_triggers(repositoryName="demo", triggers=[TRIGGER, {**TRIGGER, "name": "other"}])
+    got = codecommit.get_repository_triggers(repositoryName="demo")
+    assert got["configurationId"] == put["configurationId"]
+    assert got["triggers"] == [TRIGGER, {**TRIGGER, "name": "other"}]
+    renewed = codecommit.put_repository_triggers(repositoryName="demo", triggers=[])["configurationId"]
+    assert renewed != put["configurationId"]
+    assert codecommit.get_repository_triggers(repositoryName="demo")["triggers"] == []
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"name": "a b"}, "InvalidRepositoryTriggerNameException"),
+        ({"name": ""}, "RepositoryTriggerNameRequiredException"),
+        ({"destinationArn": "here"}, "InvalidRepositoryTriggerDestinationArnException"),
+        ({"events": []}, "RepositoryTriggerEventsListRequiredException"),
+        ({"events": ["all", "createReference"]}, "InvalidRepositoryTriggerEventsException"),
+        ({"events": ["pushed"]}, "InvalidRepositoryTriggerEventsException"),
+        ({"branches": [f"b{number}" for number in range(11)]}, "MaximumBranchesExceededException"),
+        ({"branches": ["a..b"]}, "InvalidRepositoryTriggerBranchNameException"),
+        ({"customData": "x" * 1001}, "InvalidRepositoryTriggerCustomDataException"),
+    ],
+)
+def test_a_trigger_that_breaks_a_rule_changes_nothing(codecommit, change, code):
+    codecommit.create_repository(repositoryName="demo")
+    codecommit.put_repository_triggers(repositoryName="demo", triggers=[TRIGGER])
+    bad = [{**TRIGGER, **change, **({} if "name" in change else {"name": "other"})}]
+    assert refused(codecommit.put_repository_triggers, repositoryName="demo", triggers=bad)[0] == code
+    assert codecommit.get_repository_triggers(repositoryName="demo")["triggers"] == [TRIGGER]
+
+
+def test_too_many_triggers_and_twice_one_name_are_refused(codecommit):
+    codecommit.create_repository(repositoryName="demo")
+    many = [{**TRIGGER, "name": f"t{number}"} for number in range(11)]
+    for triggers, code in (
+        (many, "MaximumRepositoryTriggersExceededException"),
+        ([TRIGGER, TRIGGER], "InvalidRepositoryTriggerNameException"),
+    ):
+        assert refused(codecommit.put_repository_triggers, repositoryName="demo", triggers=triggers)[0] == code
+
+
+def test_each_call_is_one_event_in_cloudtrails_form(codecommit):
+    codecommit.create_repository(repositoryName="demo", repositoryDescription="text")
+    codecommit.get_repository(repositoryName="demo")
+    refused(codecommit.create_repository, repositoryName="demo")
+    made, read, failed = Event.objects.order_by("pk")
+    record = made.record()
+    assert (record["eventSource"], record["eventName"]) == ("codecommit.amazonaws.com", "CreateRepository")
+    assert record["readOnly"] is False
+    assert record["requestParameters"] == {"repositoryName": "demo", "repositoryDescription": "text"}
+    assert record["responseElements"]["repositoryMetadata"]["arn"] == ARN + "demo"
+    assert record["resources"] == [{"ARN": ARN + "demo"}]
+    assert (record["userIdentity"]["type"], record["userIdentity"]["userName"]) == ("IAMUser", "alice")
+    assert record["userIdentity"]["accessKeyId"].startswith("AKIA")
+    assert "Boto3" in record["userAgent"]
+    assert (read.is_read_only, read.response_elements) == (True, None)
+    assert (failed.outcome, failed.error_code) == (Outcome.FAILED, "RepositoryNameExistsException")
+
+
+# ---- the aws command line --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def aws(alice, live_server_url, tmp_path):
+    """Run `aws …` against the server as alice; nothing of this machine's own configuration is seen."""
+    key, secret = credentials.issue_access_key(alice)
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path),
+        "AWS_ACCESS_KEY_ID": key.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": secret,
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": live_server_url,
+        "AWS_MAX_ATTEMPTS": "1",
+    }
+    program = Path(sys.executable).with_name("aws")
+
+    def run(*args: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, str(program), *args], env=environment, capture_output=True, text=True, timeout=60
+        )
+
+    return run
+
+
+def test_the_command_of_the_manual_makes_a_repository(aws, live_server_url):
+    command = ("codecommit", "create-repository", "--repository-name", "MyDemoRepo")
+    command += ("--repository-description", "My demonstration repository")
+    done = aws(*command)
+    assert done.returncode == 0, done.stderr
+    made = json.loads(done.stdout)["repositoryMetadata"]
+    assert made["cloneUrlHttp"] == f"{live_server_url}/v1/repos/MyDemoRepo"
+    assert made["repositoryDescription"] == "My demonstration repository"
+    again = aws(*command)
+    assert again.returncode != 0
+    assert "(RepositoryNameExistsException)" in again.stderr
+    assert "Repository named MyDemoRepo already exists" in again.stderr
+
+
+def test_the_command_line_reads_xml_answers_too(aws):
+    done = aws("sts", "get-caller-identity", "--query", "Arn", "--output", "text")
+    assert done.stdout.strip() == "arn:aws:iam::123456789012:user/alice"
+    missing = aws("iam", "get-user", "--user-name", "nobody")
+    assert "(NoSuchEntity)" in missing.stderr
