@@ -17,6 +17,7 @@ urlpatterns = [
     path("metrics", health.metrics, name="metrics"),
     # One place signs people in: the admin's own form would pass by the audit trail.
     path("admin/login/", login_not_required(RedirectView.as_view(pattern_name="iam:sign_in", query_string=True))),
+    path("admin/password_change/", RedirectView.as_view(pattern_name="iam:my_credentials")),
     path("admin/", admin.site.urls),
     path("", include("codeservices.console.urls")),
     path("", include("codeservices.iam.urls")),

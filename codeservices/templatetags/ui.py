@@ -1,0 +1,299 @@
+"""What every template draws the same way: icons, times, sizes, durations, oids, statuses, copy buttons, rail links.
+
+Names that are both a tag and a filter (`timeago`, `filesize`, `duration`, `short_oid`) differ in one thing: the tag
+gives an element with the exact figure on hover, the filter gives the words alone, for attributes and titles.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any
+from xml.etree import ElementTree
+
+from django import template
+from django.http import QueryDict
+from django.urls import NoReverseMatch, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+from heroicons import IconDoesNotExist, _render_icon
+
+register = template.Library()
+
+NOTHING = "–"
+SHORT_OID_LENGTH = 8
+
+# Statuses keep AWS's spelling; each has a word for people and an icon that differs in shape, not only in colour.
+STATUSES: dict[str, tuple[str, str]] = {
+    "SUCCEEDED": ("Succeeded", "check-circle"),
+    "FAILED": ("Failed", "x-circle"),
+    "FAULT": ("Fault", "exclamation-triangle"),
+    "CLIENT_ERROR": ("Client error", "exclamation-triangle"),
+    "TIMED_OUT": ("Timed out", "clock"),
+    "STOPPED": ("Stopped", "stop-circle"),
+    "IN_PROGRESS": ("In progress", "arrow-path"),
+    "QUEUED": ("Queued", "queue-list"),
+    "SUBMITTED": ("Submitted", "queue-list"),
+    "ALLOWED": ("Allowed", "check-circle"),
+    "DENIED": ("Denied", "no-symbol"),
+    "ERROR": ("Error", "exclamation-triangle"),
+    "ACTIVE": ("Active", "check-circle"),
+    "INACTIVE": ("Inactive", "minus-circle"),
+}
+
+# The product's own nouns, so that one thing has one picture everywhere.
+ALIASES: dict[str, str] = {
+    "account": "user-circle",
+    "artifact": "archive-box",
+    "audit": "clipboard-document-list",
+    "branch": "share",
+    "build": "play-circle",
+    "close": "x-mark",
+    "commit": "code-bracket-square",
+    "copy": "square-2-stack",
+    "dashboard": "squares-2x2",
+    "delete": "trash",
+    "download": "arrow-down-tray",
+    "edit": "pencil",
+    "file": "document",
+    "group": "user-group",
+    "help": "question-mark-circle",
+    "key": "key",
+    "log": "command-line",
+    "menu": "bars-3",
+    "new": "plus",
+    "policy": "shield-check",
+    "project": "cube",
+    "repository": "circle-stack",
+    "retry": "arrow-path",
+    "search": "magnifying-glass",
+    "settings": "cog-6-tooth",
+    "sign-out": "arrow-right-start-on-rectangle",
+    "source": "code-bracket",
+    "start": "play",
+    "stop": "stop",
+    "trigger": "bolt",
+    "usage": "chart-bar",
+    "user": "user",
+}
+
+
+@lru_cache(maxsize=512)
+def _svg(name: str, size: int, style: str, label: str) -> SafeString:
+    """One icon as inline SVG; unknown names raise, because a template that names one is wrong."""
+    picture = STATUSES[name][1] if name in STATUSES else ALIASES.get(name, name)
+    family = style or ("micro" if size <= 16 else "mini" if size <= 20 else "outline")
+    attrs: dict[str, object] = {"class": "icon"}
+    if name == "IN_PROGRESS":
+        attrs["data-spin"] = "true"
+    if label:
+        attrs |= {"role": "img", "aria_label": label, "aria_hidden": "false"}
+    else:
+        attrs["aria_hidden"] = "true"
+    try:
+        markup = _render_icon(family, picture, size, attrs)
+    except (IconDoesNotExist, ElementTree.ParseError):
+        markup = _render_icon(family, "question-mark-circle", size, attrs) if name.isupper() else ""
+        if not markup:
+            raise
+    return mark_safe(markup)  # noqa: S308 - drawn from the icon package; the attributes are escaped by ElementTree
+
+
+@register.simple_tag
+def icon(name: str, size: int = 16, style: str = "", label: str = "") -> SafeString:
+    """An inline SVG: `{% icon "repository" %}`, `{% icon build.status %}`, `{% icon "sun" size=20 label="Light" %}`.
+
+    Args:
+        name: A status (SUCCEEDED, …), one of ALIASES, or any name of the heroicons package. Unknown statuses, which are
+            all upper case, draw a question mark; other unknown names raise IconDoesNotExist.
+        size: Width and height in CSS pixels.
+        style: micro, mini, outline or solid; by default the one drawn for the size.
+        label: What a screen reader says; without it the icon is decoration beside a word.
+    """
+    return _svg(str(name), int(size), str(style), str(label))
+
+
+def relative(moment: datetime, now: datetime) -> str:
+    """How long ago, or how long until, in one unit: "just now", "5 minutes ago", "in 2 days"."""
+    seconds = (now - moment).total_seconds()
+    distance = abs(seconds)
+    if distance < 45:
+        return "just now" if seconds >= 0 else "in a moment"
+    for limit, size, unit in (
+        (3600 - 30, 60, "minute"),
+        (86400 - 1800, 3600, "hour"),
+        (86400 * 30, 86400, "day"),
+        (86400 * 365, 86400 * 30.44, "month"),
+        (float("inf"), 86400 * 365.25, "year"),
+    ):
+        if distance < limit:
+            count = max(1, round(distance / size))
+            words = f"{count} {unit}{'' if count == 1 else 's'}"
+            return f"{words} ago" if seconds >= 0 else f"in {words}"
+    raise AssertionError("the last limit is infinite")
+
+
+def _aware(value: datetime) -> datetime:
+    return value if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+def _duration_words(seconds: float) -> str:
+    if seconds < 0:
+        seconds = 0.0
+    if seconds < 1:
+        return f"{round(seconds * 1000)} ms" if seconds else "0 s"
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 24:
+        return f"{hours} h {minutes:02d} min"
+    days, hours = divmod(hours, 24)
+    return f"{days} d {hours:02d} h"
+
+
+def _seconds(value: timedelta | float | int | None) -> float | None:
+    if value is None or value == "":
+        return None
+    return value.total_seconds() if isinstance(value, timedelta) else float(value)
+
+
+def _filesize_words(size_bytes: int) -> str:
+    amount = float(size_bytes)
+    if abs(amount) < 1024:
+        return f"{size_bytes} B"
+    for unit in ("KB", "MB", "GB", "TB", "PB"):
+        amount /= 1024
+        if abs(amount) < 999.5 or unit == "PB":
+            return f"{amount:.0f} {unit}" if abs(amount) >= 100 else f"{amount:.1f} {unit}"
+    raise AssertionError("the last unit returns")
+
+
+@register.simple_tag
+def timeago(value: datetime | None, none: str = "never") -> SafeString | str:
+    """A `<time>` in words, with the exact UTC time on hover; live.js keeps the words fresh."""
+    if value is None:
+        return none
+    moment = _aware(value).astimezone(UTC)
+    return format_html(
+        '<time datetime="{}" title="{} UTC" data-relative>{}</time>',
+        moment.isoformat(timespec="seconds"),
+        moment.strftime("%Y-%m-%d %H:%M:%S"),
+        relative(moment, datetime.now(UTC)),
+    )
+
+
+@register.filter("timeago")
+def timeago_words(value: datetime | None) -> str:
+    """The words alone: "5 minutes ago"."""
+    return "never" if value is None else relative(_aware(value), datetime.now(UTC))
+
+
+@register.simple_tag
+def filesize(size_bytes: int | None) -> SafeString | str:
+    """A size in units of 1024 bytes, with the exact count on hover."""
+    if size_bytes is None or size_bytes == "":
+        return NOTHING
+    return format_html('<span title="{} bytes">{}</span>', f"{int(size_bytes):,}", _filesize_words(int(size_bytes)))
+
+
+@register.filter("filesize")
+def filesize_words(size_bytes: int | None) -> str:
+    """The words alone: "1.2 MB"."""
+    return NOTHING if size_bytes is None or size_bytes == "" else _filesize_words(int(size_bytes))
+
+
+@register.simple_tag
+def duration(value: timedelta | float | None, since: datetime | None = None) -> SafeString | str:
+    """A length of time, from a timedelta or seconds, with the exact seconds on hover.
+
+    `since`, for what still runs, gives the time elapsed from then; live.js lets it tick.
+    """
+    if value is None and since is not None:
+        start = _aware(since).astimezone(UTC)
+        elapsed = (datetime.now(UTC) - start).total_seconds()
+        return format_html(
+            '<span data-elapsed-since="{}">{}</span>', start.isoformat(timespec="seconds"), _duration_words(elapsed)
+        )
+    seconds = _seconds(value)
+    if seconds is None:
+        return NOTHING
+    return format_html('<span title="{} seconds">{}</span>', f"{seconds:,.3f}", _duration_words(seconds))
+
+
+@register.filter("duration")
+def duration_words(value: timedelta | float | None) -> str:
+    """The words alone: "3 min 04 s"."""
+    seconds = _seconds(value)
+    return NOTHING if seconds is None else _duration_words(seconds)
+
+
+@register.simple_tag
+def short_oid(oid: str | None, copy: bool = False) -> SafeString | str:
+    """The first characters of an oid, the whole of it on hover; `copy=True` adds a copy button."""
+    if not oid:
+        return NOTHING
+    short = format_html('<code class="oid" title="{}">{}</code>', oid, oid[:SHORT_OID_LENGTH])
+    return format_html("{}{}", short, copy_button(oid, "Copy the full id")) if copy else short
+
+
+@register.filter("short_oid")
+def short_oid_words(oid: str | None) -> str:
+    """The first characters alone."""
+    return oid[:SHORT_OID_LENGTH] if oid else NOTHING
+
+
+@register.simple_tag
+def status_badge(status: str | None, label: str = "") -> SafeString:
+    """A status as icon and word: `{% status_badge build.status %}`; unknown ones keep their own spelling."""
+    name = str(status or "")
+    word = label or (STATUSES[name][0] if name in STATUSES else name.replace("_", " ").capitalize() or NOTHING)
+    return format_html(
+        '<span class="status" data-status="{}">{} {}</span>', name, _svg(name or "UNKNOWN", 16, "", ""), word
+    )
+
+
+@register.simple_tag
+def copy_button(text: str, label: str = "Copy", words: str = "") -> SafeString:
+    """A button that copies `text`; `label` names it to a screen reader, `words` stand visibly beside the icon."""
+    return format_html(
+        '<button type="button" class="copy" data-copy="{}" aria-label="{}" title="{}">{}{}</button>',
+        text,
+        label,
+        label,
+        _svg("copy", 16, "", ""),
+        format_html(" <span>{}</span>", words) if words else "",
+    )
+
+
+@register.inclusion_tag("_rail_link.html", takes_context=True)
+def rail_link(context: template.Context, url_name: str, label: str, picture: str, prefix: str = "") -> dict[str, Any]:
+    """One entry of the left rail; nothing where no page has that URL name yet.
+
+    `prefix` is the part of the path that marks the entry as the current one; by default, the entry's own path.
+    """
+    try:
+        href = reverse(url_name)
+    except NoReverseMatch:
+        return {"href": ""}
+    path = getattr(context.get("request"), "path", "")
+    here = path == href if href == "/" else path.startswith(prefix or href)
+    return {"href": href, "label": label, "picture": picture, "current": here}
+
+
+@register.simple_tag(takes_context=True)
+def query_with(context: template.Context, **changes: object) -> str:
+    """The request's query string with some values changed: `href="{% query_with page=2 %}"`; None removes one."""
+    request = context.get("request")
+    query = QueryDict(mutable=True) if request is None else request.GET.copy()
+    for key, value in changes.items():
+        if value is None or value == "":
+            query.pop(key, None)
+        else:
+            query[key] = str(value)
+    return f"?{query.urlencode()}"

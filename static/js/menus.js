@@ -1,0 +1,22 @@
+// Open dropdowns close on a click elsewhere and on Escape, and only one is open at a time. data-filter narrows a list.
+
+const open = () => document.querySelectorAll("details.dropdown[open]");
+
+document.addEventListener("click", (event) => {
+  for (const dropdown of open()) if (!dropdown.contains(event.target)) dropdown.open = false;
+});
+
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  for (const dropdown of open()) {
+    dropdown.open = false;
+    dropdown.querySelector("summary")?.focus();
+  }
+});
+
+document.addEventListener("input", (event) => {
+  const list = event.target.dataset.filter && document.getElementById(event.target.dataset.filter);
+  if (!list) return;
+  const wanted = event.target.value.trim().toLowerCase();
+  for (const item of list.children) item.hidden = !item.textContent.toLowerCase().includes(wanted);
+});

@@ -1,0 +1,184 @@
+"""Web processes as the supervisor starts them: real processes, real sockets."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fixtures.installation import free_port, wait_for
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Web:
+    """Processes of one kind that share a pair of ports."""
+
+    def __init__(self, var: Path) -> None:
+        self.var = var
+        self.http_port, self.https_port = free_port(), free_port()
+        self.processes: list[subprocess.Popen[str]] = []
+
+    def spawn(self, **environment: str) -> subprocess.Popen[str]:
+        """Start one process without waiting for it."""
+        settings = {
+            "CODESERVICES_TEST_VAR": str(self.var),
+            "CODESERVICES_HTTP_PORT": str(self.http_port),
+            "CODESERVICES_HTTPS_PORT": str(self.https_port),
+            "CODESERVICES_HTTPS_HOST": "127.0.0.1",
+            "DJANGO_SETTINGS_MODULE": "tests.settings",
+        }
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.codeservices.serve_probe"],
+            cwd=ROOT,
+            env=os.environ | settings | environment,
+            text=True,
+            stderr=subprocess.PIPE,
+        )
+        self.processes.append(process)
+        return process
+
+    def start(self, **environment: str) -> subprocess.Popen[str]:
+        """Start one process and wait until it is the one that answers."""
+        process = self.spawn(**environment)
+        wait_for(lambda: self.answers_from(process.pid), seconds=20, what="the web process's first answer")
+        return process
+
+    def answers_from(self, pid: int) -> bool:
+        try:
+            return self.get()["pid"] == pid
+        except OSError:
+            return False
+
+    def get(self, path: str = "/", headers: dict[str, str] | None = None) -> Any:
+        connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=10)
+        connection.request("GET", path, headers=headers or {})
+        answer = json.loads(connection.getresponse().read())
+        connection.close()
+        return answer
+
+    def connect(self, text: str) -> socket.socket:
+        sock = socket.create_connection(("127.0.0.1", self.http_port), timeout=10)
+        sock.sendall(text.encode())
+        return sock
+
+
+@pytest.fixture
+def web(tmp_path: Path) -> Iterator[Web]:
+    made = Web(tmp_path)
+    yield made
+    for process in made.processes:
+        process.kill()
+        process.communicate()
+
+
+def read_all(sock: socket.socket) -> bytes:
+    data = b""
+    while part := sock.recv(65536):
+        data += part
+    return data
+
+
+def test_one_process_answers_over_http_and_over_https_with_its_own_authority(web):
+    process = web.start()
+    context = ssl.create_default_context(cafile=str(web.var / "tls" / "ca.pem"))
+    connection = http.client.HTTPSConnection("localhost", web.https_port, timeout=10, context=context)
+    connection.request("POST", "/", body=b"x" * 1_000_000)
+    response = connection.getresponse()
+    answer = json.loads(response.read())
+    connection.close()
+    assert (answer["pid"], answer["scheme"], answer["length"]) == (process.pid, "https", 1_000_000)
+    assert response.getheader("server") is None
+    assert web.get()["scheme"] == "http"
+
+
+def test_two_processes_share_the_ports_and_one_may_be_killed(web):
+    first = web.start()
+    second = web.start()
+    first.kill()
+    first.wait()
+    assert {web.get()["pid"] for _ in range(20)} == {second.pid}
+    second.kill()
+    second.wait()
+    with pytest.raises(ConnectionRefusedError):
+        web.get()
+
+
+def test_told_to_stop_it_finishes_the_answer_that_is_under_way(web):
+    process = web.start()
+    with web.connect("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n") as sock:
+        first = sock.recv(4096)
+        process.send_signal(signal.SIGTERM)
+        rest = read_all(sock)
+    assert b'"pid"' in first + rest
+    assert (first + rest).endswith(b"0\r\n\r\n")
+    assert process.wait(timeout=10) == 0
+
+
+def test_told_to_stop_it_ends_event_streams_at_once_and_in_good_form(web):
+    process = web.start()
+    with web.connect("GET /events HTTP/1.1\r\nHost: a\r\n\r\n") as sock:
+        opening = b""
+        while b": open" not in opening:
+            opening += sock.recv(4096)
+        start = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        assert read_all(sock).endswith(b"0\r\n\r\n")
+    assert process.wait(timeout=10) == 0
+    assert time.monotonic() - start < 5
+
+
+def test_an_idle_connection_does_not_hold_up_the_end(web):
+    process = web.start()
+    with web.connect("GET / HTTP/1.1\r\nHost: a\r\n\r\n") as sock:
+        assert sock.recv(4096)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=5) == 0
+
+
+def test_a_client_that_never_ends_its_request_head_is_dropped(web):
+    web.start(HEAD_SECONDS="0.5")
+    for beginning in ("", "GET / HTTP/1.1\r\nX-Slow: ", "GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HT"):
+        with web.connect(beginning) as sock:
+            read_all(sock)  # returns because the server closes
+
+
+def test_a_request_head_without_end_is_refused_by_its_size(web):
+    web.start()
+    with web.connect("GET / HTTP/1.1\r\n") as sock:
+        line = b"X-Padding: " + b"x" * 8000 + b"\r\n"
+        try:
+            for _ in range(100):
+                sock.sendall(line)
+        except OSError:  # it has closed already
+            pass
+        try:
+            answer = read_all(sock)
+        except ConnectionResetError:
+            return
+    assert answer.startswith(b"HTTP/1.1 431 ") or answer == b""
+
+
+def test_forwarded_headers_are_believed_from_nobody(web):
+    web.start()
+    answer = web.get(headers={"X-Forwarded-For": "192.0.2.9", "X-Forwarded-Proto": "https"})
+    assert (answer["scheme"], answer["client"]) == ("http", "127.0.0.1")
+
+
+def test_a_port_that_is_taken_ends_the_process_with_a_sentence(web):
+    with socket.create_server(("127.0.0.1", web.http_port)):
+        process = web.spawn()
+        _, errors = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert errors.splitlines()[-1] == f"Can't listen on 127.0.0.1 port {web.http_port}: Address already in use."
