@@ -14,6 +14,7 @@ from django.db import transaction
 
 from codeservices.errors import InvalidInput, LimitExceeded, NotFound
 from codeservices.iam import arn
+from codeservices.iam.authorize import authorize
 from codeservices.iam.principal import Principal
 from repos.access import repository_for
 from repos.git import refs
@@ -23,6 +24,7 @@ from repos.triggers import ALL, EVENTS, MAX_BRANCHES, MAX_TRIGGERS
 MAX_CUSTOM_DATA = 1000
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
 READ, WRITE = "codecommit:GetRepositoryTriggers", "codecommit:PutRepositoryTriggers"
+START_BUILD = "codebuild:StartBuild"
 
 
 class InvalidTrigger(InvalidInput):
@@ -51,14 +53,18 @@ def triggers_of(principal: Principal, repository_name: str) -> tuple[Repository,
 
 
 def add_trigger(principal: Principal, repository_name: str, wanted: TriggerSettings) -> Trigger:
-    """One more trigger, after the others.
+    """One more trigger, after the others. A build project is started as its service role, whoever pushes: naming one
+    takes the right to start it.
 
     Raises:
+        AccessDenied: Of codecommit:PutRepositoryTriggers, or codebuild:StartBuild on the project.
         InvalidTrigger: A value breaks a rule, or the name is taken.
         LimitExceeded: The repository has MAX_TRIGGERS already.
     """
     repository = repository_for(principal, WRITE, repository_name)
     check(wanted)
+    if arn.parse(wanted.destination_arn).service == "codebuild":
+        authorize(principal, START_BUILD, wanted.destination_arn)
     with transaction.atomic():
         locked = Repository.objects.select_for_update().get(pk=repository.pk)
         names = list(locked.triggers.values_list("name", flat=True))

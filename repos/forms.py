@@ -1,0 +1,102 @@
+"""Forms of repositories. The rules themselves are in names.py and the services; forms only tell them apart by field."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from codeservices.errors import InvalidInput
+from repos import names
+
+
+def _checked(check: Callable[[str], str], value: str) -> str:
+    try:
+        return check(value)
+    except InvalidInput as error:
+        raise ValidationError(error.message) from error
+
+
+class _Form(forms.Form):
+    """Labels without a colon, as everywhere in the console."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, label_suffix="", **kwargs)
+
+
+class NameForm(_Form):
+    """A repository's name."""
+
+    name = forms.CharField(
+        max_length=1000,
+        label="Name",
+        help_text="Up to 100 letters, digits, dots, dashes and underscores. It is part of the clone URL.",
+        error_messages={"required": "A repository name is required."},
+        widget=forms.TextInput(
+            attrs={"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false", "maxlength": None}
+        ),
+    )
+
+    def clean_name(self) -> str:
+        """The name by the rules of names.py."""
+        return _checked(names.check_name, self.cleaned_data["name"])
+
+
+class DescriptionForm(_Form):
+    """A repository's description."""
+
+    description = forms.CharField(
+        required=False,
+        label="Description",
+        help_text=f"Up to {names.MAX_DESCRIPTION_CHARACTERS:,} characters.",
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )
+
+    def clean_description(self) -> str:
+        """The description by the rules of names.py."""
+        return _checked(names.check_description, self.cleaned_data["description"])
+
+
+class RepositoryForm(NameForm, DescriptionForm):
+    """A new repository."""
+
+    field_order = ("name", "description")
+
+
+class DefaultBranchForm(_Form):
+    """Which branch pages and clones begin with."""
+
+    branch = forms.ChoiceField(
+        label="Default branch",
+        help_text="The branch that a clone checks out and that pages begin with. It can't be deleted.",
+        error_messages={"invalid_choice": "No branch is called “%(value)s”."},
+    )
+
+    def __init__(self, *args: Any, branches: Sequence[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["branch"].choices = [(name, name) for name in branches]  # type: ignore[attr-defined]
+
+
+class DeleteForm(_Form):
+    """The name, typed again."""
+
+    confirmation = forms.CharField(
+        label="Name",
+        error_messages={"required": "Type the repository's name to delete it."},
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+
+    def __init__(self, *args: Any, name: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.name = name
+        self.fields["confirmation"].label = f"Type {name} to confirm"
+        self.fields["confirmation"].widget.attrs["data-confirm-name"] = name
+
+    def clean_confirmation(self) -> str:
+        """Exactly the name."""
+        typed: str = self.cleaned_data["confirmation"]
+        if typed != self.name:
+            raise ValidationError(f"“{typed}” is not “{self.name}”, so nothing was deleted.")
+        return typed

@@ -1,0 +1,117 @@
+"""Objects of a repository as git stores them: kind and bytes, read in process, each failure told as a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, Literal
+
+from dulwich.errors import ChecksumMismatch, ObjectFormatException
+from dulwich.objects import ObjectID
+
+from codeservices.errors import NotFound
+from repos.git import program, refs
+from repos.git.store import BareRepository
+
+Kind = Literal["commit", "tree", "blob", "tag"]
+
+KINDS: Final[dict[int, Kind]] = {1: "commit", 2: "tree", 3: "blob", 4: "tag"}
+EMPTY_TREE: Final = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+EMPTY_BLOB: Final = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"
+# A tag of a tag of a tag … is legal; nobody means more than this.
+MAX_TAG_DEPTH: Final = 20
+
+
+def read(repository: BareRepository, oid: str) -> tuple[Kind, bytes]:
+    """An object's kind and its bytes without the header.
+
+    Raises:
+        NotFound: There is no such object here, or it can't be read.
+    """
+    if not refs.OID.fullmatch(oid):
+        raise NotFound(f"“{oid}” is no object id. An id has 40 hexadecimal digits.", code="InvalidObjectIdException")
+    try:
+        number, data = repository.dulwich.object_store.get_raw(ObjectID(oid.encode("ascii")))
+    except KeyError:
+        if oid == EMPTY_TREE:  # git knows this one whether it is stored or not
+            return "tree", b""
+        raise NotFound(f"No object {oid} is in this repository.", code="ObjectDoesNotExistException") from None
+    except (ChecksumMismatch, ObjectFormatException, OSError, ValueError, AssertionError):
+        return _read_by_git(repository, oid)  # dulwich parses what it reads and refuses what is merely odd
+    return KINDS[number], data
+
+
+def _read_by_git(repository: BareRepository, oid: str) -> tuple[Kind, bytes]:
+    answer = program.run(repository, ["cat-file", "--batch"], input=f"{oid}\n".encode("ascii"))
+    head, _, rest = answer.partition(b"\n")
+    for kind in KINDS.values():
+        if head.startswith(f"{oid} {kind} ".encode("ascii")):
+            return kind, rest[:-1]
+    raise NotFound(
+        f"The object {oid} can't be read: it is damaged.",
+        code="ObjectDamagedException",
+        hint="“git fsck” in the repository tells more; pushing the history again from a good clone repairs it.",
+    )
+
+
+def tag_target(data: bytes) -> tuple[Kind | None, str]:
+    """The kind and oid that a tag object's bytes name; None and "" where the header is damaged."""
+    kind: Kind | None = None
+    oid = ""
+    for line in data.split(b"\n\n", 1)[0].split(b"\n"):
+        key, _, value = line.partition(b" ")
+        if key == b"object" and not oid:
+            oid = value.decode("ascii", "replace").strip()
+        elif key == b"type" and kind is None:
+            kind = next((known for known in KINDS.values() if known.encode() == value.strip()), None)
+    return kind, oid
+
+
+def peel(repository: BareRepository, oid: str) -> tuple[Kind, str, bytes]:
+    """Follow tags to what they are of: a commit, a tree or a blob, as (kind, oid, bytes; none of a tagged blob).
+
+    Raises:
+        NotFound: An object on the way is missing, or tags are nested beyond reason.
+    """
+    for _ in range(MAX_TAG_DEPTH):
+        kind, data = read(repository, oid)
+        if kind != "tag":
+            return kind, oid, data
+        target, oid = tag_target(data)
+        if target == "blob":  # which may be huge, and nobody needs its bytes to know what it is
+            return target, oid, b""
+    raise NotFound("This tag is nested too deeply in other tags to be followed.", code="ObjectDoesNotExistException")
+
+
+def tree_oid(repository: BareRepository, oid: str) -> str:
+    """The tree of a commit, a tree itself, or either behind a tag.
+
+    Raises:
+        NotFound: The object is a blob, which has no folders; or something is missing.
+    """
+    kind, peeled, data = peel(repository, oid)
+    if kind == "tree":
+        return peeled
+    if kind == "commit":
+        return data[5:45].decode("ascii", "replace")
+    raise NotFound(
+        f"The object {peeled} is a single file without a name, so it has no folders to show.",
+        code="TreeDoesNotExistException",
+    )
+
+
+def sizes(repository: BareRepository, oids: Iterable[str]) -> dict[str, int]:
+    """The sizes in bytes of many objects without reading them; those missing are left out."""
+    wanted = "".join(f"{oid}\n" for oid in dict.fromkeys(oids))
+    if not wanted:
+        return {}
+    answer = program.run(
+        repository, ["cat-file", "--batch-check=%(objectname) %(objectsize)", "--buffer"], input=wanted.encode("ascii")
+    )
+    rows = (line.split(" ") for line in answer.decode("ascii").splitlines())
+    return {row[0]: int(row[1]) for row in rows if len(row) == 2 and row[1].isdigit()}
+
+
+def shown(name: str) -> str:
+    r"""A name as people may safely see it: odd bytes and characters that hide or reorder text as `\xff`, `\u202e`."""
+    text = refs.encode(name).decode("utf-8", "backslashreplace")
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in text)

@@ -1,0 +1,374 @@
+"""The git program as a child process: argument lists, one fixed configuration, limits, time-outs, streams.
+
+Every call goes through here. Callers resolve refs to oids first, put `--end-of-options` before positional arguments
+where the command knows it, and `--` before paths; no shell is involved, so any byte may stand in an argument.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import resource
+import select
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import IO
+
+from codeservices.errors import ServiceError
+from repos.git.store import BareRepository
+
+TIMEOUT_SECONDS = 30.0
+MAX_OUTPUT_BYTES = 64 * 1024 * 1024
+READ_BYTES = 256 * 1024
+COMPLAINT_LINES = 5
+COMPLAINT_BYTES = 4096
+# The anonymous memory of one git process. Packs are mapped, not counted; git streams blobs above 512 MiB.
+MEMORY_BYTES = 4 * 1024**3
+# Time for a git that was asked to stop to remove its quarantine and lock files.
+GRACE_SECONDS = 5.0
+INTERNAL_REFS = "refs/internal"
+
+# Source: git-config(1), and what gitaly sets for every command (internal/git/command_description.go).
+CONFIGURATION: Mapping[str, str] = {
+    "core.hooksPath": "/dev/null",
+    "core.attributesFile": "/dev/null",
+    "core.excludesFile": "/dev/null",
+    "core.fsmonitor": "false",
+    "core.quotePath": "false",
+    "core.useReplaceRefs": "false",  # an oid always means its own bytes, as it does to dulwich
+    "core.alternateRefsCommand": "exit 0 #",
+    "core.fsync": "objects,derived-metadata,reference",
+    "core.fsyncMethod": "fsync",
+    "gc.auto": "0",  # upkeep has its own task; a push must not wait for it
+    "maintenance.auto": "false",
+    "pack.windowMemory": "100m",
+    "protocol.allow": "never",
+    "protocol.file.allow": "always",
+    "transfer.hideRefs": INTERNAL_REFS,
+    "transfer.fsckObjects": "true",
+    "receive.fsckObjects": "true",
+    # Three defects that the histories of many old projects carry and that harm nobody.
+    "receive.fsck.badTimezone": "ignore",
+    "receive.fsck.missingSpaceBeforeDate": "ignore",
+    "receive.fsck.zeroPaddedFilemode": "ignore",
+    "receive.autogc": "false",
+    "receive.advertisePushOptions": "false",
+    "receive.denyNonFastForwards": "false",
+    "receive.denyDeletes": "false",
+    # CodeCommit's DeleteBranch refuses the default branch (DefaultBranchCannotBeDeleted); a push is the same door.
+    "receive.denyDeleteCurrent": "refuse",
+    "uploadpack.allowFilter": "true",
+}
+ENVIRONMENT: Mapping[str, str] = {
+    "HOME": "/nonexistent",
+    "XDG_CONFIG_HOME": "/nonexistent",
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_SYSTEM": "/dev/null",
+    "GIT_CONFIG_GLOBAL": "/dev/null",
+    "GIT_ATTR_NOSYSTEM": "1",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "LC_ALL": "C",
+    "TZ": "UTC",
+}
+
+Argument = str | bytes
+
+
+class GitError(ServiceError):
+    """The git program refused or failed.
+
+    Attributes:
+        exit_code: As the program gave it; negative is the signal that ended it.
+        complaint: The first lines it wrote to stderr, without the repository's place on disk.
+    """
+
+    code = "InternalFailure"
+    status = 500
+
+    def __init__(self, command: str, exit_code: int, complaint: str) -> None:
+        super().__init__(f"git {command} ended with {exit_code}: {complaint or 'it said nothing'}")
+        self.exit_code = exit_code
+        self.complaint = complaint
+
+
+class GitTimeout(GitError):
+    """The git program took longer than it may."""
+
+    status = 503
+
+    def __init__(self, command: str, timeout_seconds: float) -> None:
+        ServiceError.__init__(self, f"git {command} took longer than {timeout_seconds:g} seconds and was stopped.")
+        self.exit_code = -signal.SIGKILL
+        self.complaint = ""
+
+
+class GitOutputTooLarge(GitError):
+    """The git program wrote more than the caller is ready to hold."""
+
+    def __init__(self, command: str, max_output_bytes: int) -> None:
+        ServiceError.__init__(self, f"git {command} wrote more than {max_output_bytes:,} bytes and was stopped.")
+        self.exit_code = -signal.SIGKILL
+        self.complaint = ""
+
+
+def run(
+    repository: BareRepository,
+    args: Sequence[Argument],
+    *,
+    input: bytes = b"",
+    timeout_seconds: float = TIMEOUT_SECONDS,
+    max_output_bytes: int = MAX_OUTPUT_BYTES,
+    ok_codes: Sequence[int] = (0,),
+    environment: Mapping[str, str] | None = None,
+) -> bytes:
+    """Run a git command to its end and return its whole stdout.
+
+    Args:
+        repository: Given to git as its repository.
+        args: The command and its arguments, `["rev-list", "--count", oid]`.
+        input: What the command reads from stdin.
+        timeout_seconds: The whole process group is killed after this.
+        max_output_bytes: More output than this raises.
+        ok_codes: The exit codes that are no failure.
+        environment: More variables for this call, `GIT_COMMITTER_NAME` and the like.
+
+    Raises:
+        GitError, GitTimeout, GitOutputTooLarge.
+    """
+    pieces: list[bytes] = []
+    size_bytes = 0
+    with _child(repository, args, input, timeout_seconds, ok_codes, environment) as child:
+        for piece in child.output():
+            size_bytes += len(piece)
+            if size_bytes > max_output_bytes:
+                raise GitOutputTooLarge(child.command, max_output_bytes)
+            pieces.append(piece)
+    return b"".join(pieces)
+
+
+def lines(
+    repository: BareRepository,
+    args: Sequence[Argument],
+    *,
+    input: bytes = b"",
+    separator: bytes = b"\n",  # one byte
+    timeout_seconds: float = TIMEOUT_SECONDS,
+    ok_codes: Sequence[int] = (0,),
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[bytes]:
+    """Yield the command's output line by line, without the separator, as it comes.
+
+    The iterator may be left or closed at any line: the child is killed and reaped then. A failure is raised after the
+    last line. The time-out covers the caller's own work between lines too.
+    """
+    with _child(repository, args, input, timeout_seconds, ok_codes, environment) as child:
+        begun = bytearray()
+        for piece in child.output():
+            first, *others = piece.split(separator)
+            begun += first
+            if others:
+                yield bytes(begun)
+                yield from others[:-1]
+                begun = bytearray(others[-1])
+            elif len(begun) > MAX_OUTPUT_BYTES:
+                raise GitOutputTooLarge(child.command, MAX_OUTPUT_BYTES)
+        if begun:
+            yield bytes(begun)
+
+
+def pieces(
+    repository: BareRepository, args: Sequence[Argument], *, timeout_seconds: float = TIMEOUT_SECONDS
+) -> Iterator[bytes]:
+    """Yield the command's output as it comes, in pieces of at most READ_BYTES; left and closed like `lines`."""
+    with _child(repository, args, b"", timeout_seconds, (0,), None) as child:
+        yield from child.output()
+
+
+@dataclass
+class WireProcess:
+    """A git command whose stdin and stdout are streams: one request of git's smart HTTP.
+
+    Attributes:
+        process: `stdin` and `stdout` are pipes with back-pressure.
+        command: "receive-pack", for messages.
+    """
+
+    process: asyncio.subprocess.Process
+    command: str
+    _repository: BareRepository
+    _stderr: IO[bytes]
+
+    async def stop(self) -> None:
+        """End the whole process group and reap it. Asked first, so that receive-pack removes its quarantine."""
+        if self.process.returncode is None:
+            _signal_group(self.process.pid, signal.SIGTERM)
+            try:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self.process.wait(), GRACE_SECONDS)
+            finally:
+                # What the group's leader started may have outlived it; as long as it lives the group's id is its own.
+                _signal_group(self.process.pid, signal.SIGKILL)
+            await self.process.wait()
+        self._stderr.close()
+
+    def complaint(self) -> str:
+        """What the command wrote to stderr so far, scrubbed; read it before `stop`."""
+        return _complaint(self._stderr, self._repository)
+
+
+async def spawn(
+    repository: BareRepository,
+    args: Sequence[Argument],
+    *,
+    protocol: str = "",
+    configuration: Mapping[str, str] | None = None,
+    pass_fds: Sequence[int] = (),
+) -> WireProcess:
+    """Start upload-pack or receive-pack on a repository for the wire; the caller must await `stop` in the end.
+
+    Args:
+        repository: Its path is put behind `args`.
+        args: `["upload-pack", "--strict", "--stateless-rpc"]`.
+        protocol: The client's Git-Protocol header, checked by the caller ("version=2"), or empty.
+        configuration: More configuration for this call, such as `receive.maxInputSize`.
+        pass_fds: File descriptors that the command and all that it starts keep open, such as a lock's.
+    """
+    environment = {"GIT_PROTOCOL": protocol} if protocol else {}
+    stderr = tempfile.TemporaryFile()  # noqa: SIM115  closed by stop()
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *_argv(repository, [*args, bytes(repository.path)], configuration or {}),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=stderr,
+            env=_environment(repository, environment),
+            cwd=repository.path,
+            start_new_session=True,
+            pass_fds=pass_fds,
+            limit=READ_BYTES,
+        )
+    except BaseException:
+        stderr.close()
+        raise
+    _limit(process.pid)
+    return WireProcess(process, _name(args), repository, stderr)
+
+
+class _Child:
+    """A running command whose stdout is read with one deadline for everything."""
+
+    def __init__(self, process: subprocess.Popen[bytes], command: str, timeout_seconds: float) -> None:
+        self.process = process
+        self.command = command
+        self.timeout_seconds = timeout_seconds
+        self.deadline = time.monotonic() + timeout_seconds
+
+    def output(self) -> Iterator[bytes]:
+        """Pieces of stdout until its end; raises GitTimeout at the deadline."""
+        assert self.process.stdout is not None
+        descriptor = self.process.stdout.fileno()
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        while True:
+            if not poll.poll(max(0.0, self.deadline - time.monotonic()) * 1000):
+                raise GitTimeout(self.command, self.timeout_seconds)
+            piece = os.read(descriptor, READ_BYTES)
+            if not piece:
+                return
+            yield piece
+
+    def wait(self) -> int:
+        try:
+            return self.process.wait(max(0.01, self.deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            raise GitTimeout(self.command, self.timeout_seconds) from None
+
+
+@contextlib.contextmanager
+def _child(
+    repository: BareRepository,
+    args: Sequence[Argument],
+    input: bytes,
+    timeout_seconds: float,
+    ok_codes: Sequence[int],
+    environment: Mapping[str, str] | None,
+) -> Iterator[_Child]:
+    """Start a command; at the end of the block check its exit code; whatever happens, leave no process behind."""
+    command = _name(args)
+    with contextlib.ExitStack() as stack:
+        # A file as stdin and as stderr: neither can fill up and stop the child, so only stdout needs reading.
+        stdin: IO[bytes] | int = subprocess.DEVNULL
+        if input:
+            stdin = stack.enter_context(tempfile.TemporaryFile())
+            stdin.write(input)
+            stdin.seek(0)
+        stderr = stack.enter_context(tempfile.TemporaryFile())
+        process = subprocess.Popen(
+            _argv(repository, args, {}),
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            env=_environment(repository, environment or {}),
+            cwd=repository.path,
+            start_new_session=True,
+        )
+        stack.callback(_reap, process)
+        _limit(process.pid)
+        child = _Child(process, command, timeout_seconds)
+        yield child
+        exit_code = child.wait()
+        if exit_code not in ok_codes:
+            raise GitError(command, exit_code, _complaint(stderr, repository))
+
+
+def _argv(repository: BareRepository, args: Sequence[Argument], configuration: Mapping[str, str]) -> list[bytes]:
+    argv = [b"git", b"--no-pager"]
+    for key, value in {**CONFIGURATION, "safe.directory": str(repository.path), **configuration}.items():
+        argv += [b"-c", os.fsencode(f"{key}={value}")]
+    return argv + [arg if isinstance(arg, bytes) else arg.encode("utf-8", "surrogateescape") for arg in args]
+
+
+def _environment(repository: BareRepository, more: Mapping[str, str]) -> dict[str, str]:
+    """Nothing of our own environment but PATH reaches git: no GIT_* variable of whoever started us, no secret."""
+    path = os.environ.get("PATH", os.defpath)
+    return {"PATH": path, **ENVIRONMENT, "GIT_DIR": str(repository.path), **more}
+
+
+def _limit(pid: int) -> None:
+    # Set from outside right after the start: a function run between fork and exec is unsafe in a threaded process.
+    _, ours = resource.getrlimit(resource.RLIMIT_DATA)
+    memory = MEMORY_BYTES if ours == resource.RLIM_INFINITY else min(MEMORY_BYTES, ours)
+    with contextlib.suppress(ProcessLookupError):
+        resource.prlimit(pid, resource.RLIMIT_DATA, (memory, memory))
+        resource.prlimit(pid, resource.RLIMIT_CORE, (0, 0))
+
+
+def _name(args: Sequence[Argument]) -> str:
+    return args[0] if isinstance(args[0], str) else args[0].decode("utf-8", "replace")
+
+
+def _reap(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        _signal_group(process.pid, signal.SIGKILL)
+    if process.stdout is not None:
+        process.stdout.close()
+    process.wait()
+
+
+def _signal_group(pid: int, number: int) -> None:
+    # The child leads its own session, so its process group carries its pid for as long as any member lives.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, number)
+
+
+def _complaint(stderr: IO[bytes], repository: BareRepository) -> str:
+    # Read at a position: seeking would move the offset that the child shares with us.
+    raw = os.pread(stderr.fileno(), COMPLAINT_BYTES, 0)
+    scrubbed = raw.replace(bytes(repository.path), b"(repository)").decode("utf-8", "replace")
+    return "\n".join(scrubbed.strip().splitlines()[:COMPLAINT_LINES])

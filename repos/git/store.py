@@ -1,0 +1,170 @@
+"""Where a repository lies on disk, and opening it. No other module knows the path.
+
+A repository lies under an opaque id, never under a name that a user gave. Directories fan out by the id's first two
+letters, so that no directory grows past what people and tools can list: `ROOT/ab/abcd….git`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import time
+import uuid
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+
+from dulwich.repo import Repo
+
+from codeservices.errors import Conflict, InvalidInput, NotFound
+
+UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+# Half-made and half-deleted repositories wait here; it is on the same file system, so that a rename is atomic.
+SCRATCH = "scratch"
+# A creation or a deletion that took longer than this has died.
+SCRATCH_SECONDS = 3600
+INITIAL_BRANCH = "main"
+CONFIGURATION = "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = true\n"
+
+
+class RepositoryMissing(NotFound):
+    """The repository's row may exist, but its objects do not lie on this disk."""
+
+    code = "RepositoryDoesNotExistException"
+
+
+class RepositoryExists(Conflict):
+    """A repository lies under this id already."""
+
+    code = "RepositoryNameExistsException"
+
+
+class BareRepository:
+    """An open bare repository: a path for the git program and a dulwich object for reading in process.
+
+    Use it as a context manager or call `close`, so that open packs are let go.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @cached_property
+    def dulwich(self) -> Repo:
+        """The repository as dulwich reads it; opened at the first use and kept until `close`."""
+        return Repo(str(self.path), bare=True)
+
+    def close(self) -> None:
+        """Let go of open packs. The repository may be used again after; it then opens anew."""
+        opened = self.__dict__.pop("dulwich", None)
+        if opened is not None:
+            opened.close()
+
+    def __enter__(self) -> BareRepository:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<BareRepository {self.path.stem}>"
+
+
+def open_repository(root: Path, repository_id: str) -> BareRepository:
+    """The repository with this id, a uuid4 in lower case.
+
+    Raises:
+        RepositoryMissing: nothing lies there.
+        InvalidInput: the id is no uuid4.
+    """
+    path = _path(root, repository_id)
+    if not (path / "HEAD").is_file():
+        raise RepositoryMissing(
+            f"The objects of repository {repository_id} are missing.",
+            hint="An administrator can restore them from a backup.",
+        )
+    return BareRepository(path.resolve())
+
+
+def create_repository(root: Path, repository_id: str) -> BareRepository:
+    """Make an empty bare repository (SHA-1, HEAD on refs/heads/main): afterwards it is whole or absent.
+
+    Raises:
+        RepositoryExists: one lies there already.
+        InvalidInput: the id is no uuid4.
+    """
+    path = _path(root, repository_id)
+    if path.exists():
+        raise RepositoryExists(f"A repository with the id {repository_id} exists already.")
+    made = _scratch_path(root, repository_id)
+    for name in ("objects/info", "objects/pack", "refs/heads", "refs/tags", "info"):
+        (made / name).mkdir(parents=True, mode=0o700)
+    _write_durably(made / "config", CONFIGURATION)
+    _write_durably(made / "HEAD", f"ref: refs/heads/{INITIAL_BRANCH}\n")
+    for directory in (made / "refs", made / "objects", made):
+        _sync_directory(directory)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        made.rename(path)
+    except OSError as error:  # another process was quicker: a directory that isn't empty is never replaced
+        shutil.rmtree(made, ignore_errors=True)
+        if path.exists():
+            raise RepositoryExists(f"A repository with the id {repository_id} exists already.") from error
+        raise
+    _sync_directory(path.parent)
+    return BareRepository(path.resolve())
+
+
+def remove_repository(root: Path, repository_id: str) -> None:
+    """Take a repository away: in one step for everybody else, then byte by byte. Absent is fine.
+
+    Also clears what creations and deletions that died an hour ago or earlier left behind.
+    """
+    path = _path(root, repository_id)
+    away = _scratch_path(root, repository_id)
+    with contextlib.suppress(FileNotFoundError):
+        path.rename(away)
+        _sync_directory(path.parent)
+    shutil.rmtree(away, ignore_errors=True)
+    for leftover in _abandoned(root):
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _path(root: Path, repository_id: str) -> Path:
+    if not UUID.fullmatch(repository_id):
+        raise InvalidInput(f"“{repository_id[:64]}” is no repository id: it must be a uuid4 in lower case.")
+    return root / repository_id[:2] / f"{repository_id}.git"
+
+
+def _scratch_path(root: Path, repository_id: str) -> Path:
+    folder = root / SCRATCH
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder / f"{repository_id}.{uuid.uuid4().hex}"
+
+
+def _abandoned(root: Path) -> Iterator[Path]:
+    horizon = time.time() - SCRATCH_SECONDS
+    for leftover in (root / SCRATCH).iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            # The change time, since a rename leaves the modification time of a directory as it was.
+            if leftover.stat().st_ctime < horizon:
+                yield leftover
+
+
+def _write_durably(path: Path, text: str) -> None:
+    with path.open("x", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

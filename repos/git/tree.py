@@ -1,0 +1,197 @@
+"""The entries of a folder at a commit, and the last commit of each."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+from dulwich.errors import ObjectFormatException
+from dulwich.objects import parse_tree
+
+from codeservices.errors import NotFound
+from repos.git import log, objects, program, refs
+from repos.git.store import BareRepository
+
+EntryKind = Literal["tree", "blob", "symlink", "submodule"]
+
+# Entries found after this long are shown, the others stay blank; a page asks again for nothing.
+LAST_COMMITS_SECONDS: Final = 3.0
+_TYPE_BITS: Final = 0o170000
+_KINDS: Final[dict[int, EntryKind]] = {0o040000: "tree", 0o120000: "symlink", 0o160000: "submodule"}
+
+
+class PathNotFound(NotFound):
+    """There is nothing under this path, or something that is not what was asked for."""
+
+    code = "PathDoesNotExistException"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One name in a folder.
+
+    Attributes:
+        name: The last part of `path`; bytes that are not UTF-8 stand as lone surrogates.
+        path: From the root, without a leading "/"; "" is the root itself.
+        mode: Six octal digits: "040000", "100644", "100755", "120000", "160000".
+        oid: Of the blob or tree; for a submodule the commit of the other repository.
+        size_bytes: Of a file or a link, where it was asked for.
+    """
+
+    name: str
+    path: str
+    mode: str
+    kind: EntryKind
+    oid: str
+    size_bytes: int | None = None
+
+    @property
+    def is_executable(self) -> bool:
+        """A file with the executable bit."""
+        return self.kind == "blob" and self.mode == "100755"
+
+
+def entries(repository: BareRepository, oid: str, path: str = "", *, with_sizes: bool = False) -> list[Entry]:
+    """A folder's entries: folders first, then all else, each by name.
+
+    Args:
+        oid: A commit, a tree, or a tag of either.
+        path: The folder; "" is the root.
+        with_sizes: Also find the size of each file, which costs one more process.
+
+    Raises:
+        PathNotFound: Nothing is under the path, or it is no folder.
+        NotFound: `oid` has no tree, or an object is missing.
+    """
+    folder = entry(repository, oid, path)
+    if folder.kind != "tree":
+        raise PathNotFound(
+            f"“{_shown(path)}” is a {_word(folder.kind)}, not a folder.", code="FolderDoesNotExistException"
+        )
+    prefix = f"{folder.path}/" if folder.path else ""
+    found = [
+        _entry(name, f"{prefix}{refs.decode(name)}", mode, found_oid)
+        for name, mode, found_oid in _parse(repository, folder.oid)
+    ]
+    if with_sizes:
+        sizes = objects.sizes(repository, [one.oid for one in found if one.kind in ("blob", "symlink")])
+        found = [replace(one, size_bytes=sizes.get(one.oid)) if one.oid in sizes else one for one in found]
+    return sorted(found, key=lambda one: (one.kind != "tree", one.name))
+
+
+def entry(repository: BareRepository, oid: str, path: str) -> Entry:
+    """What lies under a path: the root for "", else the entry that its folder has for it.
+
+    Raises:
+        PathNotFound: Nothing is there; the sentence says how far the path leads.
+        NotFound: `oid` has no tree.
+    """
+    current = Entry("", "", "040000", "tree", objects.tree_oid(repository, oid))
+    for part in path.strip("/").split("/") if path.strip("/") else []:
+        if current.kind != "tree":
+            raise PathNotFound(
+                f"“{_shown(path)}” leads nowhere: “{_shown(current.path)}” is a {_word(current.kind)}, not a folder."
+            )
+        wanted = refs.encode(part)
+        row = next((row for row in _parse(repository, current.oid) if row[0] == wanted), None)
+        if row is None:
+            place = f"the folder “{_shown(current.path)}”" if current.path else "the root folder"
+            raise PathNotFound(
+                f"No file or folder “{_shown(path)}” exists at this commit: {place} has no “{_shown(part)}”."
+            )
+        current = _entry(row[0], f"{current.path}/{part}" if current.path else part, row[1], row[2])
+    return current
+
+
+def last_commits(
+    repository: BareRepository,
+    oid: str,
+    path: str,
+    names: Collection[str],
+    *,
+    timeout_seconds: float = LAST_COMMITS_SECONDS,
+) -> dict[str, log.Commit]:
+    """The commit that gave each name in a folder the content it has now.
+
+    One walk for all names: a commit counts for a name where it set the name's present oid, so that work on a side
+    branch that a merge threw away does not. Changes made by a merge itself are seen.
+
+    Args:
+        oid: The commit to look back from.
+        path: The folder; "" is the root.
+        names: Those to look for; others are left out of the answer.
+        timeout_seconds: After this the names found so far are returned.
+    """
+    present = {one.name: one.oid for one in entries(repository, oid, path) if one.name in set(names)}
+    found: dict[str, str] = {}
+    deadline = time.monotonic() + timeout_seconds
+    try:
+        for commit_oid, name, new_oid in _changes(repository, oid, path, timeout_seconds):
+            if name not in found and present.get(name) == new_oid:
+                found[name] = commit_oid
+                if len(found) == len(present):
+                    break
+            if time.monotonic() > deadline:
+                break
+    except program.GitTimeout:
+        pass
+    commits = {commit_oid: log.commit(repository, commit_oid) for commit_oid in set(found.values())}
+    return {name: commits[commit_oid] for name, commit_oid in found.items()}
+
+
+def _changes(repository: BareRepository, oid: str, path: str, timeout_seconds: float) -> Iterator[tuple[str, str, str]]:
+    """(commit, name in the folder, its new oid) of every commit, newest first.
+
+    -t lists the folders on the way too, -c lists what a merge has unlike all of its parents.
+    """
+    folder = path.strip("/")
+    prefix = refs.encode(f"{folder}/" if folder else "")
+    args = ["log", "--format=%x01%H", "--raw", "--no-abbrev", "--no-renames", "-t", "-c", "-z"]
+    fields = program.lines(
+        repository,
+        [*args, "--end-of-options", oid, "--", *([folder] if folder else [])],
+        separator=b"\0",
+        timeout_seconds=timeout_seconds,
+        environment={"GIT_LITERAL_PATHSPECS": "1"},
+    )
+    commit_oid = new_oid = ""
+    for field in fields:
+        field = field.lstrip(b"\n")
+        if field.startswith(b"\x01"):
+            head, _, field = field[1:].partition(b"\n")
+            commit_oid = head.decode("ascii")
+            field = field.lstrip(b"\n")
+        if field.startswith(b":") and not new_oid:
+            parents = len(field) - len(field.lstrip(b":"))
+            new_oid = field.split(b" ")[2 * parents + 1].decode("ascii")
+        elif field and new_oid:
+            name = field.removeprefix(prefix)
+            if field.startswith(prefix) and b"/" not in name:
+                yield commit_oid, refs.decode(name), new_oid
+            new_oid = ""
+
+
+def _parse(repository: BareRepository, oid: str) -> Iterator[tuple[bytes, int, str]]:
+    """(name, mode, oid) of a tree object's entries in git's order."""
+    kind, data = objects.read(repository, oid)
+    if kind != "tree":
+        raise PathNotFound(f"The object {oid} is a {kind}, not a folder.")
+    try:
+        for name, mode, found_oid in parse_tree(data, 20):
+            yield name, mode, found_oid.decode("ascii")
+    except (ObjectFormatException, ValueError) as error:
+        raise NotFound(f"The folder {oid} can't be read: it is damaged.", code="ObjectDamagedException") from error
+
+
+def _entry(name: bytes, path: str, mode: int, oid: str) -> Entry:
+    return Entry(refs.decode(name), path, f"{mode:06o}", _KINDS.get(mode & _TYPE_BITS, "blob"), oid)
+
+
+def _shown(path: str) -> str:
+    return objects.shown(path.strip("/"))
+
+
+def _word(kind: EntryKind) -> str:
+    return {"tree": "folder", "blob": "file", "symlink": "symbolic link", "submodule": "submodule"}[kind]

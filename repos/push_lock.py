@@ -1,0 +1,45 @@
+"""Tells whether anybody still works on a push: a file lock that the git process inherits.
+
+The kernel lets go of it when the last process that holds it is gone, however that ended. So a recovery that can take
+the lock knows that neither the server that began the push nor the git it started will move a ref any more.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from pathlib import Path
+
+
+class PushLock:
+    """Held from before a push's row exists until after its outcome is recorded."""
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self._path = path
+        self._descriptor = descriptor
+
+    def fileno(self) -> int:
+        """For the git process to inherit."""
+        return self._descriptor
+
+    def release(self) -> None:
+        """Let go, and remove the file; call it when the outcome is in the database."""
+        with contextlib.suppress(FileNotFoundError):
+            self._path.unlink()
+        with contextlib.suppress(OSError):
+            os.close(self._descriptor)
+        self._descriptor = -1
+
+
+def take(folder: Path, push_id: str) -> PushLock | None:
+    """The lock of a push, or None where a process holds it. It can always be had for a new push."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = folder / f"{push_id}.lock"
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return PushLock(path, descriptor)

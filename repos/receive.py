@@ -1,0 +1,288 @@
+"""A push, from the refs it asks for to its row in the outbox; recovery of half-done ones; delivery.
+
+A row is committed before the first byte of the pack reaches git (BEGUN), and turned into what really moved after git
+has ended (RECORDED), or DROPPED. A crash in between leaves a BEGUN row, which `recover` compares with the refs. The
+outbox delivers at least once, and once in effect: rows that a listener writes are committed together with DELIVERED.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from celery import current_app
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+from kombu.exceptions import OperationalError
+
+from codeservices.errors import AccessDenied, ServiceError
+from codeservices.iam.authorize import authorize
+from codeservices.iam.principal import Principal
+from repos import push_lock
+from repos.git import program, refs
+from repos.git.store import RepositoryMissing
+from repos.git.wire import RefCommand
+from repos.models import Push, PushState, Repository
+from repos.push_lock import PushLock
+from repos.signals import ref_updated
+
+logger = logging.getLogger(__name__)
+
+# A push that another machine began is left to that machine, unless it is silent for a day.
+FOREIGN_AGE = timedelta(days=1)
+# A listener that fails on a push is tried again until the push is this old.
+DELIVERY_AGE = timedelta(days=1)
+# The worker that was woken for a push has this long before the sweep wakes another.
+DELIVERY_GRACE = timedelta(seconds=10)
+MAX_TOLD_REASONS = 5
+
+
+class PushRefused(ServiceError):
+    """Nothing of a push is applied, because at least one of its refs may not move.
+
+    Attributes:
+        reasons: For every refname of the push a few words.
+        denial: The first AccessDenied among the causes, for the audit.
+    """
+
+    code = "PushRefusedException"
+    status = 403
+
+    def __init__(self, message: str, reasons: dict[str, str], denial: AccessDenied | None) -> None:
+        super().__init__(message)
+        self.reasons = reasons
+        self.denial = denial
+
+
+@dataclass(frozen=True)
+class BegunPush:
+    """A push under way: its row, and the lock to hand to git and to release once `finish` has returned."""
+
+    push: Push
+    lock: PushLock
+
+
+def begin(principal: Principal, repository: Repository, commands: Sequence[RefCommand]) -> BegunPush:
+    """Judge every ref of a push and write its row, committed, before git sees it.
+
+    Raises:
+        PushRefused: A ref may not move; the message says which and why.
+    """
+    _check(principal, repository, commands)
+    push = Push(
+        repository=repository,
+        principal_arn=principal.arn,
+        principal_name=principal.name,
+        commands=[_row(command) for command in commands],
+        owner=socket.gethostname()[:128],
+    )
+    lock = push_lock.take(_lock_folder(), str(push.push_id))
+    assert lock is not None, "nobody else knows the id of a new push"
+    try:
+        push.save()
+    except BaseException:
+        lock.release()
+        raise
+    return BegunPush(push, lock)
+
+
+def finish(push: Push, accepted: Collection[str] | None) -> Push:
+    """Record which refs a push moved, after git has ended, and wake a worker to deliver it.
+
+    Args:
+        push: As `begin` gave it. One that is finished already is left as it is.
+        accepted: The refnames that git reported as moved; None where it reported nothing, to compare with the refs.
+    """
+    moved = [
+        command
+        for command in _commands(push)
+        if command.old_oid != command.new_oid
+        and (command.refname in accepted if accepted is not None else _has_moved(push, command))
+    ]
+    _choose_default_branch(push.repository, moved)
+    now = timezone.now()
+    state = PushState.RECORDED if moved else PushState.DROPPED
+    with transaction.atomic():
+        claimed = Push.objects.filter(pk=push.pk, state=PushState.BEGUN).update(
+            state=state, commands=[_row(command) for command in moved] if moved else push.commands, recorded_at=now
+        )
+        if claimed and moved:
+            Repository.objects.filter(pk=push.repository_id).update(last_push_at=now)
+            transaction.on_commit(lambda: _wake(push.pk))
+    push.refresh_from_db()
+    return push
+
+
+def recover() -> int:
+    """Finish or drop the pushes that a crash left BEGUN; how many. Those that somebody works on are left alone."""
+    count = 0
+    for push in Push.objects.filter(state=PushState.BEGUN).select_related("repository"):
+        if push.owner != socket.gethostname()[:128] and push.begun_at > timezone.now() - FOREIGN_AGE:
+            continue
+        lock = push_lock.take(_lock_folder(), str(push.push_id))
+        if lock is None:
+            continue
+        try:
+            # Whoever held the lock until now may have finished it.
+            if Push.objects.filter(pk=push.pk, state=PushState.BEGUN).exists():
+                finish(push, None)
+                count += 1
+                logger.warning("push %s was left half-done and is now %s", push.push_id, push.state)
+        finally:
+            lock.release()
+    return count
+
+
+def deliver(push_pk: int) -> bool:
+    """Tell the listeners of `ref_updated` about each ref of a recorded push; whether this call did it.
+
+    The state and what listeners write are one transaction: a listener that raises leaves the push to be tried again.
+    """
+    with transaction.atomic():
+        claimed = Push.objects.filter(pk=push_pk, state=PushState.RECORDED).update(
+            state=PushState.DELIVERED, delivered_at=timezone.now()
+        )
+        if not claimed:
+            return False
+        push = Push.objects.select_related("repository").get(pk=push_pk)
+        for command in _commands(push):
+            ref_updated.send(
+                sender=Push,
+                repository=push.repository,
+                refname=command.refname,
+                old_oid=command.old_oid,
+                new_oid=command.new_oid,
+                push=push,
+            )
+    return True
+
+
+def undelivered() -> list[int]:
+    """The keys of recorded pushes, oldest first, whose message was lost or whose delivery failed."""
+    now = timezone.now()
+    waiting = Push.objects.filter(
+        state=PushState.RECORDED, recorded_at__lt=now - DELIVERY_GRACE, recorded_at__gt=now - DELIVERY_AGE
+    )
+    return list(waiting.order_by("pk").values_list("pk", flat=True))
+
+
+def _check(principal: Principal, repository: Repository, commands: Iterable[RefCommand]) -> None:
+    causes: dict[str, ServiceError] = {}
+    default_branch = refs.default_branch(repository.git)
+    commands = list(commands)
+    for command in commands:
+        try:
+            _check_rules(command, default_branch)
+            authorize(
+                principal,
+                "codecommit:GitPush",
+                repository.arn,
+                {"codecommit:References": refs.escaped(command.refname)},
+            )
+        except ServiceError as error:
+            causes[command.refname] = error
+    if not causes:
+        return
+    first = refs.shown(next(iter(causes)))
+    reasons = {command.refname: f"push refused because of {first}" for command in commands}
+    for refname, cause in causes.items():
+        denied = isinstance(cause, AccessDenied)
+        reasons[refname] = "not authorized to perform codecommit:GitPush on this ref" if denied else cause.message
+    told = [f"{refs.shown(refname)}: {_sentence(cause)}" for refname, cause in causes.items()]
+    if len(told) > MAX_TOLD_REASONS:
+        told[MAX_TOLD_REASONS:] = [f"and {len(told) - MAX_TOLD_REASONS} more refs."]
+    told.append("Nothing of this push was applied.")
+    denial = next((cause for cause in causes.values() if isinstance(cause, AccessDenied)), None)
+    raise PushRefused("\n".join(told), reasons, denial)
+
+
+def _check_rules(command: RefCommand, default_branch: str | None) -> None:
+    refname = command.refname
+    if not refs.is_valid_refname(refname):
+        raise ServiceError("This is no valid refname.", code="InvalidReferenceNameException")
+    if refname.startswith(refs.INTERNAL):
+        raise ServiceError(f"Refs under {refs.INTERNAL} belong to the server.", code="InvalidReferenceNameException")
+    if command.is_create and refname.startswith(refs.HEADS):
+        refs.check_branch_name(refname.removeprefix(refs.HEADS))
+    if command.is_delete and default_branch is not None and refname == refs.HEADS + default_branch:
+        raise ServiceError(
+            "The default branch can't be deleted.",
+            code="DefaultBranchCannotBeDeletedException",
+            hint="Make another branch the default first.",
+        )
+
+
+def _sentence(cause: ServiceError) -> str:
+    parts = [cause.message, cause.hint]
+    if isinstance(cause, AccessDenied) and cause.statement:
+        parts.append(f"Statement: {cause.statement}")
+    return " ".join(part for part in parts if part)
+
+
+def _has_moved(push: Push, command: RefCommand) -> bool:
+    """Whether a ref stands where a push wanted it, or went on from there by a later push.
+
+    Git moves a ref only from the old oid that a push names. So where a later push made the same move (a person tried
+    again after a crash), this one did not.
+    """
+    try:
+        tip = refs.tip(push.repository.git, command.refname)
+    except RepositoryMissing:
+        return False
+    later = [
+        other
+        for one in Push.objects.filter(
+            repository=push.repository, pk__gt=push.pk, state__in=(PushState.RECORDED, PushState.DELIVERED)
+        )
+        for other in _commands(one)
+        if other.refname == command.refname
+    ]
+    if command in later:
+        return False
+    return (tip or refs.ZERO_OID) == command.new_oid or any(other.old_oid == command.new_oid for other in later)
+
+
+def _choose_default_branch(repository: Repository, moved: Sequence[RefCommand]) -> None:
+    """The first branch that is pushed becomes the default; of several, the one that people call so."""
+    made = [
+        command.refname.removeprefix(refs.HEADS)
+        for command in moved
+        if command.refname.startswith(refs.HEADS) and not command.is_delete
+    ]
+    if not made or refs.default_branch(repository.git) is not None:
+        return
+    chosen = next((name for name in ("main", "master", "trunk") if name in made), made[0])
+    try:
+        refs.set_default_branch(repository.git, chosen)
+    except (refs.BranchMissing, program.GitError) as error:
+        # The branch is gone again, or another push is choosing: the push itself is none the worse.
+        logger.warning("the default branch of %s stays unset: %s", repository, error.message)
+
+
+def _wake(push_pk: int) -> None:
+    # By name: the task is an edge, and edges are above us. A lost message is found again by the sweep.
+    try:
+        current_app.send_task("repos.tasks.deliver_push", [push_pk])
+    except (OperationalError, OSError) as error:
+        logger.warning("push %s waits for the sweep, as the broker does not answer: %s", push_pk, error)
+
+
+def _lock_folder() -> Path:
+    return Path(settings.RUN_ROOT) / "pushes"
+
+
+def _commands(push: Push) -> list[RefCommand]:
+    return [RefCommand(refs.unescaped(one["refname"]), one["old_oid"], one["new_oid"]) for one in push.commands]
+
+
+def _row(command: RefCommand) -> dict[str, str]:
+    return {
+        "refname": refs.escaped(command.refname),
+        "old_oid": command.old_oid,
+        "new_oid": command.new_oid,
+    }

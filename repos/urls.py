@@ -1,0 +1,49 @@
+"""Console addresses of repositories. A revision and a path are one part: where one ends is for the refs to say."""
+
+from __future__ import annotations
+
+from django.urls import path, re_path, register_converter
+
+from repos.views import browse, history, repositories, triggers
+
+
+class SpecConverter:
+    """Everything that is left, with slashes and line feeds."""
+
+    regex = r"[\s\S]*"
+
+    def to_python(self, value: str) -> str:
+        """As it is; views take the undecoded bytes from the request."""
+        return value
+
+    def to_url(self, value: str) -> str:
+        """As it is."""
+        return value
+
+
+register_converter(SpecConverter, "spec")
+
+app_name = "repos"
+
+_NAME = r"^repositories/(?P<name>[^/]+)"
+
+urlpatterns = [
+    path("repositories/", repositories.repository_list, name="repository_list"),
+    path("repositories/new/", repositories.repository_create, name="repository_create"),
+    path("repositories/<str:name>/", browse.overview, name="repository"),
+    path("repositories/<str:name>/browse/<spec:spec>", browse.browse, name="browse"),
+    path("repositories/<str:name>/raw/<spec:spec>", browse.raw, name="raw"),
+    path("repositories/<str:name>/commits/<spec:spec>", history.commit_list, name="commit_list"),
+    re_path(rf"{_NAME}/commit/(?P<oid>[^/]+)/?$", history.commit, name="commit"),
+    re_path(rf"{_NAME}/branches/?$", history.branch_list, name="branch_list"),
+    re_path(rf"{_NAME}/tags/?$", history.tag_list, name="tag_list"),
+    re_path(rf"{_NAME}/triggers/?$", triggers.trigger_list, name="trigger_list"),
+    re_path(
+        rf"{_NAME}/triggers/(?P<trigger_name>[A-Za-z0-9._-]+)/delete$", triggers.trigger_delete, name="trigger_delete"
+    ),
+    re_path(rf"{_NAME}/settings/?$", repositories.settings, name="repository_settings"),
+    re_path(rf"{_NAME}/settings/description/?$", repositories.describe, name="repository_describe"),
+    re_path(rf"{_NAME}/settings/default-branch/?$", repositories.set_default_branch, name="repository_default_branch"),
+    re_path(rf"{_NAME}/settings/name/?$", repositories.rename, name="repository_rename"),
+    re_path(rf"{_NAME}/settings/delete/?$", repositories.delete, name="repository_delete"),
+]

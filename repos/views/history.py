@@ -1,0 +1,227 @@
+"""Commits of a revision or a path, one commit with its changes, branches and tags."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.datastructures import MultiValueDictKeyError
+from django.views.decorators.http import require_GET
+
+from codeservices.errors import NotFound
+from codeservices.http import is_partial
+from repos import diff
+from repos.git import log, objects, refs, revspec, tags
+from repos.models import Repository
+from repos.views.shared import also, may, opened, revision_of_tag, spec_of, switch
+
+PAGE_SIZE = 30
+REFS_PAGE_SIZE = 50
+# So many files come with the page, while they are small together; the others come when they are scrolled to.
+INLINE_FILES = 10
+INLINE_ROWS = 1000
+# Larger ones wait for a click.
+EAGER_ROWS = 1500
+VIEWS = ("unified", "split")
+VIEW_COOKIE = "diff_view"
+COOKIE_SECONDS = 365 * 24 * 3600
+_VERSION_PARTS = re.compile(r"\d+|\D+")
+_BEFORE_RELEASE = re.compile(r"[-._~]?(a|alpha|b|beta|c|rc|pre|dev)\b", re.IGNORECASE)
+
+
+@require_GET
+def commit_list(request: HttpRequest, name: str, spec: str) -> HttpResponse:
+    """Commits of a revision, or of a path in it, by day; `after` is the cursor of the next ones."""
+    with opened(request, "codecommit:GetCommitHistory", name) as repository:
+        at = revspec.resolve(repository.git, spec_of(request))
+        if "q" in request.GET and is_partial(request):
+            return render(request, "repos/_ref_options.html", switch(repository, at, "commits", request.GET["q"]))
+        page = log.commits(
+            repository.git, at.oid, path=at.path, limit=PAGE_SIZE, cursor=request.GET.get("after") or None
+        )
+        if at.path and not page.commits and "after" not in request.GET:
+            raise NotFound(
+                f"No commit of “{objects.shown(at.name)}” ever touched “{objects.shown(at.path)}”.",
+                code="PathDoesNotExistException",
+            )
+        parts = at.path.split("/") if at.path else []
+        context = {
+            "repository": repository,
+            "tab": "commits",
+            "at": at,
+            "days": _by_day(page.commits),
+            "next_cursor": page.next_cursor,
+            "is_first": "after" not in request.GET,
+            "trail": [(part, "/".join(parts[: index + 1])) for index, part in enumerate(parts)],
+            "switch_page": "commits",
+        }
+        template = "repos/_commit_rows.html" if is_partial(request) else "repos/commit_list.html"
+        return render(request, template, context)
+
+
+@dataclass(frozen=True)
+class ShownFile:
+    """One file of a commit page: its place in git's list, and its rows where they come with the page."""
+
+    index: int
+    change: diff.FileChange
+    rows: diff.FileDiff | None
+    is_eager: bool
+
+
+@require_GET
+def commit(request: HttpRequest, name: str, oid: str) -> HttpResponse:
+    """One commit: message, people, and what it changed against its first parent.
+
+    `file` is the place of a file in the list: that file's rows are shown whatever their number, to htmx alone.
+    """
+    with opened(request, "codecommit:GetCommit", name, commitId=oid) as repository:
+        wanted = oid.lower()
+        if not refs.OID.fullmatch(wanted):
+            raise NotFound(
+                f"“{oid}” is no commit id. An id has 40 hexadecimal digits.",
+                code="InvalidCommitIdException",
+                hint="Copy the whole id from the list of commits.",
+            )
+        found = log.commit(repository.git, wanted)
+        view = _view(request)
+        context: dict[str, Any] = {
+            "repository": repository,
+            "tab": "commits",
+            "commit": found,
+            "view": view,
+            "ignore_whitespace": request.GET.get("w") == "1",
+        }
+        if is_partial(request):
+            also(request, repository, "codecommit:GetBlob")
+            also(request, repository, "codecommit:GetDifferences")
+            return _one_file(request, repository, found, context)
+        if may(request, repository, "codecommit:GetDifferences", "codecommit:GetBlob"):
+            context |= _changes(request, repository, found)
+        response = render(request, "repos/commit.html", context)
+    if request.GET.get("view") in VIEWS:
+        response.set_cookie(VIEW_COOKIE, view, max_age=COOKIE_SECONDS, httponly=True, samesite="Lax")
+    return response
+
+
+@require_GET
+def branch_list(request: HttpRequest, name: str) -> HttpResponse:
+    """Branches with their last commits; the default one first."""
+    with opened(request, "codecommit:ListBranches", name) as repository:
+        query = request.GET.get("q", "").strip()
+        default = repository.default_branch
+        found = [one for one in refs.branches(repository.git) if query.lower() in one[0].lower()]
+        found.sort(key=lambda one: one[0] != default)
+        page = Paginator(found, REFS_PAGE_SIZE).get_page(request.GET.get("page"))
+        context = {
+            "repository": repository,
+            "tab": "branches",
+            "page": page,
+            "rows": [(branch, _commit_or_none(repository, oid)) for branch, oid in page],
+            "query": query,
+            "default_branch": default,
+        }
+        template = "repos/_branch_rows.html" if is_partial(request) else "repos/branch_list.html"
+        return render(request, template, context)
+
+
+@require_GET
+def tag_list(request: HttpRequest, name: str) -> HttpResponse:
+    """Tags, the highest version first, whatever they are of."""
+    with opened(request, "codecommit:GetReferences", name) as repository:
+        query = request.GET.get("q", "").strip()
+        branches = {branch for branch, _ in refs.branches(repository.git)}
+        found = [one for one in refs.tags(repository.git) if query.lower() in one[0].lower()]
+        found.sort(key=lambda one: _version(one[0]), reverse=True)
+        page = Paginator(found, REFS_PAGE_SIZE).get_page(request.GET.get("page"))
+        context = {
+            "repository": repository,
+            "tab": "tags",
+            "page": page,
+            "rows": [(tag, revision_of_tag(tag, branches), tags.describe(repository.git, oid)) for tag, oid in page],
+            "query": query,
+        }
+        template = "repos/_tag_rows.html" if is_partial(request) else "repos/tag_list.html"
+        return render(request, template, context)
+
+
+def _by_day(commits: tuple[log.Commit, ...]) -> list[tuple[Any, list[log.Commit]]]:
+    """Neighbours with the same UTC day of committing; None for those without a date."""
+    days = groupby(commits, key=lambda one: one.committer.when_at and one.committer.when_at.date())
+    return [(day, list(group)) for day, group in days]
+
+
+def _view(request: HttpRequest) -> str:
+    """Unified or split: as asked now, else as chosen last."""
+    wishes = (request.GET.get("view", ""), request.COOKIES.get(VIEW_COOKIE, ""))
+    return next((wish for wish in wishes if wish in VIEWS), VIEWS[0])
+
+
+def _changes_of(repository: Repository, found: log.Commit) -> diff.Changes:
+    parent = found.parent_oids[0] if found.parent_oids else None
+    parent_tree = objects.tree_oid(repository.git, parent) if parent else None
+    return diff.of_commit(repository.git, found.tree_oid, parent_tree)
+
+
+def _rows(request: HttpRequest, repository: Repository, change: diff.FileChange, max_rows: int) -> diff.FileDiff:
+    return diff.hunks(repository.git, change, ignore_whitespace=request.GET.get("w") == "1", max_rows=max_rows)
+
+
+def _changes(request: HttpRequest, repository: Repository, found: log.Commit) -> dict[str, Any]:
+    """The list of files, with the rows of the first ones and of one that was asked for by its number."""
+    changes = _changes_of(repository, found)
+    asked = request.GET.get("file", "")
+    files: list[ShownFile] = []
+    rows_left = INLINE_ROWS
+    for index, change in enumerate(changes.files):
+        lines = (change.additions or 0) + (change.deletions or 0)
+        rows = None
+        if asked == str(index):
+            rows = _rows(request, repository, change, diff.WHOLE_ROWS)
+        elif index < INLINE_FILES and lines <= rows_left:
+            rows = _rows(request, repository, change, diff.MAX_ROWS)
+            rows_left -= lines
+        files.append(ShownFile(index, change, rows, lines <= EAGER_ROWS))
+    return {
+        "changes": changes,
+        "files": files,
+        "additions": sum(one.additions or 0 for one in changes.files),
+        "deletions": sum(one.deletions or 0 for one in changes.files),
+    }
+
+
+def _one_file(request: HttpRequest, repository: Repository, found: log.Commit, context: dict[str, Any]) -> HttpResponse:
+    """The rows of one file for htmx; `all` asks for more of them than are shown at first."""
+    try:
+        index = int(request.GET["file"])
+        change = _changes_of(repository, found).files[index] if index >= 0 else None
+    except (MultiValueDictKeyError, ValueError, IndexError):
+        change = None
+    if change is None:
+        raise NotFound("This commit has no file of that number.", code="PathDoesNotExistException")
+    rows = _rows(request, repository, change, diff.WHOLE_ROWS if "all" in request.GET else diff.MAX_ROWS)
+    return render(request, "repos/_diff_file.html", context | {"file": ShownFile(index, change, rows, True)})
+
+
+def _commit_or_none(repository: Repository, oid: str) -> log.Commit | None:
+    try:
+        return log.commit(repository.git, oid)
+    except NotFound:
+        return None
+
+
+def _version(name: str) -> list[tuple[int, int, str]]:
+    """Sorts v1.10 behind v1.9, v1.0.1 behind v1.0, and v1.0 behind its candidates."""
+    parts = _VERSION_PARTS.findall(name)
+    return [_version_part(part) for part in parts] + [(1, 0, "")]
+
+
+def _version_part(part: str) -> tuple[int, int, str]:
+    if part.isdecimal():
+        return (3, int(part[:30]), "")
+    return (0 if _BEFORE_RELEASE.match(part) else 2, 0, part)

@@ -1,0 +1,98 @@
+"""What the pages of a repository share: opening it, the revision in the address, the branch switch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from django.http import HttpRequest
+
+from codeservices.audit.record import current_act
+from codeservices.iam.authorize import authorize, is_allowed
+from repos.access import repository_for
+from repos.git import refs, tags
+from repos.git.revspec import Resolved
+from repos.models import Repository
+
+# The switch shows this many branches and tags; typing finds the others.
+MAX_CHOICES = 30
+
+
+@contextmanager
+def opened(request: HttpRequest, action: str, name: str, **parameters: str) -> Iterator[Repository]:
+    """The repository for one act, with its packs let go at the end; `parameters` are noted for the audit trail."""
+    act = current_act()
+    if act is not None:
+        act.parameters |= {"repositoryName": name, **parameters}
+    repository = repository_for(request.principal, action, name)
+    with repository.git:
+        yield repository
+
+
+def also(request: HttpRequest, repository: Repository, action: str) -> None:
+    """One more action that this act turned out to be, which then names it; raises AccessDenied."""
+    authorize(request.principal, action, repository.arn)
+    act = current_act()
+    if act is not None:
+        act.action = action
+
+
+def may(request: HttpRequest, repository: Repository, *actions: str) -> bool:
+    """Whether the page may show what needs these actions."""
+    return all(is_allowed(request.principal, action, repository.arn) for action in actions)
+
+
+def spec_of(request: HttpRequest) -> str:
+    """The part of the address behind "/repositories/NAME/PAGE/".
+
+    Django's decoding replaces bytes that are not UTF-8; the undecoded path that ASGI has beside it keeps them.
+    """
+    raw: bytes = getattr(request, "scope", {}).get("raw_path") or b""
+    path = refs.decode(unquote_to_bytes(raw.partition(b"?")[0])) if raw else request.path_info
+    return path.split("/", 4)[4]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A branch or tag to switch to; `revision` is what the address calls it."""
+
+    name: str
+    revision: str
+    is_current: bool
+
+
+def switch(repository: Repository, at: Resolved, page: str, query: str) -> dict[str, Any]:
+    """The context of the branch and tag switch's choices: those whose names contain the query.
+
+    Asked for when the switch is opened, since reading every ref costs more than a page may.
+    """
+    everything = refs.all_refs(repository.git)
+    heads = [name.removeprefix(refs.HEADS) for name in everything if name.startswith(refs.HEADS)]
+    wanted = query.strip().lower()
+    default = repository.default_branch
+    branches = [Choice(one, one, at.refname == refs.HEADS + one) for one in heads if wanted in one.lower()]
+    branches.sort(key=lambda one: (not one.is_current, one.name != default))
+    taken = set(heads)
+    found = [name for name in everything if name.startswith(refs.TAGS) and wanted in name[len(refs.TAGS) :].lower()]
+    choices = [
+        Choice(tag, revision_of_tag(tag, taken), at.refname == refname)
+        for refname in found[:MAX_CHOICES]
+        if (tag := refname.removeprefix(refs.TAGS)) and tags.describe(repository.git, everything[refname]).commit
+    ]
+    return {
+        "repository": repository,
+        "at": at,
+        "switch_page": page,
+        "switch_branches": branches[:MAX_CHOICES],
+        "switch_tags": choices,
+        "switch_more": max(0, len(branches) - MAX_CHOICES) + max(0, len(found) - MAX_CHOICES),
+        "default_branch": default,
+    }
+
+
+def revision_of_tag(tag: str, branches: set[str]) -> str:
+    """What an address calls a tag: its name, unless a branch has the same one."""
+    return refs.TAGS + tag if tag in branches else tag

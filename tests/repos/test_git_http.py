@@ -1,0 +1,107 @@
+"""What the git program decides without a client; the wire itself is tested with git in tests/compat."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import pytest
+
+from repos import git_http
+
+
+def request(**changes):
+    async def nothing(message=None):
+        return {"type": "http.disconnect"}
+
+    scope = {"method": "GET", "path": "/v1/repos/demo/info/refs", "headers": [], "client": ("127.0.0.1", 1), **changes}
+    return git_http._GitRequest(scope, nothing, nothing)
+
+
+def test_a_request_beyond_the_limit_waits_and_is_sent_away_in_words(settings, monkeypatch):
+    settings.GIT_CONCURRENCY = 1
+    monkeypatch.setattr(git_http, "QUEUE_SECONDS", 0.1)
+
+    async def two_at_once() -> None:
+        async with request()._slot():
+            with pytest.raises(git_http._Answer, match="busy with other git requests") as caught:
+                async with request()._slot():
+                    pass
+            assert (caught.value.status, dict(caught.value.headers)) == (503, {b"retry-after": b"10"})
+        async with request()._slot():
+            pass
+
+    asyncio.run(two_at_once())
+
+
+def test_a_request_in_the_queue_is_served_when_a_place_becomes_free(settings):
+    settings.GIT_CONCURRENCY = 2
+    running, most = 0, 0
+
+    async def one() -> None:
+        nonlocal running, most
+        async with request()._slot():
+            running += 1
+            most = max(most, running)
+            await asyncio.sleep(0)
+            running -= 1
+
+    async def many() -> None:
+        await asyncio.gather(*(one() for _ in range(20)))
+
+    asyncio.run(many())
+    assert most == 2
+
+
+@pytest.mark.parametrize(
+    ("scheme", "client", "forwarded", "trusts", "is_taken"),
+    [
+        ("http", "127.0.0.1", "", False, True),
+        ("http", "::1", "", False, True),
+        ("http", "192.0.2.7", "", False, False),
+        ("https", "192.0.2.7", "", False, True),
+        ("http", "192.0.2.7", "https", False, False),
+        ("http", "192.0.2.7", "https", True, True),
+        ("http", "192.0.2.7", "http", True, False),
+    ],
+)
+def test_credentials_are_taken_over_tls_or_from_this_machine_only(
+    settings, scheme, client, forwarded, trusts, is_taken
+):
+    settings.TRUST_PROXY_TLS = trusts
+    asked = request(
+        scheme=scheme, client=(client, 1), headers=[(b"x-forwarded-proto", forwarded.encode())] if forwarded else []
+    )
+    expected = contextlib.nullcontext() if is_taken else pytest.raises(git_http._Answer, match="over plain HTTP")
+    with expected:
+        asked._check_transport()
+
+
+@pytest.mark.parametrize(
+    ("header", "pair"),
+    [
+        ("Basic YTpi", ("a", "b")),
+        ("basic YTpiOmM=", ("a", "b:c")),
+        ("Basic YQ==", None),
+        ("Basic", None),
+        ("Basic !!!", None),
+        ("Basic /////w==", None),
+        ("Bearer YTpi", None),
+        ("", None),
+    ],
+)
+def test_basic_headers_are_read_or_count_as_none(header, pair):
+    assert git_http._basic(header) == pair
+
+
+def test_a_signature_may_name_the_host_with_or_without_its_port():
+    assert git_http._hosts("127.0.0.1:8000") == ("127.0.0.1:8000", "127.0.0.1")
+    assert git_http._hosts("[::1]:8000") == ("[::1]:8000", "[::1]")
+    assert git_http._hosts("git.example.com") == ("git.example.com", "git.example.com")
+
+
+@pytest.mark.parametrize(
+    ("path", "is_git"), [("/v1/repos/demo/info/refs", True), ("/v1/repos/", True), ("/v1/repo", False), ("/", False)]
+)
+def test_git_answers_under_its_own_path_only(path, is_git):
+    assert git_http.handles(path) is is_git

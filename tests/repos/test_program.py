@@ -1,0 +1,199 @@
+import asyncio
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from repos.git import program
+from tests import gitrepo
+
+
+@pytest.fixture
+def repository(tmp_path):
+    return gitrepo.create(tmp_path)
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; one that ended and waits for its parent to look does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def gone(pid: int) -> bool:
+    """Whether a process ends within two seconds."""
+    deadline = time.monotonic() + 2
+    while alive(pid) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return not alive(pid)
+
+
+def sleeper(repository, tmp_path, then: str = "sleep 60") -> list[str]:
+    """A git command that starts a child of its own, writes down its pid and hangs."""
+    return ["-c", f"alias.hang=!echo $$ > {tmp_path}/pid; echo one; {then}", "hang"]
+
+
+def test_output_is_returned_whole_and_input_is_read(repository):
+    oid = program.run(repository, ["hash-object", "-w", "--stdin"], input=b"hello\n").decode().strip()
+    assert program.run(repository, ["cat-file", "blob", oid]) == b"hello\n"
+
+
+def test_large_input_and_output_at_once_do_not_block(repository):
+    oid = program.run(repository, ["hash-object", "-w", "--stdin"], input=b"x" * 100_000).decode()
+    answer = program.run(repository, ["cat-file", "--batch"], input=(oid.strip() + "\n").encode() * 300)
+    assert len(answer) > 30_000_000
+
+
+def test_a_failure_tells_code_and_complaint_without_the_place_on_disk(repository):
+    with pytest.raises(program.GitError) as caught:
+        program.run(repository, ["log", "--end-of-options", "nothing-here"])
+    assert caught.value.exit_code == 128
+    assert "ambiguous argument 'nothing-here'" in caught.value.message
+    (repository.path / "HEAD").write_text("nonsense\n")
+    with pytest.raises(program.GitError) as caught:
+        program.run(repository, ["log"])
+    assert "(repository)" in caught.value.message
+    assert str(repository.path) not in caught.value.message
+
+
+def test_an_expected_exit_code_is_no_failure(repository):
+    assert program.run(repository, ["show-ref", "--verify", "-q", "refs/heads/x"], ok_codes=(0, 1)) == b""
+
+
+def test_too_much_output_stops_the_command(repository):
+    oid = program.run(repository, ["hash-object", "-w", "--stdin"], input=b"x" * 3_000_000).decode().strip()
+    with pytest.raises(program.GitOutputTooLarge, match="more than 1,000,000 bytes"):
+        program.run(repository, ["cat-file", "blob", oid], max_output_bytes=1_000_000)
+
+
+def test_a_command_past_its_time_is_killed_with_its_children(repository, tmp_path):
+    with pytest.raises(program.GitTimeout, match=r"longer than 0\.3 seconds"):
+        program.run(repository, sleeper(repository, tmp_path, "sleep 60; true"), timeout_seconds=0.3)
+    assert gone(int((tmp_path / "pid").read_text()))
+
+
+def test_lines_come_one_by_one_with_any_separator(repository):
+    oid = gitrepo.commit(repository, {"a b.txt": "1", "c\nd.txt": "2", "é.txt": "3"})
+    names = list(program.lines(repository, ["ls-tree", "-z", "--name-only", oid], separator=b"\0"))
+    assert names == [b"a b.txt", b"c\nd.txt", "é.txt".encode()]
+    many = gitrepo.blob(repository, "".join(f"{number}\n" for number in range(200_000)) + "last")
+    numbers = list(program.lines(repository, ["cat-file", "blob", many]))
+    assert (len(numbers), numbers[123_456], numbers[-1]) == (200_001, b"123456", b"last")
+
+
+def test_lines_left_early_leave_no_process(repository, tmp_path):
+    with_child = program.lines(repository, sleeper(repository, tmp_path))
+    assert next(with_child) == b"one"
+    with_child.close()
+    assert gone(int((tmp_path / "pid").read_text()))
+
+
+def test_lines_raise_a_failure_after_the_last_line(repository):
+    with pytest.raises(program.GitError, match="ended with 128"):
+        list(program.lines(repository, ["cat-file", "blob", "0" * 40]))
+
+
+def test_lines_past_their_time_are_stopped(repository, tmp_path):
+    lines = program.lines(repository, sleeper(repository, tmp_path), timeout_seconds=0.3)
+    assert next(lines) == b"one"
+    with pytest.raises(program.GitTimeout):
+        next(lines)
+
+
+def test_nothing_of_our_environment_or_of_the_machines_configuration_reaches_git(repository, tmp_path, monkeypatch):
+    (tmp_path / "gitconfig").write_text("[user]\n\tname = Mallory\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
+    monkeypatch.setenv("GIT_DIR", "/nonexistent")
+    monkeypatch.setenv("GIT_OBJECT_DIRECTORY", "/nonexistent")
+    monkeypatch.setenv("A_SECRET", "hunter2")
+    shown = program.run(repository, ["-c", "alias.env=!env", "env"]).decode()
+    assert "hunter2" not in shown
+    assert "GIT_OBJECT_DIRECTORY" not in shown
+    assert program.run(repository, ["config", "user.name"], ok_codes=(1,)) == b""
+
+
+@pytest.mark.parametrize("argument", ["$(touch owned)", "`touch owned`", "; touch owned", "--output=owned", "a\nb"])
+def test_an_argument_is_never_run_nor_taken_for_an_option(repository, argument):
+    gitrepo.commit(repository, {"a": "1"})
+    with pytest.raises(program.GitError):
+        program.run(repository, ["log", "--end-of-options", argument, "--"])
+    assert not list(repository.path.rglob("owned"))
+
+
+def test_hooks_in_a_repository_never_run(repository, tmp_path):
+    hook = repository.path / "hooks" / "reference-transaction"
+    hook.parent.mkdir()
+    hook.write_text(f"#!/bin/sh\ntouch {tmp_path}/owned\n")
+    hook.chmod(0o755)
+    oid = gitrepo.blob(repository, "x")
+    program.run(repository, ["update-ref", "--end-of-options", "refs/tags/x", oid])
+    assert not (tmp_path / "owned").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+def test_a_repository_that_another_user_owns_is_served(repository):
+    os.chown(repository.path, 65534, 65534)
+    assert b"capabilities" in asyncio.run(advertised(repository))
+
+
+async def advertised(repository, protocol: str = "") -> bytes:
+    child = await program.spawn(
+        repository, ["receive-pack", "--stateless-rpc", "--http-backend-info-refs"], protocol=protocol
+    )
+    try:
+        output = await child.process.stdout.read()
+        await child.process.wait()
+        return output
+    finally:
+        await child.stop()
+
+
+def test_the_wire_advertises_what_the_fixed_configuration_says(repository):
+    oid = gitrepo.commit(repository, {"a": "1"})
+    gitrepo.update_ref(repository, "refs/internal/keep", oid)
+    answer = asyncio.run(advertised(repository))
+    assert b"refs/heads/main" in answer
+    assert b"atomic" in answer
+    assert b"refs/internal" not in answer
+    assert b"push-options" not in answer
+    assert b"push-cert" not in answer
+
+
+def test_a_stopped_wire_process_takes_its_children_along(repository, tmp_path):
+    async def start_and_stop() -> int:
+        child = await program.spawn(repository, sleeper(repository, tmp_path, "sleep 60; true #"))
+        assert await child.process.stdout.readline() == b"one\n"
+        await child.stop()
+        return child.process.returncode
+
+    assert asyncio.run(start_and_stop()) == -signal.SIGTERM
+    assert gone(int((tmp_path / "pid").read_text()))
+
+
+def test_a_wire_process_that_will_not_stop_is_killed(repository, tmp_path, monkeypatch):
+    monkeypatch.setattr(program, "GRACE_SECONDS", 0.2)
+
+    async def start_and_stop() -> None:
+        child = await program.spawn(repository, sleeper(repository, tmp_path, "trap '' TERM; sleep 60 & wait; wait #"))
+        assert await child.process.stdout.readline() == b"one\n"
+        await child.stop()
+
+    asyncio.run(start_and_stop())
+    assert gone(int((tmp_path / "pid").read_text()))
+
+
+def test_a_wire_process_tells_why_it_failed_without_the_place_on_disk(repository):
+    async def complaint() -> str:
+        (repository.path / "HEAD").write_text("nonsense\n")
+        child = await program.spawn(repository, ["upload-pack", "--strict", "--stateless-rpc"])
+        try:
+            await child.process.wait()
+            return child.complaint()
+        finally:
+            await child.stop()
+
+    assert asyncio.run(complaint()) == "fatal: '(repository)' does not appear to be a git repository"

@@ -1,0 +1,90 @@
+import time
+import uuid
+
+import pytest
+
+from codeservices.errors import InvalidInput
+from repos.git import store
+from tests import gitrepo
+
+
+def test_a_new_repository_is_an_empty_one_to_git_and_to_dulwich(tmp_path):
+    repository_id = str(uuid.uuid4())
+    with store.create_repository(tmp_path, repository_id) as made:
+        assert gitrepo.git(made, "symbolic-ref", "HEAD") == "refs/heads/main"
+        assert gitrepo.git(made, "rev-parse", "--is-bare-repository", "--show-object-format") == "true\nsha1"
+        gitrepo.git(made, "fsck", "--strict")
+        assert made.dulwich.get_refs() == {}
+    assert (tmp_path / repository_id[:2] / f"{repository_id}.git").is_dir()
+
+
+def test_opening_finds_what_was_committed(tmp_path):
+    repository_id = str(uuid.uuid4())
+    oid = gitrepo.commit(store.create_repository(tmp_path, repository_id), {"a.txt": "hello"})
+    with store.open_repository(tmp_path, repository_id) as opened:
+        assert opened.dulwich.head() == oid.encode()
+    opened.close()
+    assert opened.dulwich.head() == oid.encode()
+    opened.close()
+
+
+def test_a_missing_repository_is_named(tmp_path):
+    repository_id = str(uuid.uuid4())
+    with pytest.raises(store.RepositoryMissing, match=f"objects of repository {repository_id} are missing"):
+        store.open_repository(tmp_path, repository_id)
+
+
+@pytest.mark.parametrize(
+    "repository_id", ["", "..", "../../etc", "demo", "A" * 36, str(uuid.uuid1()), str(uuid.uuid4()) + "\n"]
+)
+@pytest.mark.parametrize("act", [store.open_repository, store.create_repository, store.remove_repository])
+def test_an_id_that_is_no_uuid4_is_refused(tmp_path, act, repository_id):
+    with pytest.raises(InvalidInput, match="is no repository id"):
+        act(tmp_path, repository_id)
+
+
+def test_a_second_repository_under_one_id_is_refused_and_harms_nothing(tmp_path):
+    repository_id = str(uuid.uuid4())
+    oid = gitrepo.commit(store.create_repository(tmp_path, repository_id), {"a.txt": "hello"})
+    with pytest.raises(store.RepositoryExists, match="exists already"):
+        store.create_repository(tmp_path, repository_id)
+    assert gitrepo.git(store.open_repository(tmp_path, repository_id), "rev-parse", "main") == oid
+
+
+def test_a_creation_that_dies_leaves_nothing_where_repositories_lie(tmp_path, monkeypatch):
+    repository_id = str(uuid.uuid4())
+
+    def dies(path, text):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(store, "_write_durably", dies)
+    with pytest.raises(OSError, match="No space left"):
+        store.create_repository(tmp_path, repository_id)
+    with pytest.raises(store.RepositoryMissing):
+        store.open_repository(tmp_path, repository_id)
+    monkeypatch.undo()
+    store.create_repository(tmp_path, repository_id).close()
+
+
+def test_removing_takes_everything_and_removing_again_is_fine(tmp_path):
+    repository_id = str(uuid.uuid4())
+    gitrepo.commit(store.create_repository(tmp_path, repository_id), {"a.txt": "hello"})
+    store.remove_repository(tmp_path, repository_id)
+    store.remove_repository(tmp_path, repository_id)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_removing_clears_old_leftovers_and_spares_young_ones(tmp_path, monkeypatch):
+    leftover = tmp_path / store.SCRATCH / "half-made"
+    leftover.mkdir(parents=True)
+    store.remove_repository(tmp_path, str(uuid.uuid4()))
+    assert leftover.is_dir()
+    later = time.time() + 2 * store.SCRATCH_SECONDS
+    monkeypatch.setattr(time, "time", lambda: later)
+    store.remove_repository(tmp_path, str(uuid.uuid4()))
+    assert not leftover.exists()
+
+
+def test_nobody_else_may_read_a_repository(tmp_path):
+    made = gitrepo.create(tmp_path / "git")
+    assert made.path.parent.stat().st_mode & 0o077 == 0

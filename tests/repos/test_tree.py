@@ -1,0 +1,137 @@
+"""Folders at a commit, and the last commit of each entry."""
+
+from __future__ import annotations
+
+import pytest
+
+from codeservices.errors import NotFound
+from repos.git import tree
+
+OTHER = "1" * 40  # a commit of another repository
+
+
+def test_folders_come_first_then_files_links_and_submodules_by_name(made):
+    oid = made.commit(
+        {
+            "zoo/keeper.txt": "k",
+            "README.md": "# Hi\n",
+            "run.sh": ("100755", made.blob("#!/bin/sh\n")),
+            "latest": ("120000", made.blob("README.md")),
+            "vendor": ("160000", OTHER),
+            "app/main.py": "print()\n",
+        }
+    )
+    found = tree.entries(made.repository, oid, "")
+    assert [(one.name, one.kind, one.mode) for one in found] == [
+        ("app", "tree", "040000"),
+        ("zoo", "tree", "040000"),
+        ("README.md", "blob", "100644"),
+        ("latest", "symlink", "120000"),
+        ("run.sh", "blob", "100755"),
+        ("vendor", "submodule", "160000"),
+    ]
+    assert found[4].is_executable
+    assert found[5].oid == OTHER
+
+
+def test_an_entry_of_a_nested_folder_has_its_whole_path(made):
+    oid = made.commit({"src/app/main.py": "x"})
+    assert [one.path for one in tree.entries(made.repository, oid, "src/app")] == ["src/app/main.py"]
+    assert tree.entry(made.repository, oid, "/src/app/").kind == "tree"
+
+
+def test_sizes_are_found_only_where_asked_for_and_only_of_files(made):
+    oid = made.commit({"dir/x": "x", "five": "12345", "sub": ("160000", OTHER)})
+    assert [one.size_bytes for one in tree.entries(made.repository, oid)] == [None, None, None]
+    assert [one.size_bytes for one in tree.entries(made.repository, oid, with_sizes=True)] == [None, 5, None]
+
+
+def test_a_name_that_is_not_utf_8_is_kept_and_can_be_opened(made):
+    oid = made.commit({b"caf\xe9/na\xefve.txt": "x"})
+    (folder,) = tree.entries(made.repository, oid)
+    assert folder.name.encode("utf-8", "surrogateescape") == b"caf\xe9"
+    (file,) = tree.entries(made.repository, oid, folder.path)
+    assert tree.entry(made.repository, oid, file.path).kind == "blob"
+
+
+def test_a_missing_path_says_which_folder_lacks_which_name(made):
+    oid = made.commit({"src/app.py": "x"})
+    with pytest.raises(tree.PathNotFound) as caught:
+        tree.entries(made.repository, oid, "src/lib/x")
+    assert caught.value.message == (
+        "No file or folder “src/lib/x” exists at this commit: the folder “src” has no “lib”."
+    )
+    assert caught.value.code == "PathDoesNotExistException"
+
+
+def test_a_path_through_a_file_says_that_it_is_no_folder(made):
+    oid = made.commit({"src/app.py": "x"})
+    with pytest.raises(tree.PathNotFound, match=r"“src/app\.py” is a file, not a folder"):
+        tree.entries(made.repository, oid, "src/app.py/deeper")
+    with pytest.raises(tree.PathNotFound, match=r"“src/app\.py” is a file, not a folder"):
+        tree.entries(made.repository, oid, "src/app.py")
+
+
+def test_a_tag_of_a_tree_is_browsed_and_a_tag_of_a_blob_says_what_it_is(made):
+    tree_oid = made.tree({"a": "1"})
+    blob_oid = made.blob("alone")
+    tags = {}
+    for name, kind, oid in (("t", "tree", tree_oid), ("b", "blob", blob_oid)):
+        tags[name] = made.raw("tag", f"object {oid}\ntype {kind}\ntag {name}\n\nno date\n".encode())
+    assert [one.name for one in tree.entries(made.repository, tags["t"])] == ["a"]
+    with pytest.raises(NotFound, match="a single file without a name"):
+        tree.entries(made.repository, tags["b"])
+
+
+def test_an_empty_tree_has_no_entries_and_an_unknown_object_is_not_found(made):
+    assert tree.entries(made.repository, made.commit({})) == []
+    assert tree.entries(made.repository, "4b825dc642cb6eb9a060e54bf8d69288fbee4904") == []
+    with pytest.raises(NotFound, match="No object 2222"):
+        tree.entries(made.repository, "2" * 40)
+    with pytest.raises(NotFound, match="no object id"):
+        tree.entries(made.repository, "--upload-pack=x")
+
+
+def test_a_damaged_tree_is_told_in_a_sentence(made):
+    oid = made.commit(made.raw("tree", b"100644 cut off here"))
+    with pytest.raises(NotFound, match="damaged"):
+        tree.entries(made.repository, oid)
+
+
+def subjects(made, oid, path=""):
+    names = [one.name for one in tree.entries(made.repository, oid, path)]
+    return {name: one.subject for name, one in tree.last_commits(made.repository, oid, path, names).items()}
+
+
+def test_last_commits_name_the_commit_that_gave_each_entry_its_content(made):
+    one = made.commit({"a": "1", "b": "1", "dir/x": "1", "dir/y": "1"}, "first")
+    two = made.commit({"a": "2", "b": "1", "dir/x": "1", "dir/y": "1"}, "change a", [one])
+    three = made.commit({"a": "2", "b": "1", "dir/x": "2", "dir/y": "1"}, "change x", [two])
+    assert subjects(made, three) == {"a": "change a", "b": "first", "dir": "change x"}
+    assert subjects(made, three, "dir") == {"x": "change x", "y": "first"}
+
+
+def test_last_commits_see_through_merges_what_a_merge_changed_itself_and_what_it_threw_away(made):
+    base = made.commit({"a": "1", "b": "1", "c": "1"}, "base")
+    side = made.commit({"a": "side", "b": "thrown away", "c": "1"}, "side", [base], branch="side")
+    main = made.commit({"a": "1", "b": "1", "c": "1", "d": "1"}, "main", [base])
+    merge = made.commit({"a": "side", "b": "1", "c": "merge", "d": "1"}, "merge", [main, side])
+    assert subjects(made, merge) == {"a": "side", "b": "base", "c": "merge", "d": "main"}
+
+
+def test_last_commits_of_an_octopus_merge(made):
+    base = made.commit({"z": "0"}, "base")
+    sides = [made.commit({"z": "0", f"s{n}": "1"}, f"side {n}", [base], branch=f"s{n}") for n in range(4)]
+    merge = made.commit({"z": "0", **{f"s{n}": "1" for n in range(4)}}, "octopus", sides)
+    assert subjects(made, merge) == {"z": "base", **{f"s{n}": f"side {n}" for n in range(4)}}
+
+
+def test_last_commits_take_names_with_patterns_line_feeds_and_odd_bytes_literally(made):
+    one = made.commit({"dir/*": "1", "dir/a": "1", b"dir/\xff\n": "1"}, "first")
+    two = made.commit({"dir/*": "1", "dir/a": "2", b"dir/\xff\n": "2"}, "second", [one])
+    assert subjects(made, two, "dir") == {"*": "first", "a": "second", "\udcff\n": "second"}
+
+
+def test_last_commits_out_of_time_give_what_was_found(made):
+    oid = made.commit({"a": "1"})
+    assert tree.last_commits(made.repository, oid, "", ["a"], timeout_seconds=0) == {}

@@ -1,0 +1,282 @@
+"""Folders, files and their bytes in the console: each page from what works down to the wrong method."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from codeservices.audit.models import Event, Outcome
+from tests import factories
+from tests.repos.doors import over_asgi
+
+HX = {"HX-Request": "true"}
+HOSTILE = "<script>alert(1)</script>"
+
+
+@pytest.fixture
+def code(stored):
+    """demo with folders, a README and two commits on main."""
+    first = stored.commit({"README.md": "# Hello\n", "src/app.py": "one\n", "docs/a.txt": "a\n"}, "First")
+    stored.commit({"README.md": "# Hello\n", "src/app.py": "one\ntwo\n", "docs/a.txt": "a\n"}, "Second", [first])
+    return stored
+
+
+def text(answer):
+    return answer.content.decode()
+
+
+def test_the_overview_shows_the_root_folder_and_the_readme_as_text(alice_client, stored):
+    stored.commit({"README.md": f"# Hello\n{HOSTILE}\n", "src/app.py": "one\n"}, "First")
+    page = text(alice_client.get("/repositories/demo/"))
+    assert page.index(">src<" if ">src<" in page else " src</a>") < page.index(" README.md</a>")
+    assert '/repositories/demo/browse/main/src"' in page
+    assert "# Hello" in page
+    assert HOSTILE not in page
+    assert "git clone http://testserver/v1/repos/demo" in page
+
+
+def test_last_commits_are_asked_for_after_the_page_and_come_as_a_fragment(alice_client, code):
+    page = text(alice_client.get("/repositories/demo/browse/main"))
+    assert 'hx-get="/repositories/demo/browse/main?last_commits&amp;page=1" hx-trigger="load"' in page
+    assert "First" not in page
+    fragment = text(alice_client.get("/repositories/demo/browse/main?last_commits&page=1", headers=HX))
+    assert "<html" not in fragment
+    assert "First" in fragment
+    assert "Second" in fragment
+    assert 'hx-trigger="load"' not in fragment
+
+
+def test_without_scripts_the_last_commits_are_a_page_of_their_own(alice_client, code):
+    page = text(alice_client.get("/repositories/demo/browse/main/src?last_commits"))
+    assert "<html" in page
+    assert "Second" in page
+
+
+def test_a_folder_of_many_entries_comes_in_pages(alice_client, stored, monkeypatch):
+    monkeypatch.setattr("repos.views.browse.PAGE_SIZE", 3)
+    stored.commit({f"f{number}": "x" for number in range(7)})
+    page = alice_client.get("/repositories/demo/browse/main", {"page": 3})
+    assert [entry.name for entry, _ in page.context["rows"]] == ["f6"]
+
+
+def test_a_file_shows_numbered_lines_that_can_be_linked_to(alice_client, stored):
+    stored.commit({"src/app.py": f"import os\n{HOSTILE}\n"})
+    page = text(alice_client.get("/repositories/demo/browse/main/src/app.py"))
+    assert '<tr id="L2"><th scope="row" class="line-number"><a href="#L2">2</a></th>' in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert HOSTILE not in page
+    assert re.search(r'data-permanent-link="/repositories/demo/browse/[0-9a-f]{40}/src/app.py"', page)
+
+
+def test_a_branch_with_slashes_is_told_from_the_path_behind_it(alice_client, code):
+    stored = code
+    stored.commit({"src/app.py": "feature\n"}, branch="feature/x")
+    page = alice_client.get("/repositories/demo/browse/feature/x/src/app.py")
+    assert (page.context["at"].name, page.context["at"].path) == ("feature/x", "src/app.py")
+    assert page.context["blob"].text == "feature\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "address"),
+    [
+        ("a#b?c%d.txt", "a%23b?c%25d.txt".replace("?", "%3F")),
+        ("new\nline", "new%0Aline"),
+        ("sp ace+plus", "sp%20ace+plus"),
+        ("--output=x", "--output=x"),
+        ("$(id)", "$(id)"),
+        ("ünïcode", "%C3%BCn%C3%AFcode"),
+        (b"caf\xe9/\xff.txt", "caf%E9/%FF.txt"),
+        ("<script>", "%3Cscript%3E"),
+    ],
+)
+def test_files_of_any_name_are_linked_and_open(alice_client, stored, name, address):
+    stored.commit({name: "content\n"})
+    url = f"/repositories/demo/browse/main/{address}"
+    folder = url.rpartition("/")[0] if "/" in address else "/repositories/demo/browse/main"
+    assert f'href="{url}"' in over_asgi(alice_client, folder.encode())[1]
+    status, page = over_asgi(alice_client, url.encode())
+    assert (status, '<td class="line">content</td>' in page) == (200, True)
+    assert over_asgi(alice_client, url.replace("/browse/", "/raw/").encode()) == (200, "content\n")
+    assert over_asgi(alice_client, url.replace("/browse/", "/commits/").encode())[0] == 200
+
+
+def test_names_that_hide_or_reorder_are_shown_for_what_they_are(alice_client, stored):
+    stored.commit({"rtl\u202egpj.exe": "x", b"\xff\xfe": "x"})
+    page = text(alice_client.get("/repositories/demo/"))
+    assert r"rtl\u202egpj.exe" in page
+    assert r"\xff\xfe" in page
+    assert "\u202e" not in page
+
+
+def test_links_submodules_and_executables_are_told_apart(alice_client, stored):
+    stored.commit(
+        {
+            "latest": ("120000", stored.blob("README")),
+            "vendor": ("160000", "1" * 40),
+            "run.sh": ("100755", stored.blob("#!/bin/sh\n")),
+        }
+    )
+    page = text(alice_client.get("/repositories/demo/"))
+    assert "submodule: a commit of another repository" in page
+    assert "/browse/main/vendor" not in page
+    assert "Leads to <code>README</code>" in text(alice_client.get("/repositories/demo/browse/main/latest"))
+    assert "Executable" in text(alice_client.get("/repositories/demo/browse/main/run.sh"))
+    answer = alice_client.get("/repositories/demo/browse/main/vendor")
+    assert answer.status_code == 404
+    assert "is a submodule: the commit 1111" in text(answer)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"\x7fELF\0", "This file is not text, so it is not shown."),
+        (b"", "This file is empty."),
+        (b"if admin\xe2\x80\xae:\n", "characters that are invisible or change the order"),
+        (f"version https://git-lfs.github.com/spec/v1\noid sha256:{'ab' * 32}\nsize 12345\n".encode(), "LFS pointer"),
+        ("né\n".encode("utf-16"), "utf-16-le"),
+    ],
+)
+def test_what_is_odd_about_a_file_is_said(alice_client, stored, content, sentence):
+    stored.commit({"x": content})
+    assert sentence in text(alice_client.get("/repositories/demo/browse/main/x"))
+
+
+def test_a_huge_file_is_cut_with_a_way_to_get_all(alice_client, stored, monkeypatch):
+    monkeypatch.setattr("repos.views.browse.MAX_SHOWN_BYTES", 100)
+    stored.commit({"x": "0123456789\n" * 1000})
+    page = alice_client.get("/repositories/demo/browse/main/x")
+    assert len(page.context["blob"].lines) == 9
+    assert "Read all of it as plain text" in text(page)
+
+
+@pytest.mark.parametrize("name", ["x.html", "x.svg", "x.js", "x.pdf"])
+def test_raw_text_is_never_anything_that_a_browser_runs(alice_client, stored, name):
+    stored.commit({name: HOSTILE})
+    answer = alice_client.get(f"/repositories/demo/raw/main/{name}")
+    assert answer["Content-Type"] == "text/plain; charset=utf-8"
+    assert answer["X-Content-Type-Options"] == "nosniff"
+    assert answer["Content-Security-Policy"] == "default-src 'none'; sandbox"
+    assert answer["Content-Disposition"] == f'inline; filename="{name}"'
+    assert b"".join(answer) == HOSTILE.encode()
+
+
+def test_a_binary_and_a_download_are_attachments(alice_client, stored):
+    stored.commit({"x.png": b"\x89PNG\0", "x.html": HOSTILE})
+    for url in ("/repositories/demo/raw/main/x.png", "/repositories/demo/raw/main/x.html?download"):
+        answer = alice_client.get(url)
+        assert answer["Content-Type"] == "application/octet-stream"
+        assert answer["Content-Disposition"].startswith("attachment; ")
+        assert "sandbox" in answer["Content-Security-Policy"]
+
+
+def test_raw_text_states_the_encoding_that_it_has(alice_client, stored):
+    stored.commit({"latin": b"na\xefve", "wide": "né\n".encode("utf-16")})
+    assert alice_client.get("/repositories/demo/raw/main/latin")["Content-Type"] == "text/plain; charset=iso-8859-1"
+    assert alice_client.get("/repositories/demo/raw/main/wide")["Content-Type"] == "text/plain; charset=utf-16"
+
+
+def test_a_blob_that_is_known_already_is_not_sent_again(alice_client, code):
+    first = alice_client.get("/repositories/demo/raw/main/src/app.py")
+    again = alice_client.get("/repositories/demo/raw/main/src/app.py", headers={"If-None-Match": first["ETag"]})
+    assert (again.status_code, b"".join(first)) == (304, b"one\ntwo\n")
+
+
+def test_the_switch_offers_branches_and_tags_of_commits_whose_names_contain_what_is_typed(alice_client, code):
+    tip = code.git("rev-parse", "main").decode().strip()
+    code.git("update-ref", "refs/heads/feature/x", tip)
+    code.git("update-ref", "refs/tags/v1.0", tip)
+    code.git("update-ref", "refs/tags/feature/x", tip)
+    code.git("update-ref", "refs/tags/a-blob", code.blob("alone"))
+    page = text(alice_client.get("/repositories/demo/browse/main/src?q=", headers=HX))
+    for address in ("main/src", "feature/x/src", "v1.0/src", "refs/tags/feature/x/src"):
+        assert f'href="/repositories/demo/browse/{address}"' in page
+    assert "a-blob" not in page
+    page = text(alice_client.get("/repositories/demo/browse/main/src?q=FEAT", headers=HX))
+    assert "feature/x" in page
+    assert "v1.0" not in page
+    assert "No branch or tag" in text(alice_client.get("/repositories/demo/browse/main?q=zzz", headers=HX))
+
+
+@pytest.mark.parametrize(
+    ("spec", "sentence"),
+    [
+        ("relase/src", "No branch, tag or commit is called"),
+        ("main/src/gone.py", "the folder “src” has no “gone.py”"),
+        ("main/src/app.py/deeper", "“src/app.py” is a file, not a folder"),
+        ("f" * 40, "names no commit: No object ffff"),
+        ("--upload-pack=x", "No branch, tag or commit is called"),
+        ("..%2F..%2Fetc/passwd", "No branch, tag or commit is called"),
+    ],
+)
+@pytest.mark.parametrize("page", ["browse", "raw"])
+def test_what_is_not_there_is_told_in_a_sentence(alice_client, code, page, spec, sentence):
+    answer = alice_client.get(f"/repositories/demo/{page}/{spec}")
+    assert answer.status_code == 404
+    assert sentence in text(answer)
+
+
+def test_a_folder_has_no_raw_bytes(alice_client, code):
+    answer = alice_client.get("/repositories/demo/raw/main/src")
+    assert answer.status_code == 404
+    assert "“src” is a folder, not a file." in text(answer)
+
+
+def test_a_repository_without_its_default_branch_shows_another(alice_client, stored):
+    stored.commit({"a": "1"}, branch="trunk")
+    page = alice_client.get("/repositories/demo/")
+    assert page.context["at"].name == "trunk"
+
+
+def test_a_repository_with_tags_alone_says_so(alice_client, stored):
+    stored.git("update-ref", "refs/tags/v1", stored.blob("x"))
+    assert "This repository has tags but no branch yet." in text(alice_client.get("/repositories/demo/"))
+
+
+PAGES = ["/repositories/demo/", "/repositories/demo/browse/main/src", "/repositories/demo/browse/main/src/app.py"]
+RAW = "/repositories/demo/raw/main/src/app.py"
+
+
+@pytest.mark.parametrize("path", [*PAGES, RAW])
+def test_a_reader_reads_an_outsider_does_not_and_the_anonymous_sign_in(bob_client, carol_client, client, code, path):
+    assert bob_client.get(path).status_code == 200
+    answer = carol_client.get(path)
+    assert answer.status_code == 403
+    assert "two" not in text(answer)
+    answer = client.get(path)
+    assert (answer.status_code, answer.url) == (302, f"/sign-in/?next={path}")
+
+
+@pytest.mark.parametrize("path", [*PAGES, RAW])
+def test_pages_are_only_got(alice_client, code, path):
+    assert alice_client.post(path).status_code == 405
+
+
+def reader_of(client, *actions):
+    erin = factories.user("erin", document=factories.allow(*(f"codecommit:{action}" for action in actions)))
+    client.force_login(erin, backend="codeservices.iam.backends.SessionBackend")
+    return client
+
+
+def test_who_may_see_the_repository_but_not_its_files_is_told_so(client, code):
+    page = text(reader_of(client, "GetRepository").get("/repositories/demo/"))
+    assert "no policy of yours allows <code>codecommit:GetFolder</code>" in page
+    assert "README" not in page
+
+
+def test_who_may_list_folders_but_not_read_files_sees_no_content(client, code):
+    reader = reader_of(client, "GetRepository", "GetFolder")
+    assert "# Hello" not in text(reader.get("/repositories/demo/"))
+    answer = reader.get("/repositories/demo/browse/main/src/app.py")
+    assert answer.status_code == 403
+    assert "codecommit:GetFile" in text(answer)
+
+
+def test_looking_at_a_file_is_recorded_as_that(alice_client, carol_client, code):
+    alice_client.get("/repositories/demo/browse/main/src/app.py")
+    event = Event.objects.latest("pk")
+    assert (event.event_name, event.outcome, event.is_read_only) == ("GetFile", Outcome.SUCCESS, True)
+    assert event.request_parameters == {"repositoryName": "demo"}
+    carol_client.get(RAW)
+    event = Event.objects.latest("pk")
+    assert (event.event_name, event.outcome, event.principal_name) == ("GetFile", Outcome.DENIED, "carol")

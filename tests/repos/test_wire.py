@@ -1,0 +1,187 @@
+import asyncio
+
+import pytest
+
+from repos.git import wire
+from repos.git.wire import RefCommand
+
+A, B, ZERO = "a" * 40, "b" * 40, "0" * 40
+CAPABILITIES = " report-status-v2 side-band-64k atomic object-format=sha1 agent=git/2.39.5"
+
+
+def source(body: bytes, size: int = 7) -> wire.Source:
+    """A body that comes in small pieces."""
+    starts = iter(range(0, len(body), size))
+
+    async def read() -> bytes:
+        start = next(starts, len(body))
+        return body[start : start + size]
+
+    return wire.Source(read)
+
+
+def push(*lines: str, capabilities: str = CAPABILITIES) -> bytes:
+    first, *others = lines
+    return (
+        wire.pkt(f"{first}\0{capabilities}".encode("utf-8", "surrogateescape"))
+        + b"".join(wire.pkt(line.encode()) for line in others)
+        + wire.FLUSH
+    )
+
+
+def read(body: bytes) -> wire.PushRequest:
+    return asyncio.run(wire.read_commands(source(body)))
+
+
+def test_commands_are_read_up_to_the_flush_and_not_a_byte_further():
+    head = push(f"{ZERO} {A} refs/heads/new", f"{A} {B} refs/heads/main", f"{A} {ZERO} refs/tags/v1\n")
+
+    async def both() -> tuple[wire.PushRequest, bytes]:
+        stream = source(head + b"PACK rest of the pack", 16)
+        return await wire.read_commands(stream), b"".join([piece async for piece in stream.pieces()])
+
+    request, rest = asyncio.run(both())
+    assert request.commands == (
+        RefCommand("refs/heads/new", ZERO, A),
+        RefCommand("refs/heads/main", A, B),
+        RefCommand("refs/tags/v1", A, ZERO),
+    )
+    assert [(command.is_create, command.is_delete) for command in request.commands] == [
+        (True, False),
+        (False, False),
+        (False, True),
+    ]
+    assert "atomic" in request.capabilities
+    assert "agent=git/2.39.5" in request.capabilities
+    assert request.has_pack
+    assert (request.head, rest) == (head, b"PACK rest of the pack")
+
+
+def test_the_probe_before_a_large_push_has_no_commands():
+    request = read(wire.FLUSH)
+    assert (request.commands, request.capabilities, request.head, request.has_pack) == ((), (), b"0000", False)
+
+
+def test_shallow_lines_and_names_that_are_no_utf8_are_kept():
+    name = "refs/heads/caf\udce9 $(id)"
+    head = wire.pkt(f"shallow {A}".encode()) + push(f"{ZERO} {B} {name}")
+    request = read(head)
+    assert request.shallow_oids == (A,)
+    assert request.commands[0].refname == name
+    assert request.head == head
+
+
+def test_a_push_that_only_deletes_has_no_pack():
+    assert not read(push(f"{A} {ZERO} refs/heads/x")).has_pack
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        (b"", "ended in the middle"),
+        (b"00", "ended in the middle"),
+        (wire.pkt(b"x" * 100)[:50], "ended in the middle"),
+        (b"-001abcd", "does not begin with its length"),
+        (b"GET / HTTP/1.1", "does not begin with its length"),
+        (b"0001", "can't have the length 1"),
+        (b"0004", "can't have the length 4"),
+        (b"fff1" + b"x" * 65521, "can't have the length 65521"),
+        (push("nonsense"), "no command"),
+        (push(f"{A} {B}"), "no command"),
+        (push(f"{A[:39]}g {B} refs/heads/x"), "no command"),
+        (push(f"{A} {B} refs/heads/x\nrefs/heads/y"), "no command"),
+        (push(f"{A} {B} refs/heads/x", f"{A} {ZERO} refs/heads/x"), "names refs/heads/x more than once"),
+        (push("push-cert"), "signed pushes"),
+        (push(f"{A} {B} refs/heads/x", capabilities="push-options"), "push options"),
+        (push(f"{A} {B} refs/heads/x", capabilities="object-format=sha256"), "SHA-1"),
+    ],
+)
+def test_what_is_no_push_is_told(body, sentence):
+    with pytest.raises(wire.ProtocolError, match=sentence):
+        read(body)
+
+
+def test_more_commands_than_a_push_may_have_are_refused_with_what_was_read():
+    lines = [f"{ZERO} {A} refs/tags/{number}" for number in range(wire.MAX_COMMANDS + 1)]
+    assert len(read(push(*lines[:-1])).commands) == wire.MAX_COMMANDS
+    with pytest.raises(wire.TooManyCommands, match="Too many reference update commands") as caught:
+        read(push(*lines))
+    assert "side-band-64k" in caught.value.request.capabilities
+
+
+def test_a_head_without_end_is_refused():
+    lines = [f"{ZERO} {A} refs/tags/{number}{'x' * 60_000}" for number in range(100)]
+    with pytest.raises(wire.TooManyCommands, match="at most 4,194,304 bytes"):
+        read(push(*lines))
+
+
+def unwrapped(answer: bytes) -> dict[int, bytes]:
+    """The bands of an answer; git's own reading of one is tested with git in tests/compat."""
+    bands: dict[int, bytes] = {}
+    while answer:
+        length = int(answer[:4], 16)
+        if length == 0:
+            assert answer == b"0000"
+            break
+        bands[answer[4]] = bands.get(answer[4], b"") + answer[5:length]
+        answer = answer[length:]
+    return bands
+
+
+def test_a_refusal_names_each_ref_and_speaks_to_the_person():
+    request = read(push(f"{ZERO} {A} refs/heads/x", f"{A} {B} refs/heads/y"))
+    reasons = {"refs/heads/x": "not\nallowed", "refs/heads/y": "because of x"}
+    bands = unwrapped(wire.refusal(request, reasons, "You may not.\nAsk alice."))
+    assert bands[2] == b"You may not.\nAsk alice.\n"
+    assert bands[1] == (
+        wire.pkt(b"unpack ok\n")
+        + wire.pkt(b"ng refs/heads/x not allowed\n")
+        + wire.pkt(b"ng refs/heads/y because of x\n")
+        + b"0000"
+    )
+
+
+@pytest.mark.parametrize(("band", "largest"), [("side-band-64k", 65520), ("side-band", 1000)])
+def test_a_long_refusal_is_cut_into_packets_that_the_client_can_hold(band, largest):
+    lines = [f"{ZERO} {A} refs/heads/{number}" for number in range(2000)]
+    request = read(push(*lines, capabilities=f"report-status {band}"))
+    answer = wire.refusal(request, {command.refname: "no" * 30 for command in request.commands}, "No.")
+    assert unwrapped(answer)[1].count(b"ng refs/heads/") == 2000
+    position, lengths = 0, []
+    while (length := int(answer[position : position + 4], 16)) > 0:
+        lengths.append(length)
+        position += length
+    assert max(lengths) == largest
+
+
+def test_a_client_without_side_band_gets_the_bare_report_and_one_without_report_nothing():
+    command = f"{ZERO} {A} refs/heads/x"
+    bare = wire.refusal(read(push(command, capabilities="report-status")), {"refs/heads/x": "no"}, "No.", unpack="bad")
+    assert bare == wire.pkt(b"unpack bad\n") + wire.pkt(b"ng refs/heads/x no\n") + b"0000"
+    assert wire.refusal(read(push(command, capabilities="agent=x")), {"refs/heads/x": "no"}, "No.") == b""
+
+
+def test_the_preamble_stands_before_every_advertisement_but_that_of_protocol_2():
+    assert wire.preamble("upload-pack", "") == b"001e# service=git-upload-pack\n0000"
+    assert wire.preamble("receive-pack", "") == b"001f# service=git-receive-pack\n0000"
+    assert wire.preamble("upload-pack", "version=1") != b""
+    assert wire.preamble("upload-pack", "version=2") == b""
+    assert wire.preamble("upload-pack", "version=1:version=2") == b""
+    assert wire.preamble("receive-pack", "version=2") != b""
+
+
+@pytest.mark.parametrize("header", ["", "version=2", "version=1:version=2:bundle"])
+def test_a_plain_protocol_header_is_passed_on(header):
+    assert wire.protocol_of(header) == header
+
+
+@pytest.mark.parametrize("header", ["version=2;id", "version=2\n", "VERSION=2", "a b", "$(id)", "=" * 201])
+def test_an_odd_protocol_header_is_left_out(header):
+    assert wire.protocol_of(header) == ""
+
+
+def test_only_two_services_exist():
+    assert wire.service_named("git-upload-pack") == "upload-pack"
+    for name in ("", "upload-pack", "git-upload-archive", "git-upload-pack\n"):
+        with pytest.raises(wire.ProtocolError, match="smart HTTP only"):
+            wire.service_named(name)
