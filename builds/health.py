@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from django.conf import settings
 from django.db.models import Count
 
 from builds.models import Build, Status
@@ -13,8 +14,21 @@ from codeservices import registry
 
 def register() -> None:
     """Called once when the app is ready."""
-    registry.register_health_check(registry.HealthCheck("docker", docker.check_engine))
+    registry.register_health_check(registry.HealthCheck("docker", check_engine))
     registry.register_meter(registry.Meter("builds", read))
+
+
+def check_engine() -> str | None:
+    """None when the engine answers within two seconds."""
+    try:
+        client = docker.connect(settings.DOCKER_HOST, timeout_seconds=2)
+        try:
+            client.ping()
+        finally:
+            client.close()
+    except Exception as error:
+        return f"Docker Engine does not answer: {type(error).__name__}."
+    return None
 
 
 def read() -> Iterable[tuple[str, str, dict[str, str], float]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django import forms
 from django.conf import settings
 from django.contrib import messages
@@ -47,6 +49,9 @@ class TriggerForm(forms.Form):
         widget=forms.CheckboxSelectMultiple,
         label="When",
     )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, label_suffix="", **kwargs)
 
     def wanted(self) -> TriggerSettings:
         """The trigger that a valid form asks for."""

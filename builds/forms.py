@@ -1,0 +1,324 @@
+"""The console's forms for projects and builds. They shape what people type; builds/project_rules.py has the rules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+
+from builds import buildspec, compute, project_rules, projects
+from builds.models import Project, Status
+from codeservices.iam.authorize import is_allowed
+from codeservices.iam.managed_policies import SERVICE_ROLE_NAME
+from codeservices.iam.models import Role
+from codeservices.iam.principal import Principal
+from repos.models import Repository
+
+# A project whose source the form can't express (a public git URL, made through the API) keeps it.
+KEEP_SOURCE = "-"
+EXTRA_VARIABLES = 2
+MAX_VARIABLES = 200
+EXAMPLE_BUILDSPEC = """version: 0.2
+phases:
+  build:
+    commands:
+      - echo "Hello from $CODEBUILD_BUILD_ID"
+"""
+# The member of CreateProject that a rule names, and the field that people see.
+_FIELD_OF_MEMBER = {
+    "name": "name",
+    "description": "description",
+    "source.location": "repository",
+    "source.type": "repository",
+    "sourceVersion": "source_version",
+    "environment.image": "image",
+    "environment.computeType": "compute_type",
+    "environment.environmentVariables": "variables",
+    "serviceRole": "service_role",
+    "timeoutInMinutes": "timeout_minutes",
+    "queuedTimeoutInMinutes": "queued_timeout_minutes",
+    "artifacts.location": "artifacts",
+}
+
+
+class ConsoleForm(forms.Form):
+    """Labels without a colon behind them."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("label_suffix", "")
+        super().__init__(*args, **kwargs)
+
+
+class VariableForm(ConsoleForm):
+    """One row of the table of environment variables; a row without a name is no variable."""
+
+    name = forms.CharField(required=False, label="Name", max_length=255, widget=forms.TextInput())
+    value = forms.CharField(required=False, label="Value", strip=False, max_length=51200)
+    # Set by the API alone; the form hands it back as it was.
+    type = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, field in self.fields.items():
+            if name != "type":
+                field.widget.attrs |= {
+                    "aria-label": f"{name.capitalize()} of variable",
+                    "autocomplete": "off",
+                    "spellcheck": "false",
+                    "class": "code",
+                    "placeholder": name.capitalize(),
+                }
+
+
+class VariableFormSet(forms.BaseFormSet):
+    """The table of environment variables."""
+
+    def variables(self) -> list[dict[str, str]]:
+        """EnvironmentVariables of a valid table, in its order."""
+        return [
+            {"name": row["name"], "value": row.get("value", ""), "type": row.get("type") or "PLAINTEXT"}
+            for row in self.cleaned_data
+            if row.get("name")
+        ]
+
+
+def variable_rows(data: Any = None, variables: list[dict[str, str]] | None = None, *, more: int = 0) -> VariableFormSet:
+    """The table with some empty rows below; `more` adds as many to what was posted."""
+    made: type[Any] = forms.formset_factory(
+        VariableForm, formset=VariableFormSet, extra=EXTRA_VARIABLES, max_num=MAX_VARIABLES, absolute_max=MAX_VARIABLES
+    )
+    if data is not None and more:
+        data = data.copy()
+        data["variables-TOTAL_FORMS"] = str(_count(data.get("variables-TOTAL_FORMS")) + more)
+    rows: VariableFormSet = made(data, initial=variables, prefix="variables")
+    return rows
+
+
+class ProjectForm(ConsoleForm):
+    """Make a project, or change its settings."""
+
+    name = forms.CharField(
+        max_length=150,
+        help_text="2 to 150 letters, digits, dashes and underscores. It can't be changed later.",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "autofocus": True}),
+    )
+    description = forms.CharField(required=False, max_length=project_rules.MAX_DESCRIPTION)
+    repository = forms.ChoiceField(required=False, label="Repository")
+    source_version = forms.CharField(
+        required=False,
+        label="Branch",
+        max_length=project_rules.MAX_SOURCE_VERSION,
+        help_text="A branch, a tag or a commit id. Empty means the default branch.",
+        widget=forms.TextInput(attrs={"class": "code", "autocomplete": "off", "spellcheck": "false"}),
+    )
+    build_on_push = forms.BooleanField(required=False, label="Build on every push to this branch")
+    image = forms.CharField(
+        max_length=255,
+        help_text="An image of this installation, or any that the build machine can pull.",
+        widget=forms.TextInput(attrs={"class": "code", "list": "images", "autocomplete": "off", "spellcheck": "false"}),
+    )
+    compute_type = forms.ChoiceField(label="Compute type")
+    privileged = forms.BooleanField(
+        required=False,
+        label="Privileged",
+        help_text="The build may run containers of its own. Only for code that you trust with the build machine.",
+    )
+    buildspec_kind = forms.ChoiceField(
+        label="Buildspec",
+        choices=(("path", "A file in the repository"), ("inline", "Written here")),
+        widget=forms.RadioSelect,
+        initial="path",
+    )
+    buildspec_path = forms.CharField(
+        required=False,
+        label="Path of the file",
+        max_length=1024,
+        help_text="From the top of the repository. Empty means buildspec.yml.",
+        widget=forms.TextInput(attrs={"class": "code", "placeholder": "buildspec.yml", "spellcheck": "false"}),
+    )
+    buildspec_inline = forms.CharField(
+        required=False,
+        label="Buildspec",
+        strip=False,
+        max_length=256 * 1024,
+        widget=forms.Textarea(attrs={"class": "code", "rows": 12, "spellcheck": "false"}),
+    )
+    timeout_minutes = forms.IntegerField(label="Timeout (minutes)", initial=project_rules.DEFAULT_TIMEOUT_MINUTES)
+    queued_timeout_minutes = forms.IntegerField(
+        label="Timeout in the queue (minutes)", initial=project_rules.DEFAULT_QUEUED_TIMEOUT_MINUTES
+    )
+    artifacts = forms.BooleanField(
+        required=False,
+        label="Keep artifacts",
+        help_text="The files that the buildspec's artifacts section names, as one zip of each build.",
+    )
+    service_role = forms.ChoiceField(label="Service role", help_text="What the build may do.")
+
+    def __init__(self, principal: Principal, *args: Any, project: Project | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.project = project
+        # The table of variables is beside the form; what is wrong with it stands above the table.
+        self.variable_errors: list[str] = []
+        if project is not None:
+            del self.fields["name"]
+        # The repositories that this person may build from: a build shows what is in them.
+        repositories = [
+            one.name
+            for one in Repository.objects.order_by("name")
+            if is_allowed(principal, "codecommit:GitPull", one.arn)
+        ]
+        choices = [*((name, name) for name in repositories), ("", "No source: the buildspec brings everything")]
+        if project is not None and project.source.get("type") not in ("CODECOMMIT", "NO_SOURCE"):
+            choices.insert(0, (KEEP_SOURCE, f"{project.source['type']}: {project.source.get('location', '')}"))
+        elif project is not None and project.repository_name not in ("", *repositories):
+            choices.insert(0, (project.repository_name, project.repository_name))
+        self._choose("repository", choices)
+        if repositories and "repository" in self.initial and project is None:
+            self.initial["repository"] = self.initial["repository"] or repositories[0]
+        self._choose("compute_type", [(one.name, one.label) for one in compute.COMPUTE_TYPES.values()])
+        self._choose("service_role", [(role.arn, role.name) for role in Role.objects.all()])
+        self.images = compute.curated_images()
+        for name, limits in (
+            ("timeout_minutes", project_rules.TIMEOUT_MINUTES),
+            ("queued_timeout_minutes", project_rules.QUEUED_TIMEOUT_MINUTES),
+        ):
+            self.fields[name].widget.attrs.update(min=limits[0], max=limits[1])
+
+    def _choose(self, name: str, choices: list[tuple[str, str]]) -> None:
+        field = self.fields[name]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = choices
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        if cleaned.get("buildspec_kind") == "inline":
+            text = cleaned.get("buildspec_inline", "")
+            if not text.strip():
+                self.add_error("buildspec_inline", "Write the buildspec, or choose a file in the repository.")
+            elif not buildspec.looks_inline(text):
+                self.add_error("buildspec_inline", "This is no buildspec: its first line is “version: 0.2”.")
+        return cleaned
+
+    def fields_of_project(self, origin: str, variables: list[dict[str, str]]) -> dict[str, Any]:
+        """CreateProject's members; `origin` ("https://host:8443") goes into the clone URL."""
+        given = self.cleaned_data
+        before = self.project
+        environment = {
+            **({} if before is None else before.environment),
+            "type": "LINUX_CONTAINER",
+            "image": given["image"],
+            "computeType": given["compute_type"],
+            "privilegedMode": given["privileged"],
+            "environmentVariables": variables,
+        }
+        made: dict[str, Any] = {
+            "description": given["description"],
+            "source": self._source(origin),
+            "sourceVersion": given["source_version"],
+            "artifacts": self._artifacts(given.get("name", "")),
+            "environment": environment,
+            "serviceRole": given["service_role"],
+            "timeoutInMinutes": given["timeout_minutes"],
+            "queuedTimeoutInMinutes": given["queued_timeout_minutes"],
+        }
+        if before is None:
+            made["name"] = given["name"]
+        return made
+
+    def _source(self, origin: str) -> dict[str, Any]:
+        given = self.cleaned_data
+        name = given["repository"]
+        before = {} if self.project is None else dict(self.project.source)
+        if name == KEEP_SOURCE or (before and name and self.project and name == self.project.repository_name):
+            source = before
+        elif name:
+            source = {"type": "CODECOMMIT", "location": Repository(name=name).clone_url(origin)}
+        else:
+            source = {"type": "NO_SOURCE"}
+        is_inline = given["buildspec_kind"] == "inline"
+        text = given["buildspec_inline"].replace("\r\n", "\n") if is_inline else given["buildspec_path"].strip()
+        source["buildspec"] = text
+        if not text:
+            del source["buildspec"]
+        return source
+
+    def _artifacts(self, name: str) -> dict[str, Any]:
+        if not self.cleaned_data["artifacts"]:
+            return {"type": "NO_ARTIFACTS"}
+        if self.project is not None and self.project.artifacts.get("type") == "S3":
+            return dict(self.project.artifacts)
+        return {
+            "type": "S3",
+            "location": projects.ARTIFACT_BUCKET,
+            "name": name or (self.project.name if self.project else ""),
+            "namespaceType": "BUILD_ID",
+            "packaging": "ZIP",
+        }
+
+    def add_project_error(self, error: project_rules.InvalidProject) -> None:
+        """Tie a broken rule to the field that people see."""
+        field: str | None = _FIELD_OF_MEMBER.get(error.field)
+        if error.field == "source.buildspec":
+            is_inline = self.cleaned_data.get("buildspec_kind") == "inline"
+            field = "buildspec_inline" if is_inline else "buildspec_path"
+        sentences = list(error.problems) or [f"{error.message} {error.hint}".strip()]
+        if field == "variables":
+            self.variable_errors += sentences
+            return
+        self.add_error(field if field in self.fields else None, sentences)
+
+
+def initial_of(project: Project | None, repository_name: str = "") -> dict[str, Any]:
+    """What a form shows at first: a project's settings, or good ones for a new project."""
+    if project is None:
+        role = Role.objects.filter(name=SERVICE_ROLE_NAME).first()
+        return {
+            "repository": repository_name,
+            "image": compute.DEFAULT_IMAGE,
+            "compute_type": compute.DEFAULT_COMPUTE_TYPE,
+            "build_on_push": True,
+            "artifacts": True,
+            "buildspec_inline": EXAMPLE_BUILDSPEC,
+            "service_role": role.arn if role else "",
+        }
+    text = project.source.get("buildspec", "")
+    is_inline = buildspec.looks_inline(text)
+    is_ours = project.source.get("type") in ("CODECOMMIT", "NO_SOURCE")
+    return {
+        "description": project.description,
+        "repository": project.repository_name if is_ours else KEEP_SOURCE,
+        "source_version": project.source_version,
+        "build_on_push": projects.push_trigger(project) is not None,
+        "image": project.image,
+        "compute_type": project.compute_type,
+        "privileged": project.environment.get("privilegedMode", False),
+        "buildspec_kind": "inline" if is_inline else "path",
+        "buildspec_path": "" if is_inline else text,
+        "buildspec_inline": text if is_inline else EXAMPLE_BUILDSPEC,
+        "timeout_minutes": project.timeout_minutes,
+        "queued_timeout_minutes": project.queued_timeout_minutes,
+        "artifacts": project.artifacts.get("type") != "NO_ARTIFACTS",
+        "service_role": project.service_role_arn,
+    }
+
+
+class StartForm(ConsoleForm):
+    """Start a build, with overrides for this one run."""
+
+    source_version = forms.CharField(
+        required=False,
+        label="Branch, tag or commit",
+        max_length=project_rules.MAX_SOURCE_VERSION,
+        widget=forms.TextInput(attrs={"class": "code", "autocomplete": "off", "spellcheck": "false"}),
+    )
+
+
+class BuildFilterForm(ConsoleForm):
+    """Which builds a list shows."""
+
+    status = forms.ChoiceField(required=False, choices=(("", "Any status"), *Status.choices))
+    project = forms.CharField(required=False, max_length=150)
+
+
+def _count(text: str | None) -> int:
+    return int(text) if text and text.isdigit() and len(text) < 6 else 0

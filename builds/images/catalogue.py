@@ -1,0 +1,287 @@
+"""The curated build images: their names, AWS's names for them, and making them.
+
+A definition is a folder beside this module: a Dockerfile on a Debian base and `packages.txt`, what it installs. Where a
+Debian image is present or a registry answers, `docker build` makes it. Elsewhere debootstrap makes the same packages
+into a file system, which the engine imports; that needs root and no registry.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import re
+import shutil
+import subprocess
+import tarfile
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import docker
+import docker.errors
+
+NAMESPACE = "codeservices/"
+# Source: facts of the AWS surface; every aws/codebuild/* image holds all languages, as our "standard" does.
+AWS_NAMESPACE = "aws/codebuild/"
+AWS_TARGET = "codeservices/standard"
+DEFINITIONS = Path(__file__).parent
+DEBIAN_IMAGE = "debian:bookworm-slim"
+SUITE = "bookworm"
+# Says with which definition an image was made, so that an unchanged one is not made again.
+DIGEST_LABEL = "codeservices.definition"
+# Raised when the way of making changes while the definition does not.
+RECIPE = "1"
+# Not needed in an image and different at every making.
+LEFT_OUT = re.compile(r"\./(var/(cache/(apt|ldconfig|debconf)|log|lib/apt/lists)/.+|dev/.+|(proc|sys|run|tmp)/.+)")
+EPOCH_SECONDS = 1_735_689_600  # 2025-01-01; one date for every file, so that equal content gives an equal image
+DEBOOTSTRAP_SECONDS = 1800
+MAX_ERROR_LINES = 8
+
+Progress = Callable[[str], None]
+
+
+class ImageError(Exception):
+    """An image could not be made; the text says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Definition:
+    """One curated image.
+
+    Attributes:
+        name: "base"; to the engine it is `codeservices/base`.
+        folder: Where its Dockerfile is.
+    """
+
+    name: str
+    folder: Path
+
+    @property
+    def image(self) -> str:
+        return f"{NAMESPACE}{self.name}"
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        return tuple((self.folder / "packages.txt").read_text().split())
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the recipe's number and every file of the definition."""
+        total = hashlib.sha256(RECIPE.encode())
+        for path in sorted(self.folder.iterdir()):
+            total.update(f"\0{path.name}\0".encode() + path.read_bytes())
+        return total.hexdigest()
+
+
+def definitions() -> dict[str, Definition]:
+    """Every image that can be made, by name."""
+    return {path.parent.name: Definition(path.parent.name, path.parent) for path in DEFINITIONS.glob("*/Dockerfile")}
+
+
+def resolve(image: str) -> str:
+    """The engine's name of the image a project asks for: AWS's names mean `codeservices/standard`."""
+    return AWS_TARGET if image.startswith(AWS_NAMESPACE) else image
+
+
+def definition_of(image: str) -> Definition | None:
+    """The definition behind an engine's image name, or None where it is nobody's or not ours to make."""
+    name = image.removeprefix(NAMESPACE).removesuffix(":latest")
+    return definitions().get(name) if image.startswith(NAMESPACE) else None
+
+
+def is_current(client: docker.DockerClient, definition: Definition) -> bool:
+    """Whether the engine holds the image made from this very definition."""
+    try:
+        labels = client.images.get(definition.image).labels
+    except docker.errors.ImageNotFound:
+        return False
+    return bool(labels.get(DIGEST_LABEL) == definition.digest)
+
+
+def build(
+    client: docker.DockerClient,
+    definition: Definition,
+    progress: Progress,
+    *,
+    is_forced: bool = False,
+) -> bool:
+    """Make an image unless the engine has it already. Returns whether it was made.
+
+    Args:
+        progress: Gets one line at a time, at least every few seconds.
+        is_forced: Make it even though it is current.
+
+    Raises:
+        ImageError: neither way worked.
+    """
+    if is_current(client, definition) and not is_forced:
+        progress(f"{definition.image} is up to date.")
+        return False
+    if _has_debian(client, progress):
+        _build_with_docker(client, definition, progress)
+    else:
+        _build_with_debootstrap(client, definition, progress)
+    progress(f"{definition.image} is made.")
+    return True
+
+
+def _has_debian(client: docker.DockerClient, progress: Progress) -> bool:
+    try:
+        client.images.get(DEBIAN_IMAGE)
+        return True
+    except docker.errors.ImageNotFound:
+        progress(f"Pulling {DEBIAN_IMAGE} ...")
+    try:
+        client.images.pull(DEBIAN_IMAGE)
+        return True
+    except docker.errors.APIError as error:
+        progress(f"No registry gave {DEBIAN_IMAGE} ({_first_line(error.explanation)}); using debootstrap.")
+        return False
+
+
+def _build_with_docker(client: docker.DockerClient, definition: Definition, progress: Progress) -> None:
+    context = io.BytesIO()
+    with tarfile.open(fileobj=context, mode="w") as tar:
+        for path in sorted(definition.folder.iterdir()):
+            tar.add(path, path.name)
+    proxies = {name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")}
+    context.seek(0)
+    last: list[str] = []
+    events = client.api.build(
+        fileobj=context,
+        custom_context=True,
+        tag=definition.image,
+        buildargs={"DEBIAN": DEBIAN_IMAGE, **proxies},
+        labels={DIGEST_LABEL: definition.digest},
+        rm=True,
+        forcerm=True,
+        decode=True,
+    )
+    for event in events:
+        for line in str(event.get("stream", "")).splitlines():
+            if line.strip():
+                last = [*last[-MAX_ERROR_LINES:], line]
+                progress(line)
+        if "error" in event:
+            raise ImageError(f"docker build of {definition.image} failed: {event['error']}\n" + "\n".join(last))
+
+
+def _build_with_debootstrap(client: docker.DockerClient, definition: Definition, progress: Progress) -> None:
+    program = shutil.which("debootstrap") or shutil.which("debootstrap", path="/usr/sbin:/sbin")
+    if program is None:
+        raise ImageError("debootstrap is missing. Run: apt-get install debootstrap")
+    if os.geteuid() != 0:
+        raise ImageError(
+            f"Making {definition.image} without a registry needs root. Run once as root: manage.py build_images "
+            f"{definition.name}"
+        )
+    with tempfile.TemporaryDirectory(prefix="codeservices-image-") as folder:
+        root = Path(folder) / "root"
+        argv = [program, "--variant=minbase", f"--include={','.join(definition.packages)}", SUITE, str(root)]
+        _run(argv, progress)
+        _finish_root(root)
+        progress("Importing the file system into the engine ...")
+        changes = [
+            f"LABEL {DIGEST_LABEL}={definition.digest}",
+            "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            "WORKDIR /codebuild",
+            'CMD ["bash"]',
+        ]
+        _import(client, root, definition.image, changes)
+
+
+def _run(argv: list[str], progress: Progress) -> None:
+    """Run debootstrap, every line of it as progress."""
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"}
+    last: list[str] = []
+    process = subprocess.Popen(
+        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+    )
+    timer = threading.Timer(DEBOOTSTRAP_SECONDS, process.kill)
+    timer.start()
+    try:
+        assert process.stdout is not None
+        for line in process.stdout:
+            last = [*last[-MAX_ERROR_LINES:], line.rstrip()]
+            progress(line.rstrip())
+        if process.wait() != 0:
+            raise ImageError(f"debootstrap ended with {process.returncode}:\n" + "\n".join(last))
+    finally:
+        timer.cancel()
+        process.kill()
+        process.stdout.close()  # type: ignore[union-attr]
+        process.wait()
+
+
+def _finish_root(root: Path) -> None:
+    """What a container wants beside debootstrap's result."""
+    sources = root / "etc/apt/sources.list"
+    first = next((line for line in sources.read_text().splitlines() if line.startswith("deb ")), "")
+    mirror = first.split()[1] if first else ""
+    if mirror.endswith("/debian"):
+        lines = [first, f"deb {mirror} {SUITE}-updates main", f"deb {mirror}-security {SUITE}-security main"]
+        sources.write_text("\n".join(lines) + "\n")
+    # apt inside a container keeps no downloaded packages and starts no services.
+    (root / "etc/apt/apt.conf.d/container").write_text('APT::Keep-Downloaded-Packages "false";\n')
+    policy = root / "usr/sbin/policy-rc.d"
+    policy.write_text("#!/bin/sh\nexit 101\n")
+    policy.chmod(0o755)
+    for name in ("etc/hostname", "etc/resolv.conf", "etc/machine-id"):
+        (root / name).write_text("")
+    (root / "codebuild").mkdir(exist_ok=True)
+
+
+def _import(client: docker.DockerClient, root: Path, image: str, changes: list[str]) -> None:
+    reading, writing = os.pipe()
+    failure: list[BaseException] = []
+
+    def write() -> None:
+        try:
+            with os.fdopen(writing, "wb") as pipe:
+                _write_tar(root, pipe)
+        except BaseException as error:  # handed to the importing thread, which raises it
+            failure.append(error)
+
+    thread = threading.Thread(target=write, name="image-tar", daemon=True)
+    thread.start()
+    with os.fdopen(reading, "rb") as pipe:
+        answer = client.api.import_image_from_stream(_pieces(pipe), repository=image, tag="latest", changes=changes)
+    thread.join()
+    if failure:
+        raise ImageError(f"Packing {image} failed: {failure[0]}") from failure[0]
+    if '"error"' in answer:
+        raise ImageError(f"The engine refused to import {image}: {_first_line(answer)}")
+
+
+def _pieces(file: IO[bytes]) -> Iterator[bytes]:
+    while piece := file.read(1 << 20):
+        yield piece
+
+
+def _write_tar(root: Path, target: IO[bytes]) -> None:
+    """The tree as a tar that depends on nothing but its content: sorted names, one date, numeric owners."""
+    with tarfile.open(fileobj=target, mode="w|", format=tarfile.GNU_FORMAT) as tar:
+
+        def add(path: Path, name: str) -> None:
+            info = tar.gettarinfo(str(path), name)
+            if info is None or LEFT_OUT.match(name):  # sockets have no place in a tar
+                return
+            info.mtime, info.uname, info.gname = EPOCH_SECONDS, "", ""
+            if info.isreg():
+                with path.open("rb") as file:
+                    tar.addfile(info, file)
+                return
+            tar.addfile(info)
+            if info.isdir():
+                for child in sorted(path.iterdir()):
+                    add(child, f"{name}/{child.name}")
+
+        add(root, ".")
+
+
+def _first_line(text: Any) -> str:
+    return (str(text).strip().splitlines() or [""])[0]

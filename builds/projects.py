@@ -1,0 +1,225 @@
+"""Create, change and delete build projects. The console's form and the API call the same three functions."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from builds import project_rules as rules
+from builds.models import Project, repository_name_of
+from builds.project_rules import InvalidProject
+from codeservices.errors import Conflict, LimitExceeded, NotFound
+from codeservices.iam import arn
+from codeservices.iam.authorize import authorize, is_allowed
+from codeservices.iam.models import Role
+from codeservices.iam.principal import Principal
+from repos import trigger_config
+from repos.models import Repository, Trigger
+
+logger = logging.getLogger(__name__)
+
+MAX_PROJECTS = 5000
+# Where the console's projects keep their artifacts; a bucket is a folder of the object store.
+ARTIFACT_BUCKET = "codebuild-artifacts"
+_BRANCH_REFNAME = "refs/heads/"
+
+
+class ProjectExists(Conflict):
+    """The name is taken."""
+
+
+def create_project(principal: Principal, fields: Mapping[str, Any]) -> Project:
+    """A new project.
+
+    Args:
+        fields: CreateProject's members: name, source, artifacts, environment and serviceRole, and optionally
+            description, sourceVersion, cache, logsConfig, timeoutInMinutes, queuedTimeoutInMinutes, tags.
+
+    Raises:
+        InvalidProject: A member breaks a rule; it names which.
+        ProjectExists: The name is taken.
+        AccessDenied: Of codebuild:CreateProject on the project, iam:PassRole on the role (a build acts as it), or
+            codecommit:GitPull on the source repository (a build shows what is in it).
+    """
+    name = rules.check_name(fields.get("name", ""))
+    project_arn = arn.project_arn(settings.REGION, settings.ACCOUNT_ID, name)
+    authorize(principal, "codebuild:CreateProject", project_arn)
+    for member in ("source", "artifacts", "environment", "serviceRole"):
+        if not fields.get(member):
+            raise InvalidProject(member, f"Project {member} is required")
+    project = Project(
+        name=name,
+        timeout_minutes=rules.DEFAULT_TIMEOUT_MINUTES,
+        queued_timeout_minutes=rules.DEFAULT_QUEUED_TIMEOUT_MINUTES,
+        cache={"type": "NO_CACHE"},
+    )
+    _apply(principal, project, fields)
+    if Project.objects.filter(name=name).exists():
+        raise ProjectExists(f"Project already exists: {project_arn}")
+    if Project.objects.count() >= MAX_PROJECTS:
+        raise LimitExceeded(
+            f"Cannot have more than {MAX_PROJECTS} projects for the account",
+            code="AccountLimitExceededException",
+        )
+    try:
+        with transaction.atomic():
+            project.save()
+    except IntegrityError:
+        raise ProjectExists(f"Project already exists: {project_arn}") from None
+    logger.info("project %s created", name)
+    return project
+
+
+def update_project(principal: Principal, name: str, fields: Mapping[str, Any]) -> Project:
+    """Change the members that are given; those left out stay. Raises as create_project, and NotFound."""
+    project_arn = arn.project_arn(settings.REGION, settings.ACCOUNT_ID, name)
+    authorize(principal, "codebuild:UpdateProject", project_arn)
+    with transaction.atomic():
+        project = Project.objects.select_for_update().filter(name=name).first()
+        if project is None:
+            raise NotFound(f"Project cannot be found: {project_arn}")
+        _apply(principal, project, fields)
+        project.updated_at = timezone.now()
+        project.save()
+    return project
+
+
+def delete_project(principal: Principal, name: str) -> bool:
+    """Remove a project; its builds stay. Triggers that name it go too where the principal may change them.
+
+    Returns:
+        Whether there was one: an unknown name is no error, as in CodeBuild.
+    """
+    project_arn = arn.project_arn(settings.REGION, settings.ACCOUNT_ID, name)
+    authorize(principal, "codebuild:DeleteProject", project_arn)
+    project = Project.objects.filter(name=name).first()
+    if project is None:
+        return False
+    for trigger in push_triggers(project):
+        if is_allowed(principal, trigger_config.WRITE, trigger.repository.arn):
+            trigger_config.remove_trigger(principal, trigger.repository.name, trigger.name)
+    project.delete()
+    logger.info("project %s deleted", name)
+    return True
+
+
+def push_triggers(project: Project) -> list[Trigger]:
+    """The triggers, of any repository, that start this project."""
+    return list(Trigger.objects.filter(destination_arn=project.arn).select_related("repository"))
+
+
+def push_trigger(project: Project) -> Trigger | None:
+    """The trigger of the project's own repository that starts it, if any."""
+    return next((one for one in push_triggers(project) if one.repository.name == project.repository_name), None)
+
+
+def set_push_trigger(principal: Principal, project: Project, *, is_on: bool) -> None:
+    """Build on every push to the project's branch, or not. Nothing happens where it is so already.
+
+    The branch is the project's source version, and the default branch where that is empty; a tag or a commit id has no
+    pushes. A trigger that somebody made for other branches or events is left as it is.
+
+    Raises:
+        InvalidProject: The source version names no branch.
+        AccessDenied: Of codecommit:PutRepositoryTriggers.
+    """
+    branch = branch_of(project) if is_on else ""
+    wanted = trigger_config.TriggerSettings(
+        name=trigger_name(project), destination_arn=project.arn, events=("createReference", "updateReference")
+    )
+    found = {one.repository.name: one for one in push_triggers(project) if one.name == wanted.name}
+    for repository_name, trigger in found.items():
+        if is_on and repository_name == project.repository_name and trigger.branches == [branch]:
+            return
+        trigger_config.remove_trigger(principal, repository_name, trigger.name)
+    if is_on:
+        settings_of_branch = trigger_config.TriggerSettings(
+            wanted.name, wanted.destination_arn, wanted.events, branches=(branch,)
+        )
+        trigger_config.add_trigger(principal, project.repository_name, settings_of_branch)
+
+
+def trigger_name(project: Project) -> str:
+    """The name of the trigger that the console makes for a project; trigger names are shorter than project names."""
+    return f"build-{project.name}"[:100]
+
+
+def branch_of(project: Project) -> str:
+    """The short name of the branch that a project builds; raises InvalidProject where it is none."""
+    version = project.source_version.removeprefix(_BRANCH_REFNAME)
+    repository = Repository.objects.filter(name=project.repository_name).first()
+    if repository is None:
+        raise InvalidProject("source.location", f"There is no repository called {project.repository_name or '“”'}.")
+    if not version:
+        version = repository.default_branch or "main"
+    if version.startswith("refs/") or re.fullmatch(r"[0-9a-f]{40}", version):
+        raise InvalidProject(
+            "sourceVersion",
+            f"“{version}” is no branch, so no push can start this project.",
+            hint="Name a branch, or leave it empty for the default branch.",
+        )
+    return version
+
+
+def visible_projects(principal: Principal) -> list[Project]:
+    """The projects to list: all that the principal may look at, by name. One act: codebuild:ListProjects."""
+    authorize(principal, "codebuild:ListProjects", "*")
+    return [one for one in Project.objects.all() if is_allowed(principal, "codebuild:BatchGetProjects", one.arn)]
+
+
+def _apply(principal: Principal, project: Project, fields: Mapping[str, Any]) -> None:
+    """Check the given members and set them on the row, which is not saved."""
+    rules.check_supported(fields)
+    if "description" in fields:
+        project.description = rules.check_description(fields["description"] or "")
+    if fields.get("source"):
+        project.source = rules.check_source(fields["source"])
+        _authorize_source(principal, project.source)
+    if "sourceVersion" in fields:
+        project.source_version = rules.check_source_version(fields["sourceVersion"] or "", rules.MAX_SOURCE_VERSION)
+    if fields.get("artifacts"):
+        project.artifacts = rules.check_artifacts(fields["artifacts"])
+    if fields.get("environment"):
+        project.environment = rules.check_environment(fields["environment"])
+    if fields.get("cache"):
+        project.cache = rules.check_cache(fields["cache"])
+    if "logsConfig" in fields:
+        project.logs_config = dict(fields["logsConfig"] or {})
+    if fields.get("timeoutInMinutes") is not None:
+        project.timeout_minutes = rules.check_timeout(fields["timeoutInMinutes"])
+    if fields.get("queuedTimeoutInMinutes") is not None:
+        project.queued_timeout_minutes = rules.check_queued_timeout(fields["queuedTimeoutInMinutes"])
+    if "tags" in fields:
+        project.tags = rules.check_tags(fields["tags"] or [])
+    role_arn = fields.get("serviceRole")
+    if role_arn and role_arn != project.service_role_arn:
+        _authorize_role(principal, role_arn)
+        project.service_role_arn = role_arn
+
+
+def _authorize_source(principal: Principal, source: Mapping[str, Any]) -> None:
+    name = repository_name_of(dict(source))
+    if name:
+        authorize(principal, "codecommit:GitPull", arn.repository_arn(settings.REGION, settings.ACCOUNT_ID, name))
+
+
+def _authorize_role(principal: Principal, role_arn: str) -> None:
+    """A build does what its role may, so naming one takes iam:PassRole, as in AWS."""
+    if arn.parse(role_arn).account_id != settings.ACCOUNT_ID:
+        raise InvalidProject(
+            "serviceRole", "Invalid service role: Service role account ID does not match caller's account"
+        )
+    authorize(principal, "iam:PassRole", role_arn, {"iam:PassedToService": "codebuild.amazonaws.com"})
+    name = role_arn.rpartition("/")[2]
+    if not any(role.arn == role_arn for role in Role.objects.filter(name__iexact=name)):
+        raise InvalidProject(
+            "serviceRole",
+            f"CodeBuild is not authorized to perform: sts:AssumeRole on {role_arn}",
+            hint="There is no such role in this account.",
+        )

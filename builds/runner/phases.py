@@ -1,0 +1,380 @@
+"""A plan and an Executor to phase results: order, transitions, `finally`, on-failure, time-out, stop.
+
+The transitions and the log's lines are CodeBuild's (User Guide, "Build phase transitions"; captured logs): a failed
+INSTALL or PRE_BUILD leads to FINALIZING, a failed BUILD still to POST_BUILD, then to UPLOAD_ARTIFACTS.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Protocol
+
+from builds.buildspec import PHASES, Buildspec
+from builds.logformat import timestamp
+from builds.runner.executor import (
+    LOST,
+    TIMED_OUT,
+    Executor,
+    Interrupted,
+    Interruption,
+    PhaseError,
+    Spec,
+    Start,
+)
+
+logger = logging.getLogger(__name__)
+
+SUCCEEDED, FAILED, FAULT, STOPPED = "SUCCEEDED", "FAILED", "FAULT", "STOPPED"
+PROVISIONING, DOWNLOAD_SOURCE = "PROVISIONING", "DOWNLOAD_SOURCE"
+UPLOAD_ARTIFACTS, FINALIZING, COMPLETED = "UPLOAD_ARTIFACTS", "FINALIZING", "COMPLETED"
+COMMAND_PHASES = {"install": "INSTALL", "pre_build": "PRE_BUILD", "build": "BUILD", "post_build": "POST_BUILD"}
+# A command stands whole in the log, but not in a phase's context.
+MAX_CONTEXT_COMMAND = 2000
+MAX_EXPORTED_BYTES = 64 * 1024
+# How much of a phase's output an on-failure pattern is looked for in.
+RETRY_TAIL_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Context:
+    """Why a phase ended as it did: CodeBuild's status code and message, both empty on success."""
+
+    status_code: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class PhaseResult:
+    """A finished phase. `status` is None for COMPLETED, which only has a start."""
+
+    type: str
+    status: str | None
+    started_at: datetime
+    ended_at: datetime | None
+    duration_seconds: float
+    contexts: tuple[Context, ...]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What DOWNLOAD_SOURCE found.
+
+    Attributes:
+        buildspec: Already checked.
+        buildspec_location: The path that the log names.
+        variables: The environment of every command.
+        directory: CODEBUILD_SRC_DIR.
+        may_export: Whether a variable's value may leave the build.
+    """
+
+    buildspec: Buildspec
+    buildspec_location: str
+    variables: Mapping[str, str] = field(repr=False)
+    directory: str
+    may_export: Callable[[str], bool] = lambda name: True
+
+
+class Tools(Protocol):
+    """What a plan's steps get to work with."""
+
+    executor: Executor
+
+    def note(self, sentence: str) -> None:
+        """Write a line of ours to the log."""
+        ...
+
+    def capture(self, command: str, max_bytes: int = MAX_EXPORTED_BYTES) -> bytes | None:
+        """What a command writes, kept out of the log; None where it fails. Only while the container runs."""
+        ...
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A build to run.
+
+    Attributes:
+        spec: The container.
+        timeout_seconds: For everything from PROVISIONING on.
+        download: Brings the source into the container and reads the buildspec; PhaseError where it can't.
+        upload: Keeps the artifacts; PhaseError where it can't.
+    """
+
+    spec: Spec
+    timeout_seconds: float
+    download: Callable[[Tools], Prepared]
+    upload: Callable[[Tools, Prepared], None]
+
+
+class Report(Protocol):
+    """Who is told what happens, as it happens, from the thread that runs the build."""
+
+    def phase_started(self, phase_type: str, started_at: datetime) -> None: ...
+
+    def phase_ended(self, result: PhaseResult) -> None: ...
+
+    def output(self, data: bytes) -> None:
+        """Bytes for the log, as they come."""
+        ...
+
+    def line(self, text: str) -> None:
+        """A whole line for the log, on a line of its own."""
+        ...
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a build ended.
+
+    Attributes:
+        status: SUCCEEDED, FAILED, FAULT, TIMED_OUT or STOPPED; LOST where another has ended it.
+        exported_variables: What POST_BUILD's end gave for env.exported-variables.
+    """
+
+    status: str
+    phases: tuple[PhaseResult, ...]
+    exported_variables: Mapping[str, str]
+
+
+def run(plan: Plan, executor: Executor, report: Report, interruption: Interruption | None = None) -> Result:
+    """Run a build from PROVISIONING to COMPLETED. Always closes the executor; raises only what `report` raises."""
+    return _Run(plan, executor, report, interruption or Interruption()).run()
+
+
+class _Ended(Exception):
+    """No further phase but FINALIZING may run."""
+
+
+class _Run:
+    """The state of one build while it runs; also the Tools of the plan's steps."""
+
+    def __init__(self, plan: Plan, executor: Executor, report: Report, interruption: Interruption) -> None:
+        self.plan = plan
+        self.executor = executor
+        self.report = report
+        self.interruption = interruption
+        self.results: list[PhaseResult] = []
+        self.exported: dict[str, str] = {}
+        self.status = SUCCEEDED
+        self.tail: bytearray | None = None
+
+    # ---- Tools -------------------------------------------------------------------------------------------------------
+
+    def note(self, sentence: str) -> None:
+        self.report.line(f"{timestamp(datetime.now(UTC))} {sentence}")
+
+    def capture(self, command: str, max_bytes: int = MAX_EXPORTED_BYTES) -> bytes | None:
+        pieces = bytearray()
+
+        def keep(data: bytes) -> None:
+            if len(pieces) <= max_bytes:
+                pieces.extend(data)
+
+        status = self.executor.run(command, keep, is_succeeding=self.status == SUCCEEDED)
+        return bytes(pieces) if status == 0 and len(pieces) <= max_bytes else None
+
+    # ---- the whole way -----------------------------------------------------------------------------------------------
+
+    def run(self) -> Result:
+        self.interruption.bind(self.executor.interrupt)
+        timer = threading.Timer(self.plan.timeout_seconds, self.interruption.raise_for, (TIMED_OUT,))
+        timer.daemon = True
+        timer.name = "build-timeout"
+        timer.start()
+        is_closed = False
+        try:
+            with contextlib.suppress(_Ended):
+                self._phases()
+            if self.interruption.reason != LOST:
+                # Nothing was made where PROVISIONING failed: COMPLETED follows at once.
+                if self.results[-1].type != PROVISIONING:
+                    with contextlib.suppress(_Ended), self._phase(FINALIZING, is_last=True):
+                        self.executor.close()
+                        is_closed = True
+                self._complete()
+        finally:
+            timer.cancel()
+            if self.interruption.reason == LOST:
+                self.status = LOST
+            if not is_closed:
+                self.executor.close()
+        return Result(self.status, tuple(self.results), self.exported)
+
+    def _phases(self) -> None:
+        with self._phase(PROVISIONING, is_fatal=True):
+            self.note("Running on CodeBuild On-demand")
+            self.note("Waiting for agent ping")
+            self.executor.provision(self.plan.spec, self.note)
+        with self._phase(DOWNLOAD_SOURCE, is_fatal=True):
+            self.note("Phase is DOWNLOAD_SOURCE")
+            prepared = self.plan.download(self)
+            self._tell(prepared)
+            buildspec = prepared.buildspec
+            self.executor.start(
+                Start(prepared.variables, prepared.directory, buildspec.shell, buildspec.version != "0.1")
+            )
+        for name in PHASES:
+            phase_type = COMMAND_PHASES[name]
+            spec = buildspec.phases[name]
+            # A failed INSTALL or PRE_BUILD ends it, a failed BUILD only where on-failure says ABORT.
+            action = spec.on_failure.action
+            is_fatal = action == "ABORT" or (action != "CONTINUE" and name in ("install", "pre_build"))
+            with self._phase(phase_type, is_fatal=is_fatal):
+                self.note(f"Entering phase {phase_type}")
+                self._attempts(name, buildspec)
+                if name == "post_build":
+                    self._export(prepared)
+        with self._phase(UPLOAD_ARTIFACTS):
+            self.plan.upload(self, prepared)
+
+    def _tell(self, prepared: Prepared) -> None:
+        buildspec = prepared.buildspec
+        self.note(f"CODEBUILD_SRC_DIR={prepared.directory}")
+        self.note(f"YAML location is {prepared.buildspec_location}")
+        self.note("Processing environment variables")
+        if buildspec.runtime_versions:
+            self.note("Skipping install of runtimes. Runtime version selection is not supported by this build image")
+        else:
+            self.note("No runtime version selected in buildspec.")
+        self.note(f"Moving to directory {prepared.directory}")
+        if buildspec.cache is None:
+            self.note("Cache is not defined in the buildspec")
+        self.note("Registering with agent")
+        present = [name for name in PHASES if buildspec.phases[name].is_present]
+        self.note(f"Phases found in YAML: {len(present)}")
+        for name in present:
+            self.note(f" {COMMAND_PHASES[name]}: {len(buildspec.phases[name].commands)} commands")
+
+    # ---- one phase ---------------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _phase(self, phase_type: str, *, is_fatal: bool = False, is_last: bool = False) -> Iterator[None]:
+        """Time a phase and turn what its block raises into its status; _Ended where nothing more may follow."""
+        started_at, started = datetime.now(UTC), time.monotonic()
+        self.report.phase_started(phase_type, started_at)
+        status, context = SUCCEEDED, Context()
+        ends = False
+        try:
+            if not is_last:
+                self.interruption.check()
+            yield
+        except Interrupted:
+            ends, (status, context) = True, self._interrupted()
+        except PhaseError as error:
+            # A killed container makes many calls fail; the reason is then the interruption.
+            if self.interruption.reason and not is_last:
+                ends, (status, context) = True, self._interrupted()
+            else:
+                ends = is_fatal or error.is_fault
+                status = FAULT if error.is_fault else FAILED
+                context = Context(error.status_code, error.message)
+        except Exception as error:  # a defect of ours must end the build with a reason, not leave it running
+            logger.exception("%s of %s", phase_type, self.plan.spec.build_id)
+            if self.interruption.reason and not is_last:
+                ends, (status, context) = True, self._interrupted()
+            else:
+                ends, status = True, FAULT
+                message = f"An error of this server ended the phase ({type(error).__name__}); its log has the details."
+                context = Context("INTERNAL_SERVICE_ERROR", message)
+        if self.interruption.reason == LOST:
+            self.status = LOST
+            raise _Ended
+        # The clock of the machine may jump; what lasted is measured by one that doesn't.
+        duration_seconds = time.monotonic() - started
+        result = PhaseResult(phase_type, status, started_at, datetime.now(UTC), duration_seconds, (context,))
+        self._tell_end(result, context)
+        self.results.append(result)
+        self.report.phase_ended(result)
+        if status != SUCCEEDED and (self.status == SUCCEEDED or status != FAILED):
+            self.status = status
+        if ends:
+            raise _Ended
+
+    def _interrupted(self) -> tuple[str, Context]:
+        if self.interruption.reason == TIMED_OUT:
+            return TIMED_OUT, Context("BUILD_TIMED_OUT", "Build has timed out. ")
+        return STOPPED, Context()
+
+    def _tell_end(self, result: PhaseResult, context: Context) -> None:
+        if result.type == PROVISIONING and result.status == SUCCEEDED:
+            return
+        self.note(f"Phase complete: {result.type} State: {result.status}")
+        self.note(f"Phase context status code: {context.status_code} Message: {context.message}")
+
+    def _complete(self) -> None:
+        at = datetime.now(UTC)
+        result = PhaseResult(COMPLETED, None, at, None, 0.0, ())
+        self.results.append(result)
+        self.report.phase_started(COMPLETED, at)
+
+    # ---- commands ----------------------------------------------------------------------------------------------------
+
+    def _attempts(self, name: str, buildspec: Buildspec) -> None:
+        """A phase's commands, again where on-failure is RETRY and the output matches its pattern."""
+        spec = buildspec.phases[name]
+        retries = spec.on_failure.retries
+        while True:
+            self.tail = bytearray() if retries else None
+            try:
+                self._commands(spec.commands, spec.finally_commands, buildspec.user(name))
+                return
+            except PhaseError as error:
+                if error.is_fault or retries <= 0 or not self._matches(spec.on_failure.pattern):
+                    raise
+                retries -= 1
+                self.note(f"Phase {COMMAND_PHASES[name]} failed, retrying it; {retries} retries are left")
+            finally:
+                self.tail = None
+
+    def _matches(self, pattern: str) -> bool:
+        return re.search(pattern, (self.tail or b"").decode("utf-8", "replace")) is not None
+
+    def _commands(self, commands: Sequence[str], finally_commands: Sequence[str], user: str) -> None:
+        """Commands up to the first that fails, then `finally` in any case; the first failure is the phase's."""
+        failure: PhaseError | None = None
+        for group in (commands, finally_commands):
+            for command in group:
+                try:
+                    self._command(command, user, is_succeeding=failure is None and self.status == SUCCEEDED)
+                except PhaseError as error:
+                    if error.is_fault:
+                        raise
+                    failure = failure or error
+                    break
+        if failure is not None:
+            raise failure
+
+    def _command(self, command: str, user: str, *, is_succeeding: bool) -> None:
+        text = command.rstrip("\n")
+        self.report.line("")
+        self.note(f"Running command {text}")
+        status = self.executor.run(command, self._output, user=user, is_succeeding=is_succeeding)
+        if status != 0:
+            self.report.line("")
+            self.note(f"Command did not exit successfully {text} exit status {status}")
+            short = text if len(text) <= MAX_CONTEXT_COMMAND else text[:MAX_CONTEXT_COMMAND] + "…"
+            raise PhaseError(
+                "COMMAND_EXECUTION_ERROR", f"Error while executing command: {short}. Reason: exit status {status}"
+            )
+
+    def _output(self, data: bytes) -> None:
+        self.report.output(data)
+        if self.tail is not None:
+            self.tail.extend(data)
+            del self.tail[:-RETRY_TAIL_BYTES]
+
+    def _export(self, prepared: Prepared) -> None:
+        """Read env.exported-variables; a variable that isn't set is left out."""
+        for name in prepared.buildspec.exported_variables:
+            if not prepared.may_export(name):
+                self.note(f"{name} is not exported: it is secret, reserved or no variable's name")
+                continue
+            value = self.capture(f'test -n "${{{name}+x}}" && printf %s "${{{name}}}"')
+            if value is not None:
+                self.exported[name] = value.decode("utf-8", "replace")

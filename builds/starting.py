@@ -1,0 +1,110 @@
+"""What a StartBuild call makes of its project: overrides applied and checked, in the API's own members."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+
+from builds import project_rules as rules
+from builds.models import Project, repository_name_of
+from codeservices.errors import InvalidInput
+from codeservices.iam import arn
+from codeservices.iam.authorize import authorize
+from codeservices.iam.principal import Principal
+
+# Members that would change what the build does and that nothing here carries out: refused rather than ignored.
+UNSUPPORTED = (
+    "secondarySourcesOverride",
+    "secondarySourcesVersionOverride",
+    "secondaryArtifactsOverride",
+    "registryCredentialOverride",
+    "fleetOverride",
+    "debugSessionEnabled",
+)
+_SOURCE_MEMBERS = {
+    "sourceTypeOverride": "type",
+    "sourceLocationOverride": "location",
+    "sourceAuthOverride": "auth",
+    "gitCloneDepthOverride": "gitCloneDepth",
+    "gitSubmodulesConfigOverride": "gitSubmodulesConfig",
+    "buildspecOverride": "buildspec",
+    "insecureSslOverride": "insecureSsl",
+}
+_ENVIRONMENT_MEMBERS = {
+    "environmentTypeOverride": "type",
+    "imageOverride": "image",
+    "computeTypeOverride": "computeType",
+    "privilegedModeOverride": "privilegedMode",
+    "certificateOverride": "certificate",
+    "imagePullCredentialsTypeOverride": "imagePullCredentialsType",
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """With what a build runs: the project's settings after the overrides. Members as in the API."""
+
+    source: dict[str, Any]
+    source_version: str
+    artifacts: dict[str, Any]
+    environment: dict[str, Any]
+    cache: dict[str, Any]
+    service_role_arn: str
+    timeout_minutes: int
+    queued_timeout_minutes: int
+
+
+def settings_of(principal: Principal, project: Project, overrides: Mapping[str, Any]) -> Settings:
+    """The project's settings with StartBuild's overrides.
+
+    Raises:
+        InvalidInput: An override breaks a rule or is not supported.
+        AccessDenied: Of iam:PassRole on another role, or codecommit:GitPull on another repository.
+    """
+    for member in UNSUPPORTED:
+        if overrides.get(member):
+            raise InvalidInput(f"{member} is not available in this installation.")
+    source = _overridden(project.source, overrides, _SOURCE_MEMBERS)
+    if source.get("type") == "NO_SOURCE":
+        source.pop("location", None)
+    if source != project.source:
+        source = rules.check_source(source)
+    repository_name = repository_name_of(source)
+    if repository_name and repository_name != project.repository_name:
+        repository_arn = arn.repository_arn(settings.REGION, settings.ACCOUNT_ID, repository_name)
+        authorize(principal, "codecommit:GitPull", repository_arn)
+    role_arn = overrides.get("serviceRoleOverride") or project.service_role_arn
+    if role_arn != project.service_role_arn:
+        authorize(principal, "iam:PassRole", role_arn, {"iam:PassedToService": "codebuild.amazonaws.com"})
+    artifacts = overrides.get("artifactsOverride")
+    cache = overrides.get("cacheOverride")
+    timeout, queued = overrides.get("timeoutInMinutesOverride"), overrides.get("queuedTimeoutInMinutesOverride")
+    return Settings(
+        source=source,
+        source_version=rules.check_source_version(overrides.get("sourceVersion") or project.source_version),
+        artifacts=rules.check_artifacts(artifacts) if artifacts else project.artifacts,
+        environment=_environment(project, overrides),
+        cache=rules.check_cache(cache) if cache else project.cache,
+        service_role_arn=role_arn,
+        timeout_minutes=project.timeout_minutes if timeout is None else rules.check_timeout(timeout),
+        queued_timeout_minutes=project.queued_timeout_minutes if queued is None else rules.check_queued_timeout(queued),
+    )
+
+
+def _environment(project: Project, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """The environment; variables are merged by name, all else is replaced."""
+    environment = _overridden(project.environment, overrides, _ENVIRONMENT_MEMBERS)
+    variables = overrides.get("environmentVariablesOverride") or []
+    if variables:
+        checked = rules.check_variables(variables)
+        names = {one["name"] for one in checked}
+        kept = [one for one in environment.get("environmentVariables") or [] if one["name"] not in names]
+        environment["environmentVariables"] = kept + checked
+    return rules.check_environment(environment) if environment != project.environment else environment
+
+
+def _overridden(base: Mapping[str, Any], overrides: Mapping[str, Any], members: Mapping[str, str]) -> dict[str, Any]:
+    return {**base, **{members[name]: overrides[name] for name in members if overrides.get(name) is not None}}

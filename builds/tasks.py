@@ -1,0 +1,46 @@
+"""The workers' part in builds: run one, and set right what died."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+
+from celery import shared_task
+
+from builds import lifecycle, running
+from codeservices.audit.record import RequestInfo, act
+
+logger = logging.getLogger(__name__)
+
+SERVICE = "codebuild.amazonaws.com"
+
+
+@shared_task(acks_late=True, ignore_result=True)
+def run_build(build_pk: int) -> None:
+    """Run one queued build to its end; a second delivery of the message does nothing."""
+    build = lifecycle.claim(build_pk)
+    if build is None:
+        logger.info("build %s is taken or over", build_pk)
+        return
+    # What a build does outside its container, it does as its service role: one act, the pull of its source.
+    info = RequestInfo(str(uuid.uuid4()), SERVICE, SERVICE, "worker", is_secure=True)
+    with act(running.principal_of(build), info) as current:
+        current.additional["build"] = build.api_id
+        lifecycle.run(build)
+
+
+@shared_task(ignore_result=True)
+def end_expired_leases() -> None:
+    """End builds whose worker died and builds that waited too long."""
+    count = lifecycle.end_expired_leases()
+    if count:
+        logger.warning("ended %s builds that nobody runs", count)
+
+
+@shared_task(ignore_result=True)
+def requeue_builds() -> None:
+    """Send queued builds again whose message died with a worker or the broker; remove orphaned containers."""
+    count = lifecycle.requeue_builds()
+    if count:
+        logger.warning("sent %s queued builds again", count)
+    lifecycle.reap()

@@ -1,0 +1,199 @@
+"""Build projects: list, create, history, settings, delete."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.db import transaction
+from django.db.models import OuterRef, Subquery
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from builds import buildspec, compute, projects
+from builds.access import project_for
+from builds.forms import EXAMPLE_BUILDSPEC, ProjectForm, VariableFormSet, initial_of, variable_rows
+from builds.models import Build, Project, Status
+from builds.project_rules import InvalidProject
+from builds.views.shared import note
+from codeservices.errors import Conflict, InvalidInput
+from codeservices.http import is_partial
+from codeservices.iam.authorize import authorize, is_allowed
+
+PROJECTS_A_PAGE = 50
+BUILDS_A_PAGE = 30
+# The history chart shows so many builds, oldest first.
+BUILDS_IN_CHART = 40
+CHART_HEIGHT = 60
+
+
+@require_GET
+def project_list(request: HttpRequest) -> HttpResponse:
+    """The projects that one may look at, with the latest build of each."""
+    visible = projects.visible_projects(request.principal)
+    query = request.GET.get("q", "").strip()
+    found = [one for one in visible if query.lower() in one.name.lower()]
+    page = Paginator(found, PROJECTS_A_PAGE).get_page(request.GET.get("page"))
+    latest = _latest_builds([one.pk for one in page.object_list])
+    rows = [(one, latest.get(one.pk)) for one in page.object_list]
+    context = {
+        "rows": rows,
+        "page": page,
+        "query": query,
+        "has_projects": bool(visible),
+        "may_create": is_allowed(request.principal, "codebuild:CreateProject", "*"),
+    }
+    return render(request, "builds/project_list.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+def project_create(request: HttpRequest) -> HttpResponse:
+    """The form of a new project."""
+    if request.method == "GET":
+        authorize(request.principal, "codebuild:CreateProject", "*")
+    return _project_form(request, None)
+
+
+@require_GET
+def project(request: HttpRequest, name: str) -> HttpResponse:
+    """A project's history, newest first; htmx asks for the rows alone."""
+    principal = request.principal
+    found = project_for(principal, "codebuild:BatchGetProjects", name)
+    page = Paginator(found.builds.order_by("-number"), BUILDS_A_PAGE).get_page(request.GET.get("page"))
+    context: dict[str, Any] = {
+        "project": found,
+        "page": page,
+        "builds": page.object_list,
+        "has_running": any(not one.is_finished for one in page.object_list),
+        "refresh_url": request.get_full_path(),
+    }
+    if is_partial(request):
+        return render(request, "builds/_build_rows.html", context)
+    context |= {
+        "bars": _bars(list(found.builds.order_by("-number")[:BUILDS_IN_CHART])),
+        "trigger": projects.push_trigger(found),
+        "may_start": is_allowed(principal, "codebuild:StartBuild", found.arn),
+        "may_change": is_allowed(principal, "codebuild:UpdateProject", found.arn),
+        "is_inline": buildspec.looks_inline(found.source.get("buildspec", "")),
+        "compute_label": compute.label_of(found.compute_type),
+        "example_buildspec": EXAMPLE_BUILDSPEC,
+        "start_command": f"aws codebuild start-build --project-name {found.name}",
+    }
+    return render(request, "builds/project.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+def project_settings(request: HttpRequest, name: str) -> HttpResponse:
+    """The form of an existing project."""
+    found = project_for(request.principal, "codebuild:UpdateProject", name)
+    return _project_form(request, found)
+
+
+@require_POST
+def project_delete(request: HttpRequest, name: str) -> HttpResponse:
+    """Delete a project whose name was typed; its builds stay in the list of all builds."""
+    found = project_for(request.principal, "codebuild:DeleteProject", name)
+    if request.POST.get("confirm") != found.name:
+        raise InvalidInput(
+            f"{found.name} was not deleted: the name typed was another.", hint="Type the project's name to delete it."
+        )
+    projects.delete_project(request.principal, found.name)
+    messages.success(request, f"Deleted {name}. Its builds are still in the list of all builds.")
+    return redirect("builds:project_list")
+
+
+def _project_form(request: HttpRequest, project: Project | None) -> HttpResponse:
+    """Show, extend or save the form. More rows for variables are a plain submit button, and htmx swaps the table."""
+    principal = request.principal
+    if request.method == "GET":
+        form = ProjectForm(principal, project=project, initial=initial_of(project, request.GET.get("repository", "")))
+        rows = variable_rows(variables=project.environment.get("environmentVariables") if project else None)
+        return _render_form(request, form, rows)
+    if "add_variables" in request.POST:
+        form = ProjectForm(principal, project=project, initial=request.POST.dict() | _checked(request))
+        rows = variable_rows(request.POST, more=3)
+        return _render_form(request, form, rows)
+    form = ProjectForm(principal, request.POST, project=project)
+    rows = variable_rows(request.POST)
+    if form.is_valid() and rows.is_valid():
+        saved = _save(request, form, rows)
+        if saved is not None:
+            return redirect("builds:project", saved.name)
+    return _render_form(request, form, rows, status=400)
+
+
+def _checked(request: HttpRequest) -> dict[str, bool]:
+    """A checkbox that is off is not posted."""
+    return {name: name in request.POST for name in ("build_on_push", "privileged", "artifacts")}
+
+
+def _save(request: HttpRequest, form: ProjectForm, rows: VariableFormSet) -> Project | None:
+    """The project as saved, or None where a rule is broken, which the form then tells."""
+    principal = request.principal
+    note(name=form.project.name if form.project else form.cleaned_data["name"])
+    fields = form.fields_of_project(request.build_absolute_uri("/").rstrip("/"), rows.variables())
+    try:
+        with transaction.atomic():
+            if form.project is None:
+                saved = projects.create_project(principal, fields)
+            else:
+                saved = projects.update_project(principal, form.project.name, fields)
+            wants_trigger = form.cleaned_data["build_on_push"] and bool(saved.repository_name)
+            projects.set_push_trigger(principal, saved, is_on=wants_trigger)
+    except InvalidProject as error:
+        form.add_project_error(error)
+        return None
+    except Conflict as error:
+        form.add_error("name" if "name" in form.fields else None, error.message)
+        return None
+    messages.success(request, f"{saved.name} was {'created' if form.project is None else 'changed'}.")
+    return saved
+
+
+def _render_form(request: HttpRequest, form: ProjectForm, rows: VariableFormSet, status: int = 200) -> HttpResponse:
+    if is_partial(request) and "add_variables" in request.POST:
+        return render(request, "builds/_variables.html", {"rows": rows, "rows_url": request.path})
+    context = {
+        "form": form,
+        "rows": rows,
+        "rows_url": request.path,
+        "project": form.project,
+        "variable_errors": form.variable_errors,
+        "may_delete": form.project is not None
+        and is_allowed(request.principal, "codebuild:DeleteProject", form.project.arn),
+    }
+    return render(request, "builds/project_form.html", context, status=status)
+
+
+def _latest_builds(project_pks: list[int]) -> dict[int, Build]:
+    newest = Build.objects.filter(project=OuterRef("pk")).order_by("-number").values("pk")[:1]
+    pks = Project.objects.filter(pk__in=project_pks).values_list(Subquery(newest), flat=True)
+    builds = Build.objects.filter(pk__in=[pk for pk in pks if pk])
+    return {one.project_id: one for one in builds if one.project_id is not None}
+
+
+def _bars(builds: list[Build]) -> dict[str, Any]:
+    """The history chart: a bar a build, oldest first, as high as it took long; and how many succeeded."""
+    finished = [one for one in builds if one.is_finished]
+    longest = max((one.duration_seconds for one in builds), default=0) or 1
+    bars = [
+        {
+            "build": one,
+            "x": index * 10,
+            "height": (height := max(3, round(CHART_HEIGHT * one.duration_seconds / longest))),
+            "y": CHART_HEIGHT - height,
+        }
+        for index, one in enumerate(reversed(builds))
+    ]
+    succeeded = sum(one.status == Status.SUCCEEDED for one in finished)
+    seconds = sorted(one.duration_seconds for one in finished)
+    return {
+        "bars": bars,
+        "width": BUILDS_IN_CHART * 10,
+        "height": CHART_HEIGHT,
+        "success_percent": round(100 * succeeded / len(finished)) if finished else None,
+        "median_seconds": seconds[len(seconds) // 2] if seconds else None,
+        "count": len(finished),
+    }

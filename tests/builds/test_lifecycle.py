@@ -1,0 +1,336 @@
+"""Whole builds: real git, container, Redis and database; only Celery's delivery is replaced by a call."""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from builds import lease, lifecycle, log_access, running, tasks
+from builds.logstream import LogWriter
+from builds.models import Build, Phase
+from builds.reporter import put_chunks
+from builds.runner import docker
+from builds.runner.executor import Spec
+from codeservices import storage
+from codeservices.errors import AccessDenied, InvalidInput, NotFound
+from tests import factories, gitrepo
+from tests.fixtures.installation import wait_for
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis_server", "install", "no_broker")]
+
+GREEN = """version: 0.2
+env:
+  variables:
+    GREETING: hello
+  exported-variables: [ANSWER]
+phases:
+  build:
+    commands:
+      - echo "$GREETING from $(cat name.txt)"
+      - export ANSWER=42
+      - git status --porcelain && git log --format=%s -1
+  post_build:
+    commands:
+      - mkdir -p out && date > out/now.txt && echo made > out/made.txt
+artifacts:
+  files: ["**/*"]
+  base-directory: out
+"""
+
+
+@pytest.fixture
+def no_broker(monkeypatch) -> list[int]:
+    """The ids of builds that would have been sent to a worker."""
+    sent: list[int] = []
+    monkeypatch.setattr(lifecycle.current_app, "send_task", lambda name, args, **options: sent.append(args[0]))
+    return sent
+
+
+@pytest.fixture
+def repository(alice):
+    made = factories.repository("demo")
+    gitrepo.commit(made.git, {"buildspec.yml": GREEN, "name.txt": "the repository"}, "First")
+    return made
+
+
+@pytest.fixture
+def project(repository):
+    made = factories.project()
+    made.artifacts = {"type": "S3", "location": "artifacts", "packaging": "ZIP"}
+    made.save()
+    return made
+
+
+def start(user, project, buildspec: str = "", **overrides) -> Build:
+    if buildspec:
+        overrides["buildspecOverride"] = buildspec
+    return lifecycle.start_build(user.principal, project.name, overrides)
+
+
+def commands(*lines: str) -> str:
+    listed = "".join(f"      - {line}\n" for line in lines)
+    return f"version: 0.2\nphases:\n  build:\n    commands:\n{listed}"
+
+
+def ended(build: Build) -> Build:
+    tasks.run_build(build.pk)
+    build.refresh_from_db()
+    return build
+
+
+def phase_statuses(build: Build) -> dict[str, str]:
+    return {one.phase_type: one.status for one in build.phases.all()}
+
+
+def context_of(build: Build, phase_type: str) -> dict[str, str]:
+    return build.phases.get(phase_type=phase_type).contexts[0]
+
+
+def log_of(build: Build) -> str:
+    return b"".join(log_access.text_pieces(build)).decode()
+
+
+@pytest.mark.docker
+def test_a_build_of_a_repository_succeeds_with_log_artifact_and_exported_variables(
+    alice, project, base_image, leftovers
+):
+    build = ended(start(alice, project))
+    assert (build.status, build.current_phase, build.number) == ("SUCCEEDED", "COMPLETED", 1)
+    assert set(phase_statuses(build).values()) <= {"SUCCEEDED", ""}
+    assert list(phase_statuses(build))[:4] == ["SUBMITTED", "QUEUED", "PROVISIONING", "DOWNLOAD_SOURCE"]
+    assert list(phase_statuses(build))[-1] == "COMPLETED"
+    assert build.exported_variables == [{"name": "ANSWER", "value": "42"}]
+    log = log_of(build)
+    assert "\nhello from the repository\n" in log and "\nFirst\n" in log
+    assert "Phase complete: BUILD State: SUCCEEDED" in log
+    assert build.is_log_complete and build.log_line_count == log.count("\n")
+    artifact = build.artifacts.get()
+    assert [one["path"] for one in artifact.files] == ["made.txt", "now.txt"]
+    assert storage.size_bytes(artifact.key) == artifact.size_bytes
+    assert leftovers() == []
+
+
+@pytest.mark.docker
+def test_a_failed_command_fails_the_build_and_names_the_command(alice, project, base_image):
+    build = ended(start(alice, project, commands("exit 3", "echo never")))
+    statuses = phase_statuses(build)
+    assert (build.status, statuses["BUILD"], statuses["POST_BUILD"]) == ("FAILED", "FAILED", "SUCCEEDED")
+    assert context_of(build, "BUILD") == {
+        "statusCode": "COMMAND_EXECUTION_ERROR",
+        "message": "Error while executing command: exit 3. Reason: exit status 3",
+    }
+    assert "never" not in log_of(build)
+
+
+@pytest.mark.docker
+def test_a_build_that_never_ends_is_timed_out(alice, project, base_image, leftovers, monkeypatch):
+    monkeypatch.setattr(running, "MINUTE_SECONDS", 0.5)
+    build = ended(start(alice, project, commands("echo begun", "sleep 1000"), timeoutInMinutesOverride=5))
+    assert (build.status, phase_statuses(build)["BUILD"]) == ("TIMED_OUT", "TIMED_OUT")
+    assert context_of(build, "BUILD")["statusCode"] == "BUILD_TIMED_OUT"
+    assert "\nbegun\n" in log_of(build)
+    assert leftovers() == []
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize("has_redis", [True, False])
+def test_a_stopped_build_is_over_within_five_seconds(alice, project, base_image, leftovers, monkeypatch, has_redis):
+    build = start(alice, project, commands("echo begun", "sleep 1000"))
+    worker = threading.Thread(target=in_thread, args=(tasks.run_build, build.pk))
+    worker.start()
+    wait_for(lambda: "\nbegun\n" in log_of(build), seconds=30)
+    if not has_redis:
+        monkeypatch.setattr(lease, "stop_channel", lambda build: f"nobody listens to {build.pk}")
+    asked = time.monotonic()
+    lifecycle.stop_build(alice.principal, Build.objects.get(pk=build.pk))
+    wait_for(lambda: Build.objects.get(pk=build.pk).is_finished, seconds=5, what="the build is over")
+    assert time.monotonic() - asked < 5
+    worker.join()
+    build.refresh_from_db()
+    assert (build.status, phase_statuses(build)["BUILD"]) == ("STOPPED", "STOPPED")
+    assert leftovers() == []
+
+
+@pytest.mark.docker
+def test_a_broken_buildspec_fails_in_download_source_with_file_line_and_key(alice, project, repository, base_image):
+    gitrepo.commit(
+        repository.git, {"buildspec.yml": "version: 0.2\nphases:\n  build:\n    commands:\n      - echo a: b\n"}
+    )
+    build = ended(start(alice, project))
+    assert (build.status, phase_statuses(build)["DOWNLOAD_SOURCE"]) == ("FAILED", "FAILED")
+    context = context_of(build, "DOWNLOAD_SOURCE")
+    assert context["statusCode"] == "YAML_FILE_ERROR"
+    assert context["message"].startswith(
+        "buildspec.yml: line 5, phases.build.commands[0]: Expected Commands[0] to be of string type"
+    )
+    assert "BUILD" not in phase_statuses(build) and "FINALIZING" in phase_statuses(build)
+
+
+@pytest.mark.docker
+def test_a_missing_buildspec_is_told_in_codebuilds_words(alice, project, repository, base_image):
+    gitrepo.commit(repository.git, {"buildspec.yml": None})
+    assert context_of(ended(start(alice, project)), "DOWNLOAD_SOURCE")["message"] == "YAML file does not exist"
+    build = ended(start(alice, project, buildspecOverride="ci/spec.yml"))
+    assert context_of(build, "DOWNLOAD_SOURCE")["message"] == (
+        "stat /codebuild/output/src/demo/ci/spec.yml: no such file or directory"
+    )
+
+
+@pytest.mark.docker
+def test_a_missing_image_fails_in_provisioning_with_its_name(alice, project, leftovers):
+    build = ended(start(alice, project, imageOverride="codeservices/nothing:1"))
+    assert (build.status, phase_statuses(build)["PROVISIONING"]) == ("FAILED", "FAILED")
+    context = context_of(build, "PROVISIONING")
+    assert context["statusCode"] == "BUILD_CONTAINER_UNABLE_TO_PULL_IMAGE"
+    assert "codeservices/nothing:1" in context["message"]
+    assert "DOWNLOAD_SOURCE" not in phase_statuses(build)
+    assert leftovers() == []
+
+
+@pytest.mark.docker
+def test_a_branch_that_does_not_exist_fails_in_download_source(alice, project, base_image):
+    build = ended(start(alice, project, sourceVersion="nowhere"))
+    assert context_of(build, "DOWNLOAD_SOURCE")["message"].startswith(
+        "reference not found for primary source and source version nowhere"
+    )
+
+
+@pytest.mark.docker
+def test_a_role_that_may_not_pull_fails_in_download_source_and_the_denial_is_recorded(alice, project, base_image):
+    from codeservices.audit.models import Event
+    from codeservices.iam.models import Role
+
+    role = Role.objects.create(name="powerless", trust_policy="{}")
+    project.service_role_arn = role.arn
+    project.save()
+    build = ended(start(alice, project))
+    assert context_of(build, "DOWNLOAD_SOURCE")["message"].startswith("authorization failed for primary source")
+    event = Event.objects.get(event_name="GitPull")
+    assert (event.outcome, event.principal_kind) == ("Denied", "role")
+
+
+def test_a_second_delivery_of_the_message_does_nothing(alice, project):
+    build = start(alice, project)
+    first = lifecycle.claim(build.pk)
+    assert first is not None
+    assert lifecycle.claim(build.pk) is None
+    tasks.run_build(build.pk)
+    build.refresh_from_db()
+    assert (build.status, build.lease_owner) == ("IN_PROGRESS", first.lease_owner)
+
+
+def test_a_queued_build_is_stopped_at_once_and_never_runs(alice, project):
+    build = lifecycle.stop_build(alice.principal, start(alice, project))
+    assert (build.status, build.current_phase) == ("STOPPED", "COMPLETED")
+    assert phase_statuses(build)["QUEUED"] == "STOPPED"
+    assert lifecycle.claim(build.pk) is None
+
+
+def test_a_build_that_waits_too_long_is_timed_out(alice, project):
+    build = start(alice, project, queuedTimeoutInMinutesOverride=5)
+    Build.objects.filter(pk=build.pk).update(started_at=timezone.now() - timedelta(minutes=6))
+    assert lifecycle.end_expired_leases() == 1
+    build.refresh_from_db()
+    assert (build.status, phase_statuses(build)["QUEUED"]) == ("TIMED_OUT", "TIMED_OUT")
+
+
+@pytest.mark.docker
+def test_a_build_whose_worker_went_silent_ends_with_a_reason_its_whole_log_and_no_container(
+    alice, project, base_image, leftovers, install
+):
+    build = lifecycle.claim(start(alice, project).pk)
+    assert build is not None
+    with lease.redis_client() as redis:
+        log = LogWriter(str(build.uuid), redis, lambda chunks: put_chunks(build, chunks))
+        for number in range(2500):
+            log.line(f"line {number}")
+        wait_for(lambda: log_access.line_count(build) == 2500, seconds=10)
+        log.abandon()  # what a killed worker leaves: some chunks, and a tail in Redis alone
+    dead = docker.DockerExecutor(install)
+    dead.provision(Spec(build.api_id, "codeservices/base", 2**30, 1), lambda sentence: None)
+    Phase.objects.create(build=build, phase_type="BUILD", started_at=timezone.now())
+    Build.objects.filter(pk=build.pk).update(lease_expires_at=timezone.now() - timedelta(seconds=1))
+    assert lifecycle.end_expired_leases() == 1
+    build.refresh_from_db()
+    assert (build.status, phase_statuses(build)["BUILD"]) == ("FAULT", "FAULT")
+    assert "went silent" in context_of(build, "BUILD")["message"]
+    lines = log_of(build).splitlines()
+    assert lines[:2500] == [f"line {number}" for number in range(2500)]
+    assert len(lines) == 2501 and "went silent" in lines[2500]
+    assert leftovers() == []
+    assert lifecycle.end_expired_leases() == 0
+    dead.close()
+
+
+def test_a_worker_that_lost_its_lease_writes_nothing_more(alice, project):
+    build = lifecycle.claim(start(alice, project).pk)
+    assert build is not None
+    Build.objects.filter(pk=build.pk).update(lease_owner="another")
+    with pytest.raises(lease.LeaseLost):
+        lifecycle.finish(build, "SUCCEEDED", line_count=0)
+    assert Build.objects.get(pk=build.pk).status == "IN_PROGRESS"
+
+
+def test_a_queued_build_whose_message_was_lost_is_sent_again_once(alice, project, no_broker):
+    build = start(alice, project)
+    assert no_broker == [build.pk]
+    assert lifecycle.requeue_builds() == 0
+    Build.objects.filter(pk=build.pk).update(queued_message_at=timezone.now() - timedelta(minutes=2))
+    assert lifecycle.requeue_builds() == 1
+    assert lifecycle.requeue_builds() == 0
+    assert no_broker == [build.pk, build.pk]
+
+
+def test_build_numbers_count_up_and_tokens_start_one_build(alice, project):
+    first = start(alice, project, idempotencyToken="once")
+    assert start(alice, project, idempotencyToken="once").pk == first.pk
+    assert [first.number, start(alice, project).number, start(alice, project).number] == [1, 2, 3]
+
+
+def test_overrides_replace_settings_and_merge_variables(alice, project):
+    project.environment["environmentVariables"] = [
+        {"name": "A", "value": "1", "type": "PLAINTEXT"},
+        {"name": "B", "value": "1", "type": "PLAINTEXT"},
+    ]
+    project.save()
+    build = start(
+        alice,
+        project,
+        environmentVariablesOverride=[{"name": "B", "value": "2"}],
+        computeTypeOverride="BUILD_GENERAL1_LARGE",
+        timeoutInMinutesOverride=7,
+    )
+    values = {one["name"]: one["value"] for one in build.environment["environmentVariables"]}
+    assert values == {"A": "1", "B": "2"}
+    assert (build.environment["computeType"], build.timeout_minutes) == ("BUILD_GENERAL1_LARGE", 7)
+    project.refresh_from_db()
+    assert project.environment["computeType"] == "BUILD_GENERAL1_SMALL"
+    with pytest.raises(InvalidInput, match="CODEBUILD_"):
+        start(alice, project, environmentVariablesOverride=[{"name": "CODEBUILD_X", "value": "1"}])
+
+
+def test_starting_stopping_and_retrying_need_their_rights(alice, bob, project):
+    with pytest.raises(AccessDenied, match="codebuild:StartBuild"):
+        start(bob, project)
+    build = start(alice, project)
+    with pytest.raises(AccessDenied, match="codebuild:StopBuild"):
+        lifecycle.stop_build(bob.principal, build)
+    with pytest.raises(AccessDenied, match="codebuild:RetryBuild"):
+        lifecycle.retry_build(bob.principal, build)
+    with pytest.raises(NotFound):
+        lifecycle.start_build(alice.principal, "unknown")
+    again = lifecycle.retry_build(alice.principal, build)
+    assert (again.number, again.environment) == (2, build.environment)
+
+
+def in_thread(function, *args) -> None:
+    """A call in a thread whose database connection is closed behind it."""
+    try:
+        function(*args)
+    finally:
+        connection.close()

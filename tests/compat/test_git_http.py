@@ -1,0 +1,566 @@
+"""The wire with the real git client against the real server process."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import random
+import socket
+import subprocess
+import zlib
+
+import pytest
+
+from repos.git import wire
+from tests import gitclient, gitrepo, gitserver
+from tests.gitserver import wait_for
+
+ZERO = "0" * 40
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with gitserver.running(tmp_path_factory.mktemp("server")) as server:
+        yield server
+
+
+@pytest.fixture
+def name(server):
+    return server.create()
+
+
+@pytest.fixture
+def work(server, name, tmp_path):
+    """alice's clone with one commit pushed to main."""
+    work = gitclient.new(tmp_path / "work", server.url(name, "alice"))
+    work.commit({"README.md": "hello\n", "src/app.py": "print(1)\n"}, "Begin")
+    work.git("push", "--quiet", "origin", "main")
+    return work
+
+
+def remote_refs(server, name) -> dict[str, str]:
+    lines = gitrepo.git(server.path(name), "for-each-ref", "--format=%(refname) %(objectname)").splitlines()
+    return dict(line.split(" ") for line in lines)
+
+
+def objects(server, name) -> int:
+    folder = server.path(name) / "objects"
+    return len([path for path in folder.rglob("*") if path.is_file()])
+
+
+def test_a_push_and_a_clone_carry_every_file(server, name, work, tmp_path):
+    copy = gitclient.clone(tmp_path / "copy", server.url(name, "bob"))
+    assert (copy.folder / "src/app.py").read_text() == "print(1)\n"
+    assert copy.git("rev-parse", "HEAD") == work.git("rev-parse", "HEAD")
+    oid = work.commit({"more.txt": "x"})
+    work.git("push", "--quiet", "origin", "main")
+    copy.git("pull", "--quiet")
+    assert copy.git("rev-parse", "HEAD") == oid
+
+
+@pytest.mark.parametrize("protocol", ["0", "1", "2"])
+def test_every_protocol_version_fetches(server, name, work, tmp_path, protocol):
+    copy = gitclient.clone(tmp_path / "copy", server.url(name, "bob"), "-c", f"protocol.version={protocol}")
+    for number in range(3):
+        oid = work.commit({"n.txt": str(number)})
+        work.git("push", "--quiet", "origin", "main")
+        copy.git("fetch", "--quiet", "origin")
+        assert copy.git("rev-parse", "origin/main") == oid
+
+
+@pytest.mark.parametrize("ending", [".git", "/", ".git/"])
+def test_dot_git_and_a_slash_at_the_end_are_tolerated(server, name, work, tmp_path, ending):
+    gitclient.clone(tmp_path / "copy", server.url(name, "bob") + ending)
+
+
+def test_the_first_branch_pushed_becomes_the_default(server, name, tmp_path):
+    work = gitclient.new(tmp_path / "work", server.url(name, "alice"))
+    work.commit({"a": "1"})
+    work.git("push", "--quiet", "origin", "main:trunk", "main:a-topic")
+    assert gitrepo.git(server.path(name), "symbolic-ref", "HEAD") == "refs/heads/trunk"
+    work.git("push", "--quiet", "origin", "main")
+    assert gitrepo.git(server.path(name), "symbolic-ref", "HEAD") == "refs/heads/trunk"
+
+
+def test_tags_branches_and_forced_pushes_move_refs_and_are_recorded(server, name, work):
+    first = work.git("rev-parse", "HEAD")
+    work.git("tag", "v1")
+    work.git("tag", "--annotate", "--message", "Two", "v2")
+    work.git("push", "--quiet", "origin", "v1", "v2", "main:topic")
+    annotated = work.git("rev-parse", "v2")
+    assert annotated != first
+    work.git("commit", "--quiet", "--amend", "--message", "Begin again")
+    amended = work.git("rev-parse", "HEAD")
+    assert "rejected" in work.try_git("push", "origin", "main").err
+    work.git("push", "--quiet", "--force", "origin", "main")
+    work.git("push", "--quiet", "--delete", "origin", "topic", "v1")
+    assert remote_refs(server, name) == {"refs/heads/main": amended, "refs/tags/v2": annotated}
+    states, commands = zip(*server.pushes(name), strict=True)
+    assert set(states) == {"RECORDED"}
+    assert [sorted(one, key=lambda command: command["refname"]) for one in commands] == [
+        [moved("refs/heads/main", ZERO, first)],
+        [
+            moved("refs/heads/topic", ZERO, first),
+            moved("refs/tags/v1", ZERO, first),
+            moved("refs/tags/v2", ZERO, annotated),
+        ],
+        [moved("refs/heads/main", first, amended)],
+        [moved("refs/heads/topic", first, ZERO), moved("refs/tags/v1", first, ZERO)],
+    ]
+
+
+def moved(refname: str, old_oid: str, new_oid: str) -> dict[str, str]:
+    return {"refname": refname, "old_oid": old_oid, "new_oid": new_oid}
+
+
+def test_a_whole_repository_is_mirrored_with_odd_names(server, name, tmp_path):
+    source = gitrepo.create(tmp_path)
+    oid = gitrepo.commit(source, {"a": "1"})
+    for refname in ("heads/-x", "heads/--upload-pack=id", "heads/$(id)", "pull/1/head", "tags/é"):
+        gitrepo.update_ref(source, f"refs/{refname}", oid)
+    gitrepo.update_ref(source, b"refs/heads/caf\xe9", oid)
+    gitrepo.git(source, "push", "--quiet", "--mirror", server.url(name, "alice"))
+    pushed = gitrepo.git(source, "for-each-ref", "--format=%(refname)").splitlines()
+    assert remote_refs(server, name) == dict.fromkeys(pushed, oid)
+    assert rb"refs/heads/caf\xe9".decode() in [one["refname"] for one in server.pushes(name)[0][1]]
+    copy = gitclient.clone(tmp_path / "copy", server.url(name, "bob"), "--mirror")
+    assert copy.git("for-each-ref") == gitrepo.git(source, "for-each-ref").encode(errors="surrogateescape").decode(
+        errors="replace"
+    )
+
+
+def test_a_shallow_clone_deepens_and_pushes(server, name, work, tmp_path):
+    for number in range(5):
+        work.commit({"n": str(number)})
+    work.git("push", "--quiet", "origin", "main")
+    copy = gitclient.clone(tmp_path / "copy", server.url(name, "alice"), "--depth=1")
+    assert copy.git("rev-list", "--count", "HEAD") == "1"
+    oid = copy.commit({"shallow": "1"})
+    copy.git("push", "--quiet", "origin", "main")
+    assert remote_refs(server, name)["refs/heads/main"] == oid
+    copy.git("fetch", "--quiet", "--unshallow")
+    assert copy.git("rev-list", "--count", "HEAD") == "7"
+    assert server.events(name)[-1]["additional"]["shallow"] is True
+
+
+def test_a_partial_clone_fetches_blobs_when_they_are_needed(server, name, work, tmp_path):
+    copy = gitclient.clone(tmp_path / "copy", server.url(name, "bob"), "--filter=blob:none", "--no-checkout")
+    assert copy.git("show", "HEAD:README.md") == "hello"
+
+
+def test_without_credentials_git_is_asked_for_them(server, name, tmp_path):
+    answer = gitclient.run("clone", server.url(name), "copy", folder=tmp_path)
+    assert answer.code == 128
+    assert "could not read Username" in answer.err
+    status, _, headers = server.request(f"/v1/repos/{name}/info/refs?service=git-upload-pack", who="")
+    assert (status, headers["WWW-Authenticate"]) == (401, 'Basic realm="Code Services", charset="UTF-8"')
+
+
+def test_wrong_credentials_are_refused_and_nothing_tells_which_half_was_wrong(server, name, tmp_path):
+    told = set()
+    for username, password in ((server.people["alice"][0], "wrong"), ("nobody-at-123456789012", "wrong"), ("", "")):
+        url = server.url(name).replace("://", f"://{username}:{password}@")
+        answer = gitclient.run("clone", url, "copy", folder=tmp_path)
+        assert answer.code == 128
+        assert answer.remote == ["Wrong user name or password."] or "Authentication failed" in answer.err
+        told.add(answer.err.partition("fatal:")[2].replace(url, ""))
+    assert len(told) <= 2
+
+
+def test_one_who_may_read_but_not_write_is_told_why(server, name, work, tmp_path):
+    copy = gitclient.clone(tmp_path / "copy", server.url(name, "bob"))
+    copy.commit({"x": "1"})
+    answer = copy.try_git("push", "origin", "main")
+    assert answer.code == 128
+    assert "error: 403" in answer.err
+    [sentence] = answer.remote
+    assert "user/bob is not authorized to perform: codecommit:GitPush on resource: arn:aws:codecommit:" in sentence
+    event = server.events(name)[-1]
+    assert (event["name"], event["who"], event["outcome"]) == ("GitPush", "bob", "Denied")
+
+
+def test_the_post_is_denied_as_the_advertisement_is(server, name, work):
+    for service, who in (("git-upload-pack", "carol"), ("git-receive-pack", "bob")):
+        status, body, _ = server.request(
+            f"/v1/repos/{name}/{service}", b"0000", who, {"Content-Type": f"application/x-{service}-request"}
+        )
+        assert status == 403
+        assert b"is not authorized to perform" in body
+
+
+def test_to_an_outsider_a_secret_repository_and_none_look_the_same(server, name, tmp_path):
+    answers = [
+        gitclient.run("ls-remote", server.url(one, "carol"), folder=tmp_path).err.replace(one, "NAME")
+        for one in (name, "not-there")
+    ]
+    assert answers[0] == answers[1]
+    assert "not authorized to perform: codecommit:GitPull" in answers[0]
+
+
+def test_an_unknown_repository_is_named(server, tmp_path):
+    answer = gitclient.run("clone", server.url("relase", "alice"), "copy", folder=tmp_path)
+    assert answer.code == 128
+    assert answer.remote[0] == "Repository relase does not exist."
+
+
+def test_a_ref_that_may_not_move_stops_the_push_and_each_ref_has_its_reason(server, name, work):
+    before = remote_refs(server, name)
+    answer = work.try_git("push", server.url(name, "dave"), "main:release", "main:topic")
+    assert answer.code == 1
+    assert "[remote rejected] main -> release (not authorized to perform codecommit:GitPush on this ref)" in answer.err
+    assert "[remote rejected] main -> topic (push refused because of refs/heads/release)" in answer.err
+    assert "user/dave is not authorized" in answer.remote[0]
+    assert '"Sid": "KeepMain"' in answer.remote[0]
+    assert answer.remote[-1] == "Nothing of this push was applied."
+    assert remote_refs(server, name) == before
+    assert len(server.pushes(name)) == 1
+    event = server.events(name)[-1]
+    assert (event["who"], event["outcome"], event["read_only"]) == ("dave", "Denied", 0)
+    work.git("push", "--quiet", server.url(name, "dave"), "main:topic")
+    assert "refs/heads/topic" in remote_refs(server, name)
+
+
+@pytest.mark.parametrize(
+    ("refspec", "reason"),
+    [
+        (":main", "The default branch can't be deleted."),
+        ("main:refs/internal/x", "Refs under refs/internal/ belong to the server."),
+        (f"main:refs/heads/{'a' * 40}", "40 hexadecimal characters always mean a commit"),
+        ("main:refs/heads/HEAD", "can't name a branch"),
+        (f"main:refs/heads/{'x' * 257}", "is no valid refname"),
+    ],
+)
+def test_a_ref_that_nobody_may_move_is_refused_with_its_rule(server, name, work, refspec, reason):
+    before = remote_refs(server, name)
+    answer = work.try_git("push", "--force", "origin", refspec, "main:topic")
+    assert answer.code == 1
+    assert reason in answer.err
+    assert remote_refs(server, name) == before
+
+
+def test_internal_refs_are_not_seen(server, name, work, tmp_path):
+    gitrepo.update_ref(server.path(name), "refs/internal/keep", work.git("rev-parse", "HEAD"))
+    assert "refs/internal" not in gitclient.run("ls-remote", server.url(name, "alice"), folder=tmp_path).out
+
+
+def test_an_atomic_push_moves_all_or_nothing(server, name, work, tmp_path):
+    other = gitclient.clone(tmp_path / "other", server.url(name, "alice"))
+    other.commit({"theirs": "1"})
+    other.git("push", "--quiet", "origin", "main")
+    mine = work.commit({"mine": "1"})
+    raced = work.git("rev-parse", "origin/main")
+    answer = work.try_git("push", "--atomic", f"--force-with-lease=main:{raced}", "origin", "main", "main:topic")
+    assert answer.code == 1
+    assert "refs/heads/topic" not in remote_refs(server, name)
+    work.git("push", "--quiet", "--atomic", "origin", "main:topic", "main:topic2")
+    assert remote_refs(server, name)["refs/heads/topic2"] == mine
+
+
+def test_a_ref_that_git_itself_refuses_is_told_and_the_others_move(server, name, work):
+    work.git("push", "--quiet", "origin", "main:dir/file")
+    answer = work.try_git("push", "origin", "main:dir", "main:fine")
+    assert "[remote rejected] main -> dir" in answer.err
+    assert "refs/heads/fine" in remote_refs(server, name)
+    assert [one["refname"] for one in server.pushes(name)[-1][1]] == ["refs/heads/fine"]
+    assert list(server.events(name)[-1]["additional"]["rejectedReferences"]) == ["refs/heads/dir"]
+
+
+def test_signed_pushes_and_push_options_are_not_offered(server, name, work):
+    work.commit({"x": "1"})
+    assert "does not support push options" in work.try_git("push", "--push-option=ci.skip", "origin", "main").err
+    assert "does not support --signed" in work.try_git("push", "--signed", "origin", "main").err
+
+
+def push_body(work, commands: list[str], pack: bytes) -> bytes:
+    capabilities = "report-status side-band-64k agent=test"
+    lines = [wire.pkt(f"{commands[0]}\0{capabilities}".encode()), *(wire.pkt(one.encode()) for one in commands[1:])]
+    return b"".join(lines) + wire.FLUSH + pack
+
+
+def send_push(server, name, body: bytes, **headers: str) -> bytes:
+    status, answer, _ = server.request(
+        f"/v1/repos/{name}/git-receive-pack",
+        body,
+        headers={"Content-Type": "application/x-git-receive-pack-request", **headers},
+    )
+    assert status == 200, answer
+    return answer
+
+
+def pack_of(work, *oids: str) -> bytes:
+    return subprocess.run(
+        ["git", "pack-objects", "--stdout", "--quiet"],
+        input="".join(f"{oid}\n" for oid in oids).encode(),
+        cwd=work.folder,
+        env=gitrepo.ENVIRONMENT,
+        capture_output=True,
+        check=True,
+    ).stdout
+
+
+def test_more_refs_than_a_push_may_have_are_refused_in_words(server, name, work):
+    oid = work.git("rev-parse", "HEAD")
+    commands = [f"{ZERO} {oid} refs/tags/t{number}" for number in range(wire.MAX_COMMANDS + 1)]
+    answer = send_push(server, name, push_body(work, commands, pack_of(work, oid)))
+    assert b"\x02Too many reference update commands: a push has at most 4,000.\n" in answer
+    assert b"\x01" in answer
+    assert b"unpack Too many reference update commands" in answer
+    assert list(remote_refs(server, name)) == ["refs/heads/main"]
+
+
+def test_a_commit_without_its_tree_leaves_nothing_behind(server, name, work):
+    oid = work.commit({"new": "1"})
+    before = objects(server, name), remote_refs(server, name)
+    answer = send_push(server, name, push_body(work, [f"{ZERO} {oid} refs/heads/broken"], pack_of(work, oid)))
+    assert b"ng refs/heads/broken" in answer
+    assert (objects(server, name), remote_refs(server, name)) == before
+    assert server.pushes(name)[-1][0] == "DROPPED"
+    assert server.events(name)[-1]["code"] == "PushRejectedException"
+
+
+def test_a_damaged_pack_leaves_nothing_behind(server, name, work):
+    oid = work.commit({"new": "1"})
+    pack = bytearray(pack_of(work, *work.git("rev-list", "--objects", "--no-object-names", oid).split()))
+    pack[40] ^= 0xFF
+    before = objects(server, name)
+    answer = send_push(server, name, push_body(work, [f"{ZERO} {oid} refs/heads/broken"], bytes(pack)))
+    assert b"unpack" in answer
+    assert b"ng refs/heads/broken" in answer
+    assert objects(server, name) == before
+
+
+def malformed_pack(body: bytes) -> tuple[str, bytes]:
+    """A pack with one commit object as given; its oid."""
+    raw = b"commit %d\0%s" % (len(body), body)
+    size = len(body)
+    head = bytearray([(1 << 4) | (size & 15) | (0x80 if size > 15 else 0)])
+    size >>= 4
+    while size:
+        head.append((size & 127) | (0x80 if size > 127 else 0))
+        size >>= 7
+    pack = b"PACK" + (2).to_bytes(4, "big") + (1).to_bytes(4, "big") + bytes(head) + zlib.compress(body)
+    return hashlib.sha1(raw).hexdigest(), pack + hashlib.sha1(pack).digest()
+
+
+def test_a_commit_that_fsck_refuses_is_refused_and_the_three_old_defects_are_not(server, name, work):
+    tree = work.git("rev-parse", "HEAD^{tree}")
+    good = "Ada <ada@example.com> 1500000000 +0000"
+    for defect, is_taken in (
+        ("Ada <ada@example.com> 1500000000 +51800", True),
+        ("Ada <ada@example.com>1500000000 +0000", True),
+        ("Ada ada@example.com 1500000000 +0000", False),
+    ):
+        oid, pack = malformed_pack(f"tree {tree}\nauthor {defect}\ncommitter {good}\n\nOdd\n".encode())
+        refname = f"refs/heads/odd-{oid[:8]}"
+        answer = send_push(server, name, push_body(work, [f"{ZERO} {oid} {refname}"], pack))
+        assert (b"ok " + refname.encode() in answer) is is_taken, (defect, answer)
+        assert (refname in remote_refs(server, name)) is is_taken
+
+
+def test_a_compressed_request_is_read_and_a_broken_one_refused(server, name, work, tmp_path):
+    oid = work.commit({"new": "1"})
+    body = push_body(work, [f"{ZERO} {oid} refs/heads/zipped"], pack_of(work, *objects_of(work, oid)))
+    assert b"ok refs/heads/zipped" in send_push(server, name, gzip.compress(body), **{"Content-Encoding": "gzip"})
+    for broken in (b"not gzip at all", gzip.compress(body)[:-9], gzip.compress(body) + b"more"):
+        status, told, _ = server.request(
+            f"/v1/repos/{name}/git-upload-pack",
+            broken,
+            headers={"Content-Type": "application/x-git-upload-pack-request", "Content-Encoding": "gzip"},
+        )
+        assert (status, b"ompressed" in told or b"gzip" in told) == (400, True)
+
+
+def objects_of(work, oid: str) -> list[str]:
+    return work.git("rev-list", "--objects", "--no-object-names", oid).split()
+
+
+def test_git_itself_compresses_a_long_negotiation_and_is_understood(server, name, work, tmp_path):
+    copy = gitclient.clone(tmp_path / "copy", server.url(name, "bob"))
+    for number in range(40):
+        later = f"{gitrepo.START + 1000 + number} +0000"  # so that the newest, which the server lacks, are named first
+        copy.git("commit", "--quiet", "--allow-empty", "--message", f"Mine {number}", GIT_COMMITTER_DATE=later)
+    oid = work.commit({"theirs": "1"})
+    work.git("push", "--quiet", "origin", "main")
+    answer = copy.try_git("-c", "protocol.version=0", "fetch", "origin", GIT_TRACE_CURL="1")
+    assert "content-encoding: gzip" in answer.err.lower()
+    assert copy.git("rev-parse", "origin/main") == oid
+
+
+def test_a_bomb_is_defused(server, name):
+    bomb = gzip.compress(gzip.compress(bytes(200 * 1024 * 1024)))
+    once = gzip.decompress(bomb)
+    before = server.resident_bytes()
+    status, told, _ = server.request(
+        f"/v1/repos/{name}/git-upload-pack",
+        once,
+        headers={"Content-Type": "application/x-git-upload-pack-request", "Content-Encoding": "gzip"},
+    )
+    assert status in (200, 413), told
+    assert server.resident_bytes() - before < 32 * 1024 * 1024
+
+
+def test_fifty_megabytes_pass_both_ways_with_flat_memory(server, name, tmp_path):
+    work = gitclient.new(tmp_path / "work", server.url(name, "alice"))
+    work.git("config", "core.compression", "0")
+    work.commit({f"part{number}": random.Random(number).randbytes(5_000_000) for number in range(10)})
+    before = highest = server.resident_bytes()
+
+    def ends_watched(child: subprocess.Popen[bytes]) -> bool:
+        nonlocal highest
+        highest = max(highest, server.resident_bytes())
+        return child.poll() is not None
+
+    for command in (
+        ("push", "--quiet", "origin", "main"),
+        ("clone", "--quiet", "--bare", server.url(name, "bob"), str(tmp_path / "copy")),
+    ):
+        child = subprocess.Popen(["git", *command], cwd=work.folder, env=gitrepo.ENVIRONMENT)
+        assert wait_for(lambda child=child: ends_watched(child), 60)
+        assert child.returncode == 0
+    assert highest - before < 16 * 1024 * 1024, f"{(highest - before) / 1e6:.1f} MB"
+    assert gitrepo.git(tmp_path / "copy", "cat-file", "-s", "HEAD:part7") == "5000000"
+
+
+def test_expect_100_continue_is_answered(server, name, work):
+    work.commit({"big": random.Random(1).randbytes(3_000_000)})
+    answer = work.try_git("-c", "http.postBuffer=65536", "push", "origin", "main", GIT_TRACE_CURL="1")
+    assert answer.code == 0, answer.err[-2000:]
+    assert "transfer-encoding: chunked" in answer.err.lower()
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        connection.sendall(post_head(server, name, "receive-pack", 4) + b"Expect: 100-continue\r\n\r\n")
+        assert connection.recv(100).startswith(b"HTTP/1.1 100 Continue")
+        connection.sendall(b"0000")
+        assert connection.recv(100).startswith(b"HTTP/1.1 200 OK")
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "content_type", "status"),
+    [
+        ("/v1/repos/{name}", None, "", 404),
+        ("/v1/repos/", None, "", 404),
+        ("/v1/repos/{name}/HEAD", None, "", 404),
+        ("/v1/repos/{name}/objects/info/packs", None, "", 404),
+        ("/v1/repos/../info/refs?service=git-upload-pack", None, "", 404),
+        ("/v1/repos/%2e%2e/info/refs?service=git-upload-pack", None, "", 404),
+        ("/v1/repos/a%00b/info/refs?service=git-upload-pack", None, "", 404),
+        ("/v1/repos/a%0d%0ab/info/refs?service=git-upload-pack", None, "", 404),
+        ("/v1/repos/{name}/info/refs", None, "", 403),
+        ("/v1/repos/{name}/info/refs?service=git-upload-archive", None, "", 403),
+        ("/v1/repos/{name}/info/refs?service=git-upload-pack", b"x", "", 405),
+        ("/v1/repos/{name}/git-upload-pack", None, "", 405),
+        ("/v1/repos/{name}/git-upload-pack", b"0000", "text/plain", 415),
+        ("/v1/repos/{name}/git-upload-pack", b"0000", "application/x-git-receive-pack-request", 415),
+        ("/v1/repos/{name}/git-receive-pack", b"nonsense", "application/x-git-receive-pack-request", 400),
+    ],
+)
+def test_what_git_would_not_ask_is_refused(server, name, path, body, content_type, status):
+    headers = {"Content-Type": content_type} if content_type else {}
+    assert server.request(path.format(name=name), body, headers=headers)[0] == status
+
+
+def test_an_answer_is_never_cached(server, name, work):
+    status, body, headers = server.request(f"/v1/repos/{name}/info/refs?service=git-upload-pack")
+    assert (status, headers["Content-Type"]) == (200, "application/x-git-upload-pack-advertisement")
+    assert headers["Cache-Control"] == "no-cache, max-age=0, must-revalidate"
+    assert body.startswith(b"001e# service=git-upload-pack\n0000")
+    assert len(headers["X-Request-Id"]) == 36
+
+
+def test_an_odd_protocol_header_does_not_reach_git(server, name, work):
+    _, body, _ = server.request(
+        f"/v1/repos/{name}/info/refs?service=git-upload-pack", headers={"Git-Protocol": "version=2 --x"}
+    )
+    assert b"refs/heads/main" in body
+
+
+def test_pulls_and_pushes_are_audited_as_cloudtrail_has_them(server, name, work, tmp_path):
+    gitclient.clone(tmp_path / "copy", server.url(name, "bob"))
+    told = [
+        (event["name"], event["who"], event["read_only"], event["additional"]["dataTransferred"], event["parameters"])
+        for event in server.events(name)
+    ]
+    references = {"references": [{"commit": work.git("rev-parse", "HEAD"), "ref": "refs/heads/main"}]}
+    assert told == [
+        ("GitPush", "alice", 1, False, None),
+        ("GitPush", "alice", 0, True, references),
+        ("GitPull", "bob", 1, False, None),
+        ("GitPull", "bob", 1, True, None),
+    ]
+    pull = server.events(name)[-1]["additional"]
+    assert (pull["protocol"], pull["repositoryName"], pull["shallow"]) == ("HTTP", name, False)
+    assert "thin-pack" in pull["capabilities"]
+
+
+def post_head(server, name: str, service: str, length: int) -> bytes:
+    """The head of a POST that alice sends by hand."""
+    account = base64.b64encode(":".join(server.people["alice"]).encode()).decode()
+    return (
+        f"POST /v1/repos/{name}/git-{service} HTTP/1.1\r\nHost: x\r\nAuthorization: Basic {account}\r\n"
+        f"Content-Type: application/x-git-{service}-request\r\nContent-Length: {length}\r\n"
+    ).encode()
+
+
+def test_a_writer_that_leaves_takes_its_git_along(server, name, work):
+    oid = work.git("rev-parse", "HEAD")
+    before = objects(server, name)
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        body = push_body(work, [f"{ZERO} {oid} refs/heads/half"], b"PACK\0\0\0\2\0\0\0\1")
+        connection.sendall(post_head(server, name, "receive-pack", 1_000_000) + b"\r\n" + body)
+        assert wait_for(server.children)
+    assert wait_for(lambda: not server.children())
+    assert wait_for(lambda: server.pushes(name)[-1][0] == "DROPPED")
+    assert objects(server, name) == before
+    assert wait_for(lambda: server.events(name)[-1]["code"] == "ClientLeft")
+    assert wait_for(lambda: not list((server.var / "run/pushes").iterdir()))
+
+
+def test_a_reader_that_leaves_takes_its_git_along(server, name, tmp_path):
+    work = gitclient.new(tmp_path / "work", server.url(name, "alice"))
+    work.git("config", "core.compression", "0")
+    oid = work.commit({f"part{number}": random.Random(number).randbytes(5_000_000) for number in range(3)})
+    work.git("push", "--quiet", "origin", "main")
+    body = wire.pkt(f"want {oid} side-band-64k\n".encode()) + wire.FLUSH + wire.pkt(b"done\n")
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        connection.sendall(post_head(server, name, "upload-pack", len(body)) + b"\r\n" + body)
+        assert connection.recv(1000).startswith(b"HTTP/1.1 200 OK")
+        # Nothing more is read: 15 MB do not fit between the two, so git waits.
+        assert any("upload-pack" in line for line in server.children())
+    assert wait_for(lambda: not server.children())
+    assert wait_for(lambda: server.events(name)[-1]["code"] == "ClientLeft")
+
+
+def test_a_push_that_a_crash_interrupts_is_dropped_and_one_that_git_completes_is_delivered(tmp_path):
+    with gitserver.running(tmp_path / "server") as server:
+        name = server.create()
+        work = gitclient.new(tmp_path / "work", server.url(name, "alice"))
+        oid = work.commit({"a": "1"})
+        work.git("push", "--quiet", "origin", "main")
+        # One whose pack never comes, and one that was whole: its git waits for a lock when the server dies.
+        (server.path(name) / "refs/heads/topic.lock").touch()
+        gitrepo.git(server.path(name), "config", "core.filesRefLockTimeout", "60000")
+        half = push_body(work, [f"{ZERO} {oid} refs/heads/half"], b"PACK\0\0\0\2\0\0\0\1")
+        whole = push_body(work, [f"{ZERO} {oid} refs/heads/topic"], pack_of(work, oid))
+        with (
+            socket.create_connection(("127.0.0.1", server.port), timeout=10) as one,
+            socket.create_connection(("127.0.0.1", server.port), timeout=10) as two,
+        ):
+            one.sendall(post_head(server, name, "receive-pack", 1_000_000) + b"\r\n" + half)
+            two.sendall(post_head(server, name, "receive-pack", len(whole)) + b"\r\n" + whole)
+            assert wait_for(lambda: len(server.children()) == 2)
+            assert [state for state, _ in server.pushes(name)] == ["RECORDED", "BEGUN", "BEGUN"]
+            server.process.kill()
+            server.process.wait()
+        recover = "from repos import receive; print(receive.recover())"
+        assert wait_for(lambda: server.python(recover).strip() == "1")
+        assert dict(zip(["main", "half", "topic"], [state for state, _ in server.pushes(name)], strict=True)) == {
+            "main": "RECORDED",
+            "half": "DROPPED",
+            "topic": "BEGUN",  # its git still runs
+        }
+        (server.path(name) / "refs/heads/topic.lock").unlink()
+        assert wait_for(lambda: remote_refs(server, name).get("refs/heads/topic") == oid)
+        assert wait_for(lambda: server.python(recover).strip() == "1")
+        assert server.pushes(name)[-1] == ("RECORDED", [moved("refs/heads/topic", ZERO, oid)])
+        server.restart()
+        assert gitclient.clone(tmp_path / "copy", server.url(name, "bob")).git("rev-parse", "origin/topic") == oid
