@@ -21,4 +21,6 @@ def by_turns(ours: Callable[[], object], reference: Callable[[], object], rounds
 
 def row(what: str, ours: float, reference_name: str, reference: float, unit: str = "s") -> None:
     """One line of the table that docs/performance.md keeps."""
-    print(f"| {what} | {ours:.3g} {unit} | {reference_name} {reference:.3g} {unit} | {ours / reference:.2f} |", flush=True)
+    print(
+        f"| {what} | {ours:.3g} {unit} | {reference_name} {reference:.3g} {unit} | {ours / reference:.2f} |", flush=True
+    )

@@ -143,9 +143,17 @@ class ProjectForm(ConsoleForm):
         max_length=256 * 1024,
         widget=forms.Textarea(attrs={"class": "code", "rows": 12, "spellcheck": "false"}),
     )
-    timeout_minutes = forms.IntegerField(label="Timeout (minutes)", initial=project_rules.DEFAULT_TIMEOUT_MINUTES)
+    timeout_minutes = forms.IntegerField(
+        label="Timeout (minutes)",
+        initial=project_rules.DEFAULT_TIMEOUT_MINUTES,
+        min_value=project_rules.TIMEOUT_MINUTES[0],
+        max_value=project_rules.TIMEOUT_MINUTES[1],
+    )
     queued_timeout_minutes = forms.IntegerField(
-        label="Timeout in the queue (minutes)", initial=project_rules.DEFAULT_QUEUED_TIMEOUT_MINUTES
+        label="Timeout in the queue (minutes)",
+        initial=project_rules.DEFAULT_QUEUED_TIMEOUT_MINUTES,
+        min_value=project_rules.QUEUED_TIMEOUT_MINUTES[0],
+        max_value=project_rules.QUEUED_TIMEOUT_MINUTES[1],
     )
     artifacts = forms.BooleanField(
         required=False,
@@ -178,11 +186,6 @@ class ProjectForm(ConsoleForm):
         self._choose("compute_type", [(one.name, one.label) for one in compute.COMPUTE_TYPES.values()])
         self._choose("service_role", [(role.arn, role.name) for role in Role.objects.all()])
         self.images = compute.curated_images()
-        for name, limits in (
-            ("timeout_minutes", project_rules.TIMEOUT_MINUTES),
-            ("queued_timeout_minutes", project_rules.QUEUED_TIMEOUT_MINUTES),
-        ):
-            self.fields[name].widget.attrs.update(min=limits[0], max=limits[1])
 
     def _choose(self, name: str, choices: list[tuple[str, str]]) -> None:
         field = self.fields[name]

@@ -25,7 +25,7 @@ from builds.access import project_for
 from builds.logformat import timestamp
 from builds.logstream import seal
 from builds.models import Build, LogChunk, Phase, PhaseType, Project, Status
-from builds.reporter import Reporter, put_chunks
+from builds.reporter import Reporter, store_chunks
 from builds.runner import docker, phases
 from builds.runner.executor import LOST
 from builds.starting import Settings, settings_of
@@ -173,7 +173,15 @@ def claim(build_pk: int) -> Build | None:
 def run(build: Build) -> str:
     """Run a claimed build to its end; the status it ended with, or LOST where another has ended it."""
     with Reporter(build) as report:
-        result = phases.run(running.plan(build, report), running.executor(), report, report.interruption)
+        try:
+            result = phases.run(running.plan(build, report), running.executor(), report, report.interruption)
+        except Exception as error:  # a defect of ours must not leave the build to its lease's end
+            logger.exception("build %s", build.pk)
+            report.abandon_log()
+            message = f"An error of this server ended the build ({type(error).__name__}); its log has the details."
+            with contextlib.suppress(lease.LeaseLost):
+                _end(build, Status.FAULT, "INTERNAL_SERVICE_ERROR", message)
+            return Status.FAULT
         if result.status == LOST:
             logger.warning("build %s was taken from this worker", build.pk)
             report.abandon_log()
@@ -337,11 +345,11 @@ def _end(build: Build, status: str, code: str, message: str) -> None:
 
 
 def _seal(build: Build, closing: list[str]) -> int | None:
-    """Finish the log of a build held by us; None where Redis or storage is away."""
+    """Finish the log of a build that nobody else writes to; None where Redis or storage is away."""
     stored = LogChunk.objects.filter(build=build).aggregate(end=Max(F("first_line") + F("line_count")))["end"] or 0
     with contextlib.closing(lease.redis_client()) as redis:
         try:
-            return seal(str(build.uuid), redis, stored, lambda chunks: put_chunks(build, chunks), closing)
+            return seal(str(build.uuid), redis, stored, lambda chunks: store_chunks(build, chunks), closing)
         except (RedisError, OSError) as error:
             logger.warning("build %s: its log is sealed later: %s", build.pk, error)
             return None

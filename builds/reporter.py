@@ -36,13 +36,18 @@ def chunk_key(build: Build, first_line: int) -> str:
 
 
 def put_chunks(build: Build, chunks: Sequence[Chunk]) -> None:
-    """Store closed chunks and put them into the index; doing it twice changes nothing.
+    """Store closed chunks of a running build, as `store_chunks`.
 
     Raises:
         LogLost: The build's lease is lost.
     """
     if not lease.held(build).exists():
         raise LogLost(f"{build} is no longer held by {build.lease_owner}")
+    store_chunks(build, chunks)
+
+
+def store_chunks(build: Build, chunks: Sequence[Chunk]) -> None:
+    """Store chunks and put them into the index; doing it twice changes nothing."""
     for chunk in chunks:
         storage.write(chunk_key(build, chunk.first_line), chunk.data)
     rows = [
@@ -80,6 +85,7 @@ class Reporter:
 
     def __exit__(self, *_: object) -> None:
         self._done.set()
+        self._log.abandon()  # nothing is left to write where it was closed
         try:
             self._redis.publish(lease.stop_channel(self._build), "done")
         except RedisError:

@@ -53,15 +53,24 @@ def _environment(state: str) -> dict[str, str]:
     return {**kept, "CODESERVICES_VAR": state}
 
 
+def _make_image(environment: Mapping[str, str]) -> None:
+    with say.step("Build image: base"):
+        say.run(
+            [places.PYTHON, "manage.py", "build_images", "base"],
+            log=places.logs_root() / "install.log",
+            env=environment,
+            cwd=places.ROOT,
+            failure="The base image could not be made; the reason stands above.",
+        )
+
+
 def test() -> int:
     """Every test on SQLite, then those that touch the database again on PostgreSQL."""
     _prepare()
     python = str(places.PYTHON)
     with tempfile.TemporaryDirectory(prefix="codeservices-test-") as state:
         environment = _environment(state)
-        code = _call([python, "manage.py", "build_images", "base"], environment)
-        if code != 0:
-            return code
+        _make_image(environment)
         on_sqlite = _call([python, "-m", "pytest", "-m", "not faults", "--durations", "10"], environment)
         with postgres.server() as url:
             say.line("==> Again on PostgreSQL: the tests that touch the database")
@@ -77,8 +86,8 @@ def test_faults() -> int:
     _prepare()
     with tempfile.TemporaryDirectory(prefix="codeservices-test-") as state:
         environment = _environment(state)
-        code = _call([places.PYTHON, "manage.py", "build_images", "base"], environment)
-        return code or _call([places.PYTHON, "-m", "pytest", "-m", "faults"], environment)
+        _make_image(environment)
+        return _call([places.PYTHON, "-m", "pytest", "-m", "faults"], environment)
 
 
 def bench() -> int:

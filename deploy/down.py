@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+
 from deploy import engine, places, say, supervisor
 
 
@@ -15,8 +17,7 @@ def down() -> None:
         say.line("Nothing is installed here: there is no var/run.")
         return
     if supervisor.is_running():
-        with say.step("Stopping beat, builder, worker, web and redis"):
-            supervisor.stop()
+        stop_all()
     elif not supervisor.orphans():
         say.line("Nothing was running.")
     if supervisor.orphans():
@@ -25,3 +26,30 @@ def down() -> None:
     say.line(f"Stopped. All data is in {places.var()}. Start again with: make up")
     if engine.our_pid():
         say.line(f"Docker Engine keeps running (pid {engine.our_pid()}). Stop it with: kill {engine.our_pid()}")
+
+
+def stop_builder() -> None:
+    """Stop the builder: it takes no new builds, those that run get time to end, and what goes on is stopped properly.
+
+    Raises:
+        Refusal: It does not stop.
+    """
+    supervisor.ask_to_stop(["beat", "builder"])
+    argv = [str(places.PYTHON), "manage.py", "stop_builds"]
+    # Its failure (a database that is away) must not keep the processes from stopping; leases end such builds later.
+    subprocess.run(argv, cwd=places.ROOT, env=places.child_environment(), check=False)
+    supervisor.wait_until_stopped(["beat", "builder"])
+
+
+def stop_all() -> None:
+    """Stop every process in the order in which they need each other.
+
+    Raises:
+        Refusal: Something does not stop.
+    """
+    with say.step("Stopping beat, builder, worker, web and redis"):
+        stop_builder()
+        for name in ("worker", "web"):
+            supervisor.ask_to_stop([name])
+            supervisor.wait_until_stopped([name])
+        supervisor.shut_down()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 import signal
@@ -20,10 +21,13 @@ from deploy import places, say
 _TEMPLATE = Path(__file__).with_name("supervisord.conf.template")
 # Room for the 10 s that a web process gives its answers, with some to spare.
 _WEB_STOP_SECONDS = 15
-# Time for a worker's task to finish; a build that needs longer is ended by its lease and told so.
-WORKER_STOP_SECONDS = 30
+_WORKER_STOP_SECONDS = 30
+# Longer than `manage.py stop_builds` gives to builds before it stops them, and they to their containers.
+_BUILDER_STOP_SECONDS = 60
 _REDIS_STOP_SECONDS = 15
 _RETRIES = 1000
+# States of supervisord in which a process is not there and will not come by itself.
+DOWN = {"STOPPED", "EXITED", "FATAL"}
 
 
 @dataclass(frozen=True)
@@ -55,8 +59,8 @@ def programs() -> list[Program]:
     schedule = str(places.run_root() / "celerybeat-schedule")
     found = [
         Program("web", [python, "-m", "codeservices.serve"], 200, _WEB_STOP_SECONDS, web_processes),
-        Program("worker", [*worker, "-n", "worker@%h", "-Q", "default", "-c", "2"], 300, WORKER_STOP_SECONDS),
-        Program("builder", [*worker, "-n", "builder@%h", "-Q", "builds", "-c", builds], 300, WORKER_STOP_SECONDS),
+        Program("worker", [*worker, "-n", "worker@%h", "-Q", "default", "-c", "2"], 300, _WORKER_STOP_SECONDS),
+        Program("builder", [*worker, "-n", "builder@%h", "-Q", "builds", "-c", builds], 300, _BUILDER_STOP_SECONDS),
         Program("beat", [*celery, "beat", "--loglevel", "INFO", "-s", schedule, "--pidfile="], 400, 10),
     ]
     if not env_secret("REDIS_URL"):
@@ -202,23 +206,43 @@ def start() -> None:
     say.wait_for(lambda: None if is_running() else "the supervisor", timeout_seconds=20, failure="Not started:")
 
 
-def stop() -> None:
-    """Stop every program and the supervisor, telling what is waited for.
+def ask_to_stop(names: Sequence[str]) -> None:
+    """Send SIGTERM to the processes of these programs and return at once."""
+    for row in processes():
+        if row["group"] in names and row["statename"] not in DOWN:
+            with contextlib.suppress(xmlrpc.client.Fault):  # it has ended by itself since
+                call("stopProcess", f"{row['group']}:{row['name']}", False)
+
+
+def wait_until_stopped(names: Sequence[str]) -> None:
+    """Wait for the processes of these programs, which the supervisor kills when their time is over.
 
     Raises:
-        Refusal: Something is still running after all its time.
+        Refusal: One of them is still there after all its time.
+    """
+
+    def probe() -> str | None:
+        left = [row["name"] for row in processes() if row["group"] in names and row["statename"] not in DOWN]
+        return f"waiting for {', '.join(left)}" if left else None
+
+    longest = max((program.stop_seconds for program in programs() if program.name in names), default=0)
+    say.wait_for(probe, timeout_seconds=longest + 10, failure="Not stopped:")
+
+
+def shut_down() -> None:
+    """Stop the supervisor itself, with whatever still runs under it.
+
+    Raises:
+        Refusal: It does not stop.
     """
     pid = call("getPID")
     call("shutdown")
-    longest = sum(sorted((program.stop_seconds for program in programs()), reverse=True)) + 10
-
-    def probe() -> str | None:
-        if not is_alive(pid):
-            return None
-        left = [row["name"] for row in processes() if row["statename"] in {"STOPPING", "RUNNING"}]
-        return f"waiting for {', '.join(left)}" if left else "waiting for the supervisor"
-
-    say.wait_for(probe, timeout_seconds=longest, failure=f"The supervisor (pid {pid}) does not stop.")
+    longest = sum(program.stop_seconds for program in programs()) + 10
+    say.wait_for(
+        lambda: "waiting for the supervisor" if is_alive(pid) else None,
+        timeout_seconds=longest,
+        failure=f"The supervisor (pid {pid}) does not stop.",
+    )
 
 
 def is_alive(pid: int) -> bool:
@@ -284,9 +308,10 @@ def start_again(rows: Sequence[Mapping[str, Any]]) -> None:
 
 def _start(row: Mapping[str, Any], *, stop_first: bool) -> None:
     full_name = f"{row['group']}:{row['name']}"
-    try:
-        if stop_first:
+    if stop_first:
+        with contextlib.suppress(xmlrpc.client.Fault):  # it is stopped already
             call("stopProcess", full_name, timeout_seconds=120)
+    try:
         call("startProcess", full_name, timeout_seconds=120)
     except xmlrpc.client.Fault as fault:
         if "ALREADY_STARTED" not in fault.faultString:

@@ -9,11 +9,11 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from deploy import engine, health, packages, places, ports, say, summary, supervisor, venv
+from deploy import down, engine, health, packages, places, ports, say, summary, supervisor, venv
 
 _HEALTHY_SECONDS = 90.0
 # Redis stays: nothing of ours runs in it, and restarting it would cut every stream.
-_OWN_PROGRAMS = ("worker", "builder", "beat", "web")
+_OWN_PROGRAMS = ("worker", "web", "builder", "beat")
 
 
 def up() -> None:
@@ -92,14 +92,15 @@ def _run_processes(is_running: bool) -> None:
     if is_running and not is_configured_anew and before.get("settings") == state["settings"]:
         _start_what_is_down()
         if before.get("code") != state["code"]:
-            with say.step("The code has changed: restarting web, worker, builder and beat"):
+            with say.step(f"The code has changed: restarting {', '.join(_OWN_PROGRAMS)}"):
+                down.stop_builder()
                 supervisor.restart(_OWN_PROGRAMS)
         else:
             say.line("==> Everything runs already")
     else:
         if is_running:
-            with say.step("The settings have changed: stopping everything first"):
-                supervisor.stop()
+            say.line("==> The settings have changed: everything starts anew")
+            down.stop_all()
             _require_ports()
         with say.step("Starting redis, web, worker, builder and beat"):
             supervisor.start()
@@ -107,7 +108,7 @@ def _run_processes(is_running: bool) -> None:
 
 
 def _start_what_is_down() -> None:
-    down = [row for row in supervisor.processes() if row["statename"] in {"STOPPED", "EXITED", "FATAL", "BACKOFF"}]
+    down = [row for row in supervisor.processes() if row["statename"] in {*supervisor.DOWN, "BACKOFF"}]
     if down:
         with say.step(f"Starting again: {', '.join(row['name'] for row in down)}"):
             supervisor.start_again(down)

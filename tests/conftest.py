@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-pytest_plugins = ["tests.fixtures.redis", "tests.fixtures.people", "tests.fixtures.installation"]
+pytest_plugins = ["tests.fixtures.redis", "tests.fixtures.people", "tests.fixtures.installation", "tests.fixtures.web"]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -11,17 +11,13 @@ the fastest; `attach(logs=1)` on such a container wedges the engine.
 from __future__ import annotations
 
 import contextlib
-import io
 import logging
 import re
 import secrets
-import shlex
 import socket
 import struct
-import tarfile
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import docker
@@ -31,14 +27,13 @@ import requests.exceptions
 from docker.utils import parse_repository_tag
 
 from builds.images import catalogue
+from builds.runner import agent
 from builds.runner.executor import Interrupted, Note, Output, PhaseError, Spec, Start
 
 logger = logging.getLogger(__name__)
 
 BUILD_LABEL = "codeservices.build"
 INSTALL_LABEL = "codeservices.install"
-READONLY = "/codebuild/readonly"
-CA_PATH = f"{READONLY}/ca-bundle.pem"
 CA_VARIABLES = (
     "SSL_CERT_FILE",
     "PIP_CERT",
@@ -71,11 +66,6 @@ HEADER = struct.Struct(">BxxxL")
 # A shared shell that keeps dying between commands is given up.
 MAX_SHELL_STARTS = 3
 OUT_OF_MEMORY_STATUS = 137
-_AGENT = Path(__file__).with_name("agent.sh").read_bytes()
-_SHELL = Path(__file__).with_name("shell.sh").read_bytes()
-_PLAIN = re.compile(rb"[^ \x21-\x5b\x5d-\x7e]")
-# The longest answer: 036, 32 hex digits, a blank, a word or a status, a newline.
-_ANSWER_BYTES = 48
 ENGINE_ERRORS = (docker.errors.DockerException, requests.exceptions.RequestException, OSError)
 
 
@@ -173,7 +163,7 @@ class DockerExecutor:
             self._container = self._client.containers.create(
                 image,
                 name=name,
-                entrypoint=["/bin/sh", f"{READONLY}/agent.sh"],
+                entrypoint=["/bin/sh", f"{agent.READONLY}/agent.sh"],
                 user="0:0",
                 stdin_open=True,
                 labels=labels,
@@ -243,9 +233,9 @@ class DockerExecutor:
 
     def start(self, start: Start) -> None:
         self._start = start
-        variables = {**self._defaults, **(dict.fromkeys(CA_VARIABLES, CA_PATH) if self._ca_bundle else {})}
+        variables = {**self._defaults, **(dict.fromkeys(CA_VARIABLES, agent.CA_PATH) if self._ca_bundle else {})}
         variables.update(start.variables)
-        self.put([_agent_files(variables, start.directory, self._ca_bundle)])
+        self.put([agent.files(variables, start.directory, self._ca_bundle)])
         try:
             # Attached before it is started, so that the first byte is ours, and never with logs=1 (see above).
             self._stream = self._container.attach_socket(
@@ -266,7 +256,7 @@ class DockerExecutor:
 
     def run(self, command: str, output: Output, *, user: str = "", is_succeeding: bool = True) -> int:
         assert self._start is not None
-        text = encode(command)
+        text = agent.encode(command)
         flag = b"1" if is_succeeding else b"0"
         who = user or "-"
         for _ in range(MAX_SHELL_STARTS):
@@ -325,7 +315,7 @@ class DockerExecutor:
                     output(data[: match.start()])
                 self._held = data[match.end() :]
                 return match[1].decode(), match[2].decode()
-            keep = _possible_start(data, starts)
+            keep = agent.possible_start(data, starts)
             if keep < len(data):
                 if keep:
                     output(data[:keep])
@@ -474,54 +464,6 @@ class DockerExecutor:
     def _check(self) -> None:
         if self._is_interrupted:
             raise Interrupted
-
-
-def encode(command: str) -> bytes:
-    """A command as one line of ASCII that printf's %b turns back, with a newline behind it."""
-    raw = _PLAIN.sub(lambda match: b"\\0%03o" % match[0][0], command.encode("utf-8", "surrogateescape") + b"\n")
-    return b"\\0040" + raw[1:] if raw.startswith(b" ") else raw
-
-
-def _possible_start(data: bytes, starts: tuple[bytes, ...]) -> int:
-    """Where an answer may begin whose rest is still to come; the length of `data` where none may."""
-    position = data.find(b"\x1e", max(0, len(data) - _ANSWER_BYTES))
-    while position >= 0:
-        rest = data[position:]
-        if any(rest.startswith(start) or start.startswith(rest) for start in starts):
-            return position
-        position = data.find(b"\x1e", position + 1)
-    return len(data)
-
-
-def _agent_files(variables: Mapping[str, str], directory: str, ca_bundle: bytes) -> bytes:
-    """A tar of what the container's first process needs."""
-    lines = [f"export {name}={shlex.quote(value)}\n" for name, value in sorted(variables.items())]
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar:
-
-        def add(name: str, mode: int, content: bytes | None = None) -> None:
-            info = tarfile.TarInfo(name.lstrip("/"))
-            info.mode, info.mtime = mode, int(time.time())
-            if content is None:
-                info.type = tarfile.DIRTYPE
-            else:
-                info.size = len(content)
-            tar.addfile(info, io.BytesIO(content or b""))
-
-        for parent in ("/codebuild", READONLY, "/codebuild/output", *_parents(directory)):
-            add(parent, 0o755)
-        add("/codebuild/tmp", 0o777)
-        add(f"{READONLY}/agent.sh", 0o644, _AGENT)
-        add(f"{READONLY}/shell.sh", 0o644, _SHELL)
-        add(f"{READONLY}/environment.sh", 0o600, "".join(lines).encode("utf-8", "surrogateescape"))
-        if ca_bundle:
-            add(CA_PATH, 0o644, ca_bundle)
-    return packed.getvalue()
-
-
-def _parents(directory: str) -> list[str]:
-    parts = directory.strip("/").split("/")
-    return ["/" + "/".join(parts[: count + 1]) for count in range(len(parts))][2:]
 
 
 def _clamp(spec: Spec, host: Mapping[str, Any], note: Note) -> tuple[int, float]:

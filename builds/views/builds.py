@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from django.contrib import messages
@@ -13,7 +11,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from builds import ansi, compute, lifecycle, log_access, panels
+from builds import compute, lifecycle, log_access, panels
 from builds.access import build_for, project_for, visible_builds
 from builds.forms import BuildFilterForm, StartForm, VariableFormSet, variable_rows
 from builds.logformat import Line
@@ -155,17 +153,6 @@ def build_retry(request: HttpRequest, name: str, number: int) -> HttpResponse:
     return redirect("builds:build", again.project_name, again.number)
 
 
-@dataclass(frozen=True)
-class _Row:
-    """A line as the page shows it; `number` counts from 1."""
-
-    number: int
-    time_ms: int
-    time: str
-    kind: str
-    spans: list[ansi.Span]
-
-
 def _log(build: Build, wanted: str) -> dict[str, Any]:
     """The last lines, or those from a number on; where the page's rows begin and end, and how many lines there are."""
     total = log_access.line_count(build)
@@ -176,7 +163,7 @@ def _log(build: Build, wanted: str) -> dict[str, Any]:
     shown = _within(lines, BYTES_ON_PAGE, from_end=not wanted)
     first = shown[0].number if shown else first
     behind = shown[-1].number + 1 if shown else first
-    return {"rows": [_row(line) for line in shown], "first": first, "next": behind, "total": max(total, behind)}
+    return {"lines": shown, "first": first, "next": behind, "total": max(total, behind)}
 
 
 def _within(lines: list[Line], max_bytes: int, *, from_end: bool) -> list[Line]:
@@ -189,8 +176,3 @@ def _within(lines: list[Line], max_bytes: int, *, from_end: bool) -> list[Line]:
             break
         kept.append(line)
     return kept[::-1] if from_end else kept
-
-
-def _row(line: Line) -> _Row:
-    time = datetime.fromtimestamp(line.time_ms / 1000, UTC).strftime("%H:%M:%S.%f")[:-3]
-    return _Row(line.number + 1, line.time_ms, time, ansi.kind(line.text), ansi.spans(line.text))

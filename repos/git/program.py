@@ -215,6 +215,12 @@ class WireProcess:
                 # What the group's leader started may have outlived it; as long as it lives the group's id is its own.
                 _signal_group(self.process.pid, signal.SIGKILL)
             await self.process.wait()
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        # Reads the pipe's last error, if git ended before it had read all, so that the loop does not report it as lost.
+        with contextlib.suppress(OSError, TimeoutError):
+            async with asyncio.timeout(GRACE_SECONDS):
+                await self.process.stdin.wait_closed()
         self._stderr.close()
 
     def complaint(self) -> str:

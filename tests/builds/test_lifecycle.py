@@ -17,7 +17,9 @@ from builds.reporter import put_chunks
 from builds.runner import docker
 from builds.runner.executor import Spec
 from codeservices import storage
+from codeservices.audit.models import Event
 from codeservices.errors import AccessDenied, InvalidInput, NotFound
+from codeservices.iam.models import Role
 from tests import factories, gitrepo
 from tests.fixtures.installation import wait_for
 
@@ -157,6 +159,28 @@ def test_a_stopped_build_is_over_within_five_seconds(alice, project, base_image,
 
 
 @pytest.mark.docker
+def test_a_million_lines_reach_storage_without_gap_or_repeat(alice, project, base_image):
+    command = "seq -f 'line %.0f of one million, padded to about sixty-seven bytes by words' 1000000"
+    build = ended(start(alice, project, commands(command)))
+    assert (build.status, build.is_log_complete) == ("SUCCEEDED", True)
+    count = 0
+    for line in (line for piece in log_access.text_pieces(build) for line in piece.split(b"\n")):
+        if line.startswith(b"line "):
+            count += 1
+            assert line.startswith(b"line %d of" % count)
+    assert count == 1_000_000
+
+
+@pytest.mark.docker
+def test_a_build_that_prints_binary_and_one_that_prints_nothing_succeed(alice, project, base_image):
+    build = ended(start(alice, project, commands("head -c 1000000 /dev/urandom")))
+    assert build.status == "SUCCEEDED" and "\x00" not in log_of(build)
+    assert "Phase complete: BUILD State: SUCCEEDED" in log_of(build)
+    build = ended(start(alice, project, commands("true")))
+    assert build.status == "SUCCEEDED"
+
+
+@pytest.mark.docker
 def test_a_broken_buildspec_fails_in_download_source_with_file_line_and_key(alice, project, repository, base_image):
     gitrepo.commit(
         repository.git, {"buildspec.yml": "version: 0.2\nphases:\n  build:\n    commands:\n      - echo a: b\n"}
@@ -202,9 +226,6 @@ def test_a_branch_that_does_not_exist_fails_in_download_source(alice, project, b
 
 @pytest.mark.docker
 def test_a_role_that_may_not_pull_fails_in_download_source_and_the_denial_is_recorded(alice, project, base_image):
-    from codeservices.audit.models import Event
-    from codeservices.iam.models import Role
-
     role = Role.objects.create(name="powerless", trust_policy="{}")
     project.service_role_arn = role.arn
     project.save()
@@ -265,6 +286,28 @@ def test_a_build_whose_worker_went_silent_ends_with_a_reason_its_whole_log_and_n
     assert leftovers() == []
     assert lifecycle.end_expired_leases() == 0
     dead.close()
+
+
+def test_a_log_that_could_not_be_closed_is_sealed_by_the_sweep(alice, project):
+    build = lifecycle.claim(start(alice, project).pk)
+    assert build is not None
+    with lease.redis_client() as redis:
+        log = LogWriter(str(build.uuid), redis, lambda chunks: put_chunks(build, chunks))
+        log.line("only in Redis")
+        wait_for(lambda: log_access.line_count(build) == 1, seconds=10)
+        log.abandon()
+    lifecycle.finish(build, "SUCCEEDED", line_count=None)
+    lifecycle.end_expired_leases()
+    build.refresh_from_db()
+    assert (build.status, build.is_log_complete, build.log_line_count) == ("SUCCEEDED", True, 1)
+    assert log_of(build) == "only in Redis\n"
+
+
+def test_an_error_of_ours_ends_the_build_as_a_fault_at_once(alice, project, monkeypatch):
+    monkeypatch.setattr(running, "plan", lambda build, report: 1 // 0)
+    build = ended(start(alice, project))
+    assert (build.status, build.is_log_complete) == ("FAULT", True)
+    assert "(ZeroDivisionError)" in log_of(build)
 
 
 def test_a_worker_that_lost_its_lease_writes_nothing_more(alice, project):

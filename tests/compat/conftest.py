@@ -1,15 +1,12 @@
-"""A real web server on a free port, and AWS clients that know nothing of us but its address."""
+"""AWS clients that know nothing of us but the address of a real web server."""
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import boto3
 import pytest
-import uvicorn
 from botocore.config import Config
 
 from codeservices.iam import credentials
@@ -17,31 +14,6 @@ from codeservices.iam.models import User
 
 # One try: a test that needs a second one hides a fault.
 ONCE = Config(retries={"max_attempts": 1, "mode": "standard"}, connect_timeout=5, read_timeout=20)
-START_SECONDS = 20
-
-
-@pytest.fixture(scope="session")
-def web_server(django_db_setup: None) -> Iterator[str]:
-    """The origin of a server that runs the product's ASGI program on the test database."""
-    server = uvicorn.Server(
-        uvicorn.Config("codeservices.asgi:application", host="127.0.0.1", port=0, log_level="warning", ws="none")
-    )
-    thread = threading.Thread(target=server.run, name="web server", daemon=True)
-    thread.start()
-    deadline = time.monotonic() + START_SECONDS
-    while not server.started:
-        assert thread.is_alive(), "the web server ended before it had started"
-        assert time.monotonic() < deadline, "the web server did not start"
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join(timeout=START_SECONDS)
-
-
-@pytest.fixture
-def live_server_url(transactional_db: None, web_server: str) -> str:
-    """The running server's origin, with an empty database."""
-    return web_server
 
 
 Client = Callable[..., Any]

@@ -159,13 +159,13 @@ def test_without_credentials_git_is_asked_for_them(server, name, tmp_path):
 
 def test_wrong_credentials_are_refused_and_nothing_tells_which_half_was_wrong(server, name, tmp_path):
     told = set()
-    for username, password in ((server.people["alice"][0], "wrong"), ("nobody-at-123456789012", "wrong"), ("", "")):
-        url = server.url(name).replace("://", f"://{username}:{password}@")
+    for username in (server.people["alice"][0], "nobody-at-123456789012"):
+        url = server.url(name).replace("://", f"://{username}:wrong@")
         answer = gitclient.run("clone", url, "copy", folder=tmp_path)
-        assert answer.code == 128
-        assert answer.remote == ["Wrong user name or password."] or "Authentication failed" in answer.err
-        told.add(answer.err.partition("fatal:")[2].replace(url, ""))
-    assert len(told) <= 2
+        assert (answer.code, answer.remote) == (128, ["Wrong user name or password."])
+        told.add(answer.err.replace(username, ""))
+    assert "Authentication failed" in told.pop()
+    assert told == set()
 
 
 def test_one_who_may_read_but_not_write_is_told_why(server, name, work, tmp_path):
@@ -380,24 +380,22 @@ def test_git_itself_compresses_a_long_negotiation_and_is_understood(server, name
     for number in range(40):
         later = f"{gitrepo.START + 1000 + number} +0000"  # so that the newest, which the server lacks, are named first
         copy.git("commit", "--quiet", "--allow-empty", "--message", f"Mine {number}", GIT_COMMITTER_DATE=later)
-    oid = work.commit({"theirs": "1"})
-    work.git("push", "--quiet", "origin", "main")
+    oids = [work.commit({"theirs": str(number)}) for number in range(6)]
+    work.git("push", "--quiet", "origin", "main", *(f"{oid}:refs/heads/b{oid[:6]}" for oid in oids))
     answer = copy.try_git("-c", "protocol.version=0", "fetch", "origin", GIT_TRACE_CURL="1")
     assert "content-encoding: gzip" in answer.err.lower()
-    assert copy.git("rev-parse", "origin/main") == oid
+    assert copy.git("rev-parse", "origin/main") == oids[-1]
 
 
-def test_a_bomb_is_defused(server, name):
-    bomb = gzip.compress(gzip.compress(bytes(200 * 1024 * 1024)))
-    once = gzip.decompress(bomb)
+def test_a_small_request_that_grows_huge_is_stopped(server, name):
     before = server.resident_bytes()
     status, told, _ = server.request(
         f"/v1/repos/{name}/git-upload-pack",
-        once,
+        gzip.compress(bytes(200 * 1024 * 1024)),
         headers={"Content-Type": "application/x-git-upload-pack-request", "Content-Encoding": "gzip"},
     )
-    assert status in (200, 413), told
-    assert server.resident_bytes() - before < 32 * 1024 * 1024
+    assert (status, told) == (413, b"A request of this kind has at most 67,108,864 bytes.\n")
+    assert server.resident_bytes() - before < 16 * 1024 * 1024
 
 
 def test_fifty_megabytes_pass_both_ways_with_flat_memory(server, name, tmp_path):
@@ -553,14 +551,14 @@ def test_a_push_that_a_crash_interrupts_is_dropped_and_one_that_git_completes_is
             server.process.wait()
         recover = "from repos import receive; print(receive.recover())"
         assert wait_for(lambda: server.python(recover).strip() == "1")
-        assert dict(zip(["main", "half", "topic"], [state for state, _ in server.pushes(name)], strict=True)) == {
-            "main": "RECORDED",
-            "half": "DROPPED",
-            "topic": "BEGUN",  # its git still runs
+        assert {commands[0]["refname"]: state for state, commands in server.pushes(name)} == {
+            "refs/heads/main": "RECORDED",
+            "refs/heads/half": "DROPPED",
+            "refs/heads/topic": "BEGUN",  # its git still runs
         }
         (server.path(name) / "refs/heads/topic.lock").unlink()
         assert wait_for(lambda: remote_refs(server, name).get("refs/heads/topic") == oid)
         assert wait_for(lambda: server.python(recover).strip() == "1")
-        assert server.pushes(name)[-1] == ("RECORDED", [moved("refs/heads/topic", ZERO, oid)])
+        assert ("RECORDED", [moved("refs/heads/topic", ZERO, oid)]) in server.pushes(name)
         server.restart()
         assert gitclient.clone(tmp_path / "copy", server.url(name, "bob")).git("rev-parse", "origin/topic") == oid

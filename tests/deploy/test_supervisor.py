@@ -27,7 +27,7 @@ def var(monkeypatch) -> Iterator[Path]:
         places.prepare()
         yield path
         if supervisor.is_running():
-            supervisor.stop()
+            supervisor.shut_down()
         supervisor.end_orphans()
 
 
@@ -81,7 +81,11 @@ def test_what_was_stopped_is_started_again(running):
 
 def test_stopping_leaves_nothing_running(running):
     before = pids()
-    supervisor.stop()
+    supervisor.ask_to_stop(["web"])
+    supervisor.wait_until_stopped(["web"])
+    assert not supervisor.is_alive(before["web-0"])
+    assert supervisor.is_alive(before["worker"])
+    supervisor.shut_down()
     assert not supervisor.is_running()
     assert not any(supervisor.is_alive(pid) for pid in before.values())
     assert supervisor.orphans() == []

@@ -185,3 +185,45 @@ def test_only_two_services_exist():
     for name in ("", "upload-pack", "git-upload-archive", "git-upload-pack\n"):
         with pytest.raises(wire.ProtocolError, match="smart HTTP only"):
             wire.service_named(name)
+
+
+@pytest.mark.parametrize("size", [1, 5, 1000])
+@pytest.mark.parametrize("capabilities", [("report-status", "side-band-64k"), ("report-status-v2",)])
+def test_the_report_is_picked_out_of_an_answer_wherever_it_is_cut(capabilities, size):
+    report = wire.pkt(b"unpack ok\n") + wire.pkt(b"ok refs/heads/caf\xe9\n") + wire.pkt(b"ng refs/heads/y no way\n")
+    answer = report + b"0000"
+    if "side-band-64k" in capabilities:
+        talk = wire.sideband(2, b"Resolving deltas: 100%\n")
+        answer = talk + wire.sideband(1, answer[:20]) + talk + wire.sideband(1, answer[20:]) + b"0000"
+    reader = wire.ReportReader(capabilities)
+    for start in range(0, len(answer), size):
+        reader.feed(answer[start : start + size])
+    assert reader.result() == wire.Report("ok", frozenset({"refs/heads/caf\udce9"}), {"refs/heads/y": "no way"})
+
+
+@pytest.mark.parametrize("answer", [b"", b"0000", b"zzzz", wire.sideband(3, b"fatal: out of memory")])
+def test_an_answer_without_a_report_has_none(answer):
+    for capabilities in (("report-status", "side-band-64k"), ("side-band-64k",), ("report-status",)):
+        reader = wire.ReportReader(capabilities)
+        reader.feed(answer)
+        assert reader.result() is None
+
+
+def test_what_a_fetch_asks_for_is_read_in_every_protocol():
+    old = wire.pkt(f"want {A} thin-pack ofs-delta agent=git/2\n".encode()) + wire.pkt(f"want {B}\n".encode()) + b"0000"
+    assert wire.fetch_features(old) == (["thin-pack", "ofs-delta"], False)
+    lines = [b"command=fetch", b"agent=git/2"]
+    new = b"".join(map(wire.pkt, lines)) + b"0001" + wire.pkt(b"thin-pack\n") + wire.pkt(b"deepen 1\n") + b"0000"
+    assert wire.fetch_features(new) == (["thin-pack"], True)
+    assert wire.fetch_features(new[:-8]) == (["thin-pack"], False)
+    assert wire.fetch_features(b"nonsense") == ([], False)
+
+
+def test_only_an_answer_with_a_pack_counts_as_one():
+    assert wire.is_pack_begun(wire.pkt(b"packfile\n") + b"xxxx")
+    assert wire.is_pack_begun(b"0008NAK\n2004\x01PACK\0\0\0\2")
+    assert not wire.is_pack_begun(wire.pkt(b"acknowledgments\n") + wire.pkt(b"NAK\n"))
+
+
+def test_an_error_packet_is_one_line():
+    assert wire.error_packet("No.\nNever.") == b"0013ERR No. Never.\n"

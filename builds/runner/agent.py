@@ -1,0 +1,67 @@
+"""The worker's side of `agent.sh`: the form of a command, of an answer, and the files the agent starts with."""
+
+from __future__ import annotations
+
+import io
+import re
+import shlex
+import tarfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+READONLY = "/codebuild/readonly"
+CA_PATH = f"{READONLY}/ca-bundle.pem"
+# The longest answer: 036, 32 hex digits, a blank, a word or a status, a newline.
+_ANSWER_BYTES = 48
+_AGENT = Path(__file__).with_name("agent.sh").read_bytes()
+_SHELL = Path(__file__).with_name("shell.sh").read_bytes()
+_PLAIN = re.compile(rb"[^ \x21-\x5b\x5d-\x7e]")
+
+
+def encode(command: str) -> bytes:
+    """A command as one line of ASCII that printf's %b turns back, with a newline behind it."""
+    raw = _PLAIN.sub(lambda match: b"\\0%03o" % match[0][0], command.encode("utf-8", "surrogateescape") + b"\n")
+    return b"\\0040" + raw[1:] if raw.startswith(b" ") else raw
+
+
+def possible_start(data: bytes, starts: tuple[bytes, ...]) -> int:
+    """Where an answer may begin whose rest is still to come; the length of `data` where none may."""
+    position = data.find(b"\x1e", max(0, len(data) - _ANSWER_BYTES))
+    while position >= 0:
+        rest = data[position:]
+        if any(rest.startswith(start) or start.startswith(rest) for start in starts):
+            return position
+        position = data.find(b"\x1e", position + 1)
+    return len(data)
+
+
+def files(variables: Mapping[str, str], directory: str, ca_bundle: bytes) -> bytes:
+    """A tar of what the container's first process needs."""
+    lines = [f"export {name}={shlex.quote(value)}\n" for name, value in sorted(variables.items())]
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar:
+
+        def add(name: str, mode: int, content: bytes | None = None) -> None:
+            info = tarfile.TarInfo(name.lstrip("/"))
+            info.mode, info.mtime = mode, int(time.time())
+            if content is None:
+                info.type = tarfile.DIRTYPE
+            else:
+                info.size = len(content)
+            tar.addfile(info, io.BytesIO(content or b""))
+
+        for parent in ("/codebuild", READONLY, "/codebuild/output", *_parents(directory)):
+            add(parent, 0o755)
+        add("/codebuild/tmp", 0o777)
+        add(f"{READONLY}/agent.sh", 0o644, _AGENT)
+        add(f"{READONLY}/shell.sh", 0o644, _SHELL)
+        add(f"{READONLY}/environment.sh", 0o600, "".join(lines).encode("utf-8", "surrogateescape"))
+        if ca_bundle:
+            add(CA_PATH, 0o644, ca_bundle)
+    return packed.getvalue()
+
+
+def _parents(directory: str) -> list[str]:
+    parts = directory.strip("/").split("/")
+    return ["/" + "/".join(parts[: count + 1]) for count in range(len(parts))][2:]

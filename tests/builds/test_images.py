@@ -1,0 +1,72 @@
+"""Curated images: names, definitions, and a file system as a tar that is always the same."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import os
+import socket
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from builds.images import catalogue
+from builds.runner import docker
+
+
+def test_aws_names_mean_the_standard_image_and_others_themselves():
+    assert catalogue.resolve("aws/codebuild/standard:7.0") == "codeservices/standard"
+    assert catalogue.resolve("python:3.12") == "python:3.12"
+
+
+def test_a_definition_is_found_by_the_engine_s_name_alone():
+    for image in ("codeservices/base", "codeservices/base:latest"):
+        assert catalogue.definition_of(image) == catalogue.definitions()["base"]
+    for image in ("base", "other/base", "codeservices/base:2", "codeservices/nothing"):
+        assert catalogue.definition_of(image) is None
+
+
+def test_the_digest_changes_with_the_definition(tmp_path: Path):
+    (tmp_path / "Dockerfile").write_text("FROM debian\n")
+    (tmp_path / "packages.txt").write_text("git\n")
+    definition = catalogue.Definition("x", tmp_path)
+    before = definition.digest
+    assert definition.digest == before and definition.packages == ("git",)
+    (tmp_path / "packages.txt").write_text("git\nmake\n")
+    assert definition.digest != before
+
+
+def test_a_file_system_is_the_same_tar_whenever_and_wherever_it_was_made(tmp_path: Path):
+    digests = set()
+    for name, seconds in (("one", 1), ("two", 2_000_000_000)):
+        root = tmp_path / name
+        (root / "etc").mkdir(parents=True)
+        (root / "var/log").mkdir(parents=True)
+        (root / "var/log/dpkg.log").write_text(name)
+        (root / "etc/b").write_text("b")
+        (root / "etc/a").symlink_to("b")
+        with contextlib.closing(socket.socket(socket.AF_UNIX)) as listener:
+            listener.bind(str(root / "etc/s"))
+        os.utime(root / "etc/b", (seconds, seconds))
+        packed = io.BytesIO()
+        catalogue._write_tar(root, packed)
+        digests.add(hashlib.sha256(packed.getvalue()).hexdigest())
+    assert len(digests) == 1
+
+
+@pytest.mark.docker
+def test_an_image_that_is_current_is_not_made_again(base_image: str):
+    lines: list[str] = []
+    with contextlib.closing(docker.connect()) as client:
+        assert not catalogue.build(client, catalogue.definitions()["base"], lines.append)
+    assert lines == ["codeservices/base is up to date."]
+
+
+@pytest.mark.docker
+def test_the_command_makes_what_is_missing_and_counts(base_image: str, capsys):
+    call_command("build_images", "base")
+    assert capsys.readouterr().out.splitlines()[-1] == "Made 0 images, of 1 asked for."
+    with pytest.raises(CommandError, match="No image is called nothing; there are base"):
+        call_command("build_images", "nothing")

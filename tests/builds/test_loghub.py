@@ -1,0 +1,188 @@
+"""One reader for many viewers: what happens when Redis dies, when nobody tells the end, when a viewer is slow."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import timedelta
+
+import pytest
+import redis
+from django.utils import timezone
+
+from builds import log_access, loghub
+from builds.models import Build, Status
+from tests import factories
+from tests.builds import logged
+from tests.fixtures.redis import start
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+SECONDS = 20
+
+
+class OwnRedis:
+    """A Redis that a test may kill."""
+
+    def __init__(self, folder) -> None:
+        self.folder, self.socket = folder / "data", folder / "redis.sock"
+        self.url = f"unix://{self.socket}"
+        self.process: subprocess.Popen[bytes] = start(self.folder, self.socket)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait(10)
+
+    def start(self, *, empty: bool = False) -> None:
+        if empty:
+            for path in sorted(self.folder.rglob("*"), reverse=True):
+                path.rmdir() if path.is_dir() else path.unlink()
+        self.process = start(self.folder, self.socket)
+
+
+@pytest.fixture
+def own_redis(tmp_path, monkeypatch, settings) -> Iterator[OwnRedis]:
+    made = OwnRedis(tmp_path)
+    settings.REDIS_URL = made.url
+    client = redis.Redis.from_url(made.url, socket_timeout=2, socket_connect_timeout=2)
+    monkeypatch.setattr(log_access, "redis_client", lambda: client)
+    yield made
+    client.close()
+    made.kill()
+
+
+@pytest.fixture
+def build(alice) -> Build:
+    return logged.running_build(factories.project("demo", repository_name=None))
+
+
+def hub_of(own_redis: OwnRedis) -> loghub.LogHub:
+    return loghub.LogHub(own_redis.url, lambda build: build.status)
+
+
+async def seen(
+    hub: loghub.LogHub, build: Build, first: int = 0, on_line: Callable[[int], AsyncIterator[None] | None] | None = None
+) -> tuple[list[str], list[str]]:
+    """The texts of all lines and the statuses, up to the end."""
+    texts: list[str] = []
+    statuses: list[str] = []
+    async with asyncio.timeout(SECONDS):
+        async for update in hub.follow(build.pk, str(build.uuid), first, with_log=True):
+            match update:
+                case loghub.Lines(lines):
+                    assert [line.number for line in lines] == list(range(first, first + len(lines)))
+                    first += len(lines)
+                    texts += [line.text for line in lines]
+                    if on_line is not None:
+                        await asyncio.to_thread(on_line, first)
+                case loghub.Status(html):
+                    statuses.append(html)
+                case loghub.End():
+                    return texts, statuses
+    raise AssertionError("no end came")
+
+
+def numbered(start_at: int, end: int) -> list[str]:
+    return [f"line {number}" for number in range(start_at, end)]
+
+
+def test_lines_go_on_without_gap_or_repeat_when_redis_dies_and_comes_back_empty(own_redis, build):
+    writer = logged.writer_of(build, own_redis.url)
+    writer.write("".join(f"{line}\n" for line in numbered(0, 1500)).encode())
+    is_done = []
+
+    def meanwhile(count: int) -> None:
+        if count < 1500 or is_done:
+            return
+        is_done.append(True)
+        own_redis.kill()
+        writer.write("".join(f"{line}\n" for line in numbered(1500, 1600)).encode())
+        own_redis.start(empty=True)
+        writer.write("".join(f"{line}\n" for line in numbered(1600, 1700)).encode())
+        logged.end(build, writer)
+
+    texts, statuses = asyncio.run(seen(hub_of(own_redis), build, on_line=meanwhile))
+    assert texts == numbered(0, 1700)
+    assert statuses[-1] == Status.SUCCEEDED
+
+
+def test_the_end_comes_from_the_database_while_redis_is_away(own_redis, build):
+    writer = logged.writer_of(build, own_redis.url)
+    writer.write(b"line 0\nline 1\n")
+    logged.end(build, writer)
+    own_redis.kill()
+    texts, statuses = asyncio.run(seen(hub_of(own_redis), build))
+    assert (texts, statuses) == (["line 0", "line 1"], [Status.SUCCEEDED])
+    own_redis.start()
+
+
+def test_a_finished_build_whose_log_was_never_sealed_ends_its_viewers(own_redis, build):
+    Build.objects.update(status=Status.FAULT, ended_at=timezone.now() - timedelta(seconds=loghub.SEAL_SECONDS + 1))
+    assert asyncio.run(seen(hub_of(own_redis), build)) == ([], [Status.FAULT])
+
+
+def test_a_deleted_build_ends_its_viewers(own_redis, build):
+    pk, uuid = build.pk, str(build.uuid)
+    Build.objects.all().delete()
+
+    async def watch() -> list[loghub.Update]:
+        async with asyncio.timeout(SECONDS):
+            return [one async for one in hub_of(own_redis).follow(pk, uuid, 0, with_log=True)]
+
+    assert asyncio.run(watch()) == [loghub.End(0)]
+
+
+def test_a_slow_viewer_holds_up_nobody_and_misses_nothing(own_redis, build, monkeypatch):
+    monkeypatch.setattr(loghub, "RECENT_LINES", 100)
+    writer = logged.writer_of(build, own_redis.url)
+
+    async def both() -> tuple[list[str], list[str]]:
+        hub = hub_of(own_redis)
+        slow_texts: list[str] = []
+        gate = asyncio.Event()
+
+        async def slow() -> None:
+            async for update in hub.follow(build.pk, str(build.uuid), 0, with_log=True):
+                if isinstance(update, loghub.Lines):
+                    slow_texts.extend(line.text for line in update.lines)
+                    await gate.wait()
+
+        task = asyncio.create_task(slow())
+        fast = asyncio.create_task(seen(hub, build))
+        for start_at in range(0, 5000, 500):
+            await asyncio.to_thread(
+                writer.write, "".join(f"{line}\n" for line in numbered(start_at, start_at + 500)).encode()
+            )
+            await asyncio.sleep(0.02)
+        await asyncio.to_thread(logged.end, build, writer)
+        fast_texts, _ = await fast
+        assert len(slow_texts) < 5000
+        gate.set()
+        async with asyncio.timeout(SECONDS):
+            await task
+        return fast_texts, slow_texts
+
+    fast_texts, slow_texts = asyncio.run(both())
+    assert fast_texts == slow_texts == numbered(0, 5000)
+
+
+def test_silence_is_broken_by_a_pause_and_a_left_hub_reads_nothing_more(own_redis, build, monkeypatch):
+    monkeypatch.setattr(loghub, "HEARTBEAT_SECONDS", 0.3)
+
+    async def watch() -> tuple[list[type], int]:
+        hub = hub_of(own_redis)
+        kinds: list[type] = []
+        async with asyncio.timeout(SECONDS):
+            stream = hub.follow(build.pk, str(build.uuid), 0, with_log=True)
+            async for update in stream:
+                kinds.append(type(update))
+                if kinds.count(loghub.Pause) == 2:
+                    break
+            await stream.aclose()
+        await asyncio.sleep(0)
+        return kinds, sum(not task.done() for task in asyncio.all_tasks()) - 1
+
+    kinds, left = asyncio.run(watch())
+    assert set(kinds) == {loghub.Status, loghub.Pause}
+    assert left == 0

@@ -1,0 +1,264 @@
+"""The pages of build projects: list, create, history, settings, delete."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from django.test import Client
+
+from builds.models import Project, Status
+from codeservices.audit.models import Event
+from codeservices.iam.managed_policies import SERVICE_ROLE_NAME
+from codeservices.iam.models import Policy, Role
+from repos.models import Trigger
+from tests import factories
+from tests.builds import logged
+from tests.fixtures.people import signed_in
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_server")]
+
+BROKEN = "version: 0.2\nphases:\n  biuld:\n    commands: [make]\n  build:\n    commands: make\n"
+
+
+@pytest.fixture
+def repository(alice):
+    return factories.repository("demo")
+
+
+@pytest.fixture
+def project(repository):
+    return factories.project("demo")
+
+
+def form(**changes: str) -> dict[str, str]:
+    """What a browser posts; None leaves a field out, as an unticked box is."""
+    fields = {
+        "name": "website",
+        "description": "",
+        "repository": "demo",
+        "source_version": "main",
+        "build_on_push": "on",
+        "image": "codeservices/base",
+        "compute_type": "BUILD_GENERAL1_SMALL",
+        "buildspec_kind": "path",
+        "buildspec_path": "ci/buildspec.yml",
+        "buildspec_inline": "",
+        "timeout_minutes": "20",
+        "queued_timeout_minutes": "60",
+        "artifacts": "on",
+        "service_role": Role.objects.get(name=SERVICE_ROLE_NAME).arn,
+        "variables-TOTAL_FORMS": "2",
+        "variables-INITIAL_FORMS": "0",
+        "variables-0-name": "STAGE",
+        "variables-0-value": "test",
+        "variables-1-name": "",
+        "variables-1-value": "",
+        **changes,
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def test_a_project_is_created_with_everything_the_form_says(alice_client, repository):
+    response = alice_client.post("/projects/new/", form())
+    assert (response.status_code, response["Location"]) == (302, "/projects/website/")
+    made = Project.objects.get(name="website")
+    assert made.source == {
+        "type": "CODECOMMIT",
+        "location": "http://testserver/v1/repos/demo",
+        "buildspec": "ci/buildspec.yml",
+    }
+    assert (made.source_version, made.timeout_minutes, made.queued_timeout_minutes) == ("main", 20, 60)
+    assert made.artifacts["type"] == "S3"
+    assert made.environment["environmentVariables"] == [{"name": "STAGE", "value": "test", "type": "PLAINTEXT"}]
+    event = Event.objects.get(event_name="CreateProject")
+    assert (event.outcome, event.request_parameters) == ("Success", {"name": "website"})
+
+
+def test_building_on_push_makes_a_trigger_and_turning_it_off_removes_it(alice_client, repository):
+    alice_client.post("/projects/new/", form())
+    made = Project.objects.get(name="website")
+    trigger = Trigger.objects.get()
+    assert (trigger.destination_arn, trigger.branches) == (made.arn, ["main"])
+    assert trigger.events == ["createReference", "updateReference"]
+    assert "builds main" in alice_client.get("/projects/website/").content.decode()
+    alice_client.post("/projects/website/settings", form(name=None, source_version="release"))
+    assert Trigger.objects.get().branches == ["release"]
+    alice_client.post("/projects/website/settings", form(name=None, build_on_push=None))
+    assert not Trigger.objects.exists()
+
+
+def test_settings_change_what_they_show_and_keep_the_rest(alice_client, project):
+    Project.objects.update(environment=project.environment | {"certificate": "arn:aws:s3:::bucket/ca.pem"})
+    page = alice_client.get("/projects/demo/settings").content.decode()
+    assert 'value="codeservices/base"' in page
+    response = alice_client.post(
+        "/projects/demo/settings", form(name=None, image="debian:12", artifacts=None, build_on_push=None)
+    )
+    assert response["Location"] == "/projects/demo/"
+    project.refresh_from_db()
+    assert (project.image, project.artifacts) == ("debian:12", {"type": "NO_ARTIFACTS"})
+    assert project.environment["certificate"] == "arn:aws:s3:::bucket/ca.pem"
+
+
+def test_the_settings_keep_a_source_that_the_form_cannot_express(alice_client, project):
+    source = {"type": "GITHUB", "location": "https://github.com/o/r.git", "gitCloneDepth": 1}
+    Project.objects.update(source=source)
+    assert "GITHUB: https://github.com/o/r.git" in alice_client.get("/projects/demo/settings").content.decode()
+    fields = form(name=None, repository="-", build_on_push=None, buildspec_path="")
+    assert alice_client.post("/projects/demo/settings", fields).status_code == 302
+    project.refresh_from_db()
+    assert project.source == source
+
+
+def test_more_rows_for_variables_keep_what_was_typed_and_save_nothing(alice_client, repository):
+    typed = form(name="half", add_variables="yes", build_on_push=None)
+    page = alice_client.post("/projects/new/", typed).content.decode()
+    assert 'name="variables-4-name"' in page
+    assert 'value="half"' in page and 'value="STAGE"' in page
+    fragment = alice_client.post("/projects/new/", typed, headers={"HX-Request": "true"}).content.decode()
+    assert fragment.lstrip().startswith('<div id="variables"') and 'name="variables-4-name"' in fragment
+    assert not Project.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"name": "bad name"}, "Only alphanumeric characters, dash, and underscore are supported"),
+        ({"name": "x"}, "A project name has 2 to 150 of them"),
+        ({"name": "new"}, "“new” can&#x27;t be a project&#x27;s name."),
+        ({"timeout_minutes": "4"}, "greater than or equal to 5"),
+        ({"queued_timeout_minutes": "481"}, "less than or equal to 480"),
+        ({"image": "not an image"}, "“not an image” is no image name."),
+        ({"compute_type": "HUGE"}, "HUGE is not one of the available choices"),
+        ({"variables-0-name": "CODEBUILD_X"}, "names that start with CODEBUILD_ are reserved"),
+        ({"variables-1-name": "STAGE"}, "STAGE is given twice."),
+        ({"buildspec_path": "/etc/passwd"}, "“/etc/passwd” is no path inside the source."),
+        ({"buildspec_path": "../up.yml"}, "“../up.yml” is no path inside the source."),
+        ({"repository": "", "build_on_push": None}, "A project without source needs its buildspec inline."),
+        ({"repository": "nowhere"}, "nowhere is not one of the available choices"),
+        ({"source_version": "two words"}, "“two words” is no source version."),
+        ({"source_version": "refs/tags/v1"}, "“refs/tags/v1” is no branch, so no push can start this project."),
+        ({"buildspec_kind": "inline", "buildspec_inline": "make"}, "its first line is “version: 0.2”"),
+    ],
+)
+def test_bad_input_is_told_beside_its_field_and_saves_nothing(alice_client, repository, changes, sentence):
+    response = alice_client.post("/projects/new/", form(**changes))
+    assert response.status_code == 400
+    assert sentence in response.content.decode()
+    assert not Project.objects.exists() and not Trigger.objects.exists()
+
+
+def test_every_fault_of_an_inline_buildspec_is_told_with_its_line(alice_client, repository):
+    page = alice_client.post("/projects/new/", form(buildspec_kind="inline", buildspec_inline=BROKEN)).content.decode()
+    assert "line 3, phases.biuld" in page or "line 4, phases.biuld" in page
+    assert "phases.build.commands" in page
+
+
+def test_a_taken_name_is_told_beside_the_name(alice_client, project):
+    response = alice_client.post("/projects/new/", form(name="demo"))
+    assert response.status_code == 400
+    assert f"Project already exists: {project.arn}" in response.content.decode()
+
+
+def test_the_list_shows_projects_with_their_latest_build_and_filters_them(alice_client, project):
+    factories.project("other", repository_name=None)
+    logged.end(logged.running_build(project))
+    logged.end(logged.running_build(project, 2), status=Status.FAILED)
+    page = alice_client.get("/projects/").content.decode()
+    assert "/projects/demo/builds/2/" in page and "/projects/demo/builds/1/" not in page
+    assert "never built" in page
+    filtered = alice_client.get("/projects/?q=oth").content.decode()
+    assert "/projects/other/" in filtered and "/projects/demo/" not in filtered
+
+
+def test_an_empty_list_says_how_to_make_the_first(alice_client, alice):
+    page = alice_client.get("/projects/").content.decode()
+    assert "No build projects yet" in page and "/projects/new/" in page
+
+
+def test_the_list_holds_only_what_one_may_look_at(alice, project):
+    factories.project("secret", repository_name=None)
+    mine = factories.allow("codebuild:BatchGetProjects", resource=project.arn)
+    mine["Statement"].append({"Effect": "Allow", "Action": "codebuild:ListProjects", "Resource": "*"})
+    page = signed_in(factories.user("dave", document=mine)).get("/projects/").content.decode()
+    assert "/projects/demo/" in page and "secret" not in page
+
+
+def test_the_history_pages_and_gives_htmx_the_rows_alone(alice_client, project):
+    for number in range(1, 33):
+        logged.running_build(project, number, status=Status.STOPPED, is_log_complete=True)
+    page = alice_client.get("/projects/demo/").content.decode()
+    assert "/builds/32/" in page and 'href="?page=2"' in page
+    rows = alice_client.get("/projects/demo/?page=2", headers={"HX-Request": "true"}).content.decode()
+    assert rows.count("data-row-link") == 2 and "<html" not in rows
+
+
+def test_the_history_renews_itself_only_while_a_build_runs(alice_client, project):
+    build = logged.running_build(project)
+    assert 'hx-trigger="every 3s"' in alice_client.get("/projects/demo/").content.decode()
+    logged.end(build)
+    assert 'hx-trigger="every 3s"' not in alice_client.get("/projects/demo/").content.decode()
+
+
+def test_deleting_takes_the_name_typed_and_leaves_the_builds(alice_client, repository):
+    alice_client.post("/projects/new/", form())
+    project = Project.objects.get()
+    logged.end(logged.running_build(project))
+    wrong = alice_client.post("/projects/website/delete", {"confirm": "webseite"})
+    assert wrong.status_code == 400 and Project.objects.exists()
+    assert alice_client.post("/projects/website/delete", {"confirm": "website"})["Location"] == "/projects/"
+    assert not Project.objects.exists() and not Trigger.objects.exists()
+    assert "website (deleted)" in alice_client.get("/projects/website/builds/1/").content.decode()
+
+
+def test_a_reader_sees_a_project_but_no_way_to_change_it(bob_client, project):
+    page = bob_client.get("/projects/demo/").content.decode()
+    assert "codeservices/base" in page
+    assert "Start build" not in page and "/settings" not in page
+    for method, path in (("get", "/projects/demo/settings"), ("post", "/projects/demo/settings")):
+        assert getattr(bob_client, method)(path).status_code == 403
+    assert bob_client.post("/projects/demo/delete", {"confirm": "demo"}).status_code == 403
+    assert bob_client.post("/projects/new/", form()).status_code == 403
+    assert Project.objects.count() == 1
+
+
+def test_creating_takes_the_right_to_read_the_source_and_to_pass_the_role(alice, project):
+    dave = factories.user("dave", "AWSCodeBuildAdminAccess")
+    denied = signed_in(dave).post("/projects/new/", form(build_on_push=None))
+    # The choice of repositories holds only those one may read.
+    assert denied.status_code == 400 and "demo is not one of the available choices" in denied.content.decode()
+    dave.policies.add(Policy.objects.get(name="AWSCodeCommitReadOnly"))
+    denied = signed_in(dave).post("/projects/new/", form(build_on_push=None))
+    assert denied.status_code == 403 and "iam:PassRole" in denied.content.decode()
+    dave.policies.add(Policy.objects.create(name="pass", document=json.dumps(factories.allow("iam:PassRole"))))
+    assert signed_in(dave).post("/projects/new/", form(build_on_push=None)).status_code == 302
+    # A trigger is the repository's, so that takes a right on the repository.
+    denied = signed_in(dave).post("/projects/new/", form(name="second"))
+    assert denied.status_code == 403 and "codecommit:PutRepositoryTriggers" in denied.content.decode()
+    assert not Project.objects.filter(name="second").exists()
+
+
+@pytest.mark.parametrize("path", ["/projects/demo/", "/projects/demo/settings", "/projects/nowhere/", "/projects/"])
+def test_an_outsider_learns_nothing(carol_client, project, path):
+    response = carol_client.get(path)
+    assert response.status_code == 403
+    assert "codeservices/base" not in response.content.decode()
+
+
+@pytest.mark.parametrize("path", ["/projects/", "/projects/new/", "/projects/demo/", "/projects/demo/settings"])
+def test_the_anonymous_are_sent_to_sign_in(project, path):
+    response = Client().get(path)
+    assert (response.status_code, response["Location"].partition("?")[0]) == (302, "/sign-in/")
+
+
+@pytest.mark.parametrize("path", ["/projects/nowhere/", "/projects/nowhere/settings", "/projects/-bad-/"])
+def test_a_missing_project_is_not_found(alice_client, path):
+    assert alice_client.get(path).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("post", "/projects/"), ("post", "/projects/demo/"), ("get", "/projects/demo/delete")]
+)
+def test_other_methods_are_refused(alice_client, project, method, path):
+    assert getattr(alice_client, method)(path).status_code == 405

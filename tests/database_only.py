@@ -1,0 +1,17 @@
+"""A pytest plugin, `-p tests.database_only`: only the tests that touch the database, to run them on a second kind."""
+
+from __future__ import annotations
+
+import pytest
+
+_FIXTURES = {"db", "transactional_db", "django_db_setup", "live_server"}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect everything else."""
+    chosen, left_out = [], []
+    for item in items:
+        touches = item.get_closest_marker("django_db") or _FIXTURES & set(getattr(item, "fixturenames", ()))
+        (chosen if touches else left_out).append(item)
+    items[:] = chosen
+    config.hook.pytest_deselected(items=left_out)
