@@ -9,17 +9,20 @@ from builds.models import Artifact, Build, LogChunk, Phase, Project
 from repos.admin import LookOnly
 
 
-class PhaseInline(admin.TabularInline):
-    model = Phase
+class LookOnlyInline(admin.TabularInline):
     extra = 0
     can_delete = False
-    fields = readonly_fields = ("phase_type", "status", "started_at", "ended_at", "contexts", "first_line")
 
     def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return False
 
 
-class ArtifactInline(PhaseInline):
+class PhaseInline(LookOnlyInline):
+    model = Phase
+    fields = readonly_fields = ("phase_type", "status", "started_at", "ended_at", "contexts", "first_line")
+
+
+class ArtifactInline(LookOnlyInline):
     model = Artifact
     fields = readonly_fields = ("identifier", "name", "key", "size_bytes", "sha256", "created_at")
 

@@ -16,7 +16,7 @@ _STYLES = {1: "bold", 2: "dim", 3: "italic", 4: "underline", 7: "inverse"}
 _OFF = {22: ("bold", "dim"), 23: ("italic",), 24: ("underline",), 27: ("inverse",)}
 # A control sequence, a string (title, link) up to its terminator, any other escape, or a lone control character.
 _ESCAPE = re.compile(
-    r"\x1b\[([0-9;:<=>?]*)[ -/]*([@-~])"
+    r"\x1b\[([0-9;:<=>?]*)[ -/]*([@-~]|$)"
     r"|\x1b[\]PX^_].*?(?:\x07|\x1b\\|$)"
     r"|\x1b[ -/]*[0-~]?"
     r"|[\x00-\x08\x0a-\x0c\x0e-\x1f\x7f]"

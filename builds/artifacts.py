@@ -20,6 +20,7 @@ from typing import IO
 
 from builds import tarstream
 from builds.buildspec import Artifacts
+from builds.path_patterns import PathPattern
 from builds.runner.executor import Executor, Note, PhaseError
 
 MAX_FILES = 100_000
@@ -91,24 +92,6 @@ def pack(executor: Executor, artifacts: Artifacts, directory: str, target: IO[by
     return Packed(size_bytes, md5.hexdigest(), sha256.hexdigest(), tuple(entries))
 
 
-def pattern_regex(pattern: str) -> re.Pattern[str]:
-    """`*` and `?` stay within one name, `**` goes across folders; `**/*` is everything, dot files too."""
-    pieces: list[str] = []
-    position = 0
-    while position < len(pattern):
-        if pattern.startswith("**/", position):
-            pieces.append("(?:[^/]+/)*")
-            position += 3
-        elif pattern.startswith("**", position):
-            pieces.append(".*")
-            position += 2
-        else:
-            letter = pattern[position]
-            pieces.append({"*": "[^/]*", "?": "[^/]"}.get(letter, re.escape(letter)))
-            position += 1
-    return re.compile("".join(pieces), re.DOTALL)
-
-
 def clean_path(path: str) -> str | None:
     """A path that stays below any folder it is put in, or None where it can't be one."""
     if not path or path.startswith("/") or "\\" in path or any(ord(letter) < 32 for letter in path):
@@ -130,10 +113,11 @@ class _Collection:
         self.note = note
         self.base = posixpath.normpath(posixpath.join(directory, artifacts.base_directory or "."))
         self.entries: dict[str, Entry] = {}
+        self.folders: set[str] = set()
         self.total_bytes = 0
         self.hits: dict[str, int] = dict.fromkeys(artifacts.files, 0)
-        self.patterns = {pattern: pattern_regex(_plain(pattern)) for pattern in artifacts.files}
-        self.excluded = [pattern_regex(_plain(pattern)) for pattern in artifacts.exclude_paths]
+        self.patterns = {pattern: PathPattern(_plain(pattern)) for pattern in artifacts.files}
+        self.excluded = [PathPattern(_plain(pattern)) for pattern in artifacts.exclude_paths]
         self.has_base = False
         self.hardlinks: list[tuple[str, str]] = []
 
@@ -144,7 +128,7 @@ class _Collection:
         self.note(f"Expanding {shown}")
         self.note(f"Expanding file paths for base directory {shown}")
         if "*" in self.base:
-            self._scan(_fixed_part(self.base), pattern_regex(self.base))
+            self._scan(_fixed_part(self.base), PathPattern(self.base))
         else:
             for root in _roots(self.base, self.artifacts.files):
                 self._scan(root, None)
@@ -164,7 +148,7 @@ class _Collection:
         with self.executor.read(self.base) as pieces:
             return pieces is not None
 
-    def _scan(self, root: str, base: re.Pattern[str] | None) -> None:
+    def _scan(self, root: str, base: PathPattern | None) -> None:
         """Walk a file or folder of the container; an archive's names begin with the last part of `root`."""
         with self.executor.read(root) as pieces:
             if pieces is None:
@@ -177,7 +161,7 @@ class _Collection:
                 raise PhaseError("CLIENT_ERROR", f"the artifact files of {root} can't be read: {error}") from error
 
     def _consider(
-        self, path: str, member: tarstream.Member, content: Iterator[bytes], base: re.Pattern[str] | None
+        self, path: str, member: tarstream.Member, content: Iterator[bytes], base: PathPattern | None
     ) -> None:
         relative = self._relative(path, base)
         if relative is None or member.kind in (tarstream.DIRECTORY, tarstream.OTHER):
@@ -194,7 +178,7 @@ class _Collection:
             self.hits[pattern] += 1
         self._add(relative, member, content)
 
-    def _relative(self, path: str, base: re.Pattern[str] | None) -> str | None:
+    def _relative(self, path: str, base: PathPattern | None) -> str | None:
         """A path below the base directory, or below whatever its `*` matches."""
         if base is None:
             self.has_base = self.has_base or path.startswith(f"{self.base}/")
@@ -210,6 +194,9 @@ class _Collection:
         """Whether a symbolic link goes in: only where links are asked for, and only one that stays inside."""
         if not self.artifacts.enable_symlinks or self.artifacts.discard_paths or target.startswith("/"):
             return False
+        # `..` behind a name would be the parent of wherever a link of that name leads, which may be outside.
+        if ".." in target.lstrip("./").split("/"):
+            return False
         joined = posixpath.normpath(posixpath.join(posixpath.dirname(relative), target))
         return not joined.startswith("..")
 
@@ -220,6 +207,11 @@ class _Collection:
             return
         if path in self.entries:
             return
+        # Files of several base directories come together here: none may be put where another's link leads.
+        parents = [path[:index] for index, letter in enumerate(path) if letter == "/"]
+        if path in self.folders or any(parent in self.entries for parent in parents):
+            self.note(f"Skipping {path!r}, which is a file here and a folder there")
+            return
         if len(self.entries) >= MAX_FILES:
             raise PhaseError("CLIENT_ERROR", f"the artifact has more than {MAX_FILES:,} files")
         is_link = member.kind == tarstream.SYMLINK
@@ -229,6 +221,7 @@ class _Collection:
         if self.total_bytes > MAX_TOTAL_BYTES:
             raise PhaseError("CLIENT_ERROR", f"the artifact is larger than {MAX_TOTAL_BYTES // 2**30} GiB")
         self.entries[path] = entry
+        self.folders.update(parents)
         self.write(entry, data)
 
     def _fetch_hardlinks(self) -> None:

@@ -8,6 +8,7 @@ from django import forms
 
 from builds import buildspec, compute, project_rules, projects
 from builds.models import Project, Status
+from codeservices.forms import ConsoleForm
 from codeservices.iam.authorize import is_allowed
 from codeservices.iam.managed_policies import SERVICE_ROLE_NAME
 from codeservices.iam.models import Role
@@ -39,14 +40,6 @@ _FIELD_OF_MEMBER = {
     "queuedTimeoutInMinutes": "queued_timeout_minutes",
     "artifacts.location": "artifacts",
 }
-
-
-class ConsoleForm(forms.Form):
-    """Labels without a colon behind them."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        kwargs.setdefault("label_suffix", "")
-        super().__init__(*args, **kwargs)
 
 
 class VariableForm(ConsoleForm):

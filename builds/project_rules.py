@@ -196,7 +196,7 @@ def check_environment(wanted: Mapping[str, Any]) -> dict[str, Any]:
             hint="This installation builds in LINUX_CONTAINER.",
         )
     image = wanted.get("image", "")
-    if not _IMAGE.fullmatch(image):
+    if not _IMAGE.fullmatch(image) or ".." in image:
         raise InvalidProject(
             "environment.image",
             f"“{image}” is no image name." if image else "A build needs an image.",

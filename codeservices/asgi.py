@@ -11,11 +11,11 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "codeservices.settings")
 django_application = get_asgi_application()
 
-from repos import git_http  # noqa: E402  models need the settings that the line above loads
+import repos.git_http as git_http  # noqa: E402  models need the settings that the line above loads
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
+Send = Callable[[Any], Awaitable[None]]
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:

@@ -12,13 +12,24 @@ from urllib.parse import quote
 from asgiref.sync import sync_to_async
 from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 
+from codeservices.audit.record import RequestInfo
 from codeservices.errors import InvalidInput
+from codeservices.iam.principal import Principal
 
-# What a file name can't carry on some system: control characters, separators, and what Windows reserves.
-_UNSAFE = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]')
+# What a file name can't carry on some system: control characters, those that turn the direction of writing (an "exe"
+# would read as a "png"), separators, and what Windows reserves.
+_UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069/\\:*?"<>|]')
 _MAX_NAME = 180
 # Large enough to keep the number of thread hand-overs low, small enough to hold for every reader.
 CHUNK_BYTES = 256 * 1024
+
+
+class ConsoleRequest(HttpRequest):
+    """What a view is given: the middleware has said who asks, from where, and under which id."""
+
+    principal: Principal
+    info: RequestInfo
+    request_id: str
 
 
 def is_partial(request: HttpRequest) -> bool:

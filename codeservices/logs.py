@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from contextvars import ContextVar
 from datetime import UTC, datetime
 
@@ -17,13 +18,22 @@ class RequestIdFilter(logging.Filter):
         return True
 
 
+# What would begin a line of its own, or be obeyed by the terminal of whoever reads the log.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROL_BUT_LINES = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return match[0].encode("unicode_escape").decode("ascii")
+
+
 class LineFormatter(logging.Formatter):
-    """`2026-01-31T12:00:00.123Z INFO repos.tasks request=… text`, with line breaks in the text escaped."""
+    """`2026-01-31T12:00:00.123Z INFO repos.tasks request=… text`, with control characters in the text escaped."""
 
     def format(self, record: logging.LogRecord) -> str:
         moment = datetime.fromtimestamp(record.created, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
-        text = record.getMessage().replace("\r", "\\r").replace("\n", "\\n")
+        text = _CONTROL.sub(_escaped, record.getMessage())
         line = f"{moment}Z {record.levelname} {record.name} request={getattr(record, 'request_id', '-')} {text}"
         if record.exc_info:
-            line = f"{line}\n{self.formatException(record.exc_info)}"
+            line = f"{line}\n{_CONTROL_BUT_LINES.sub(_escaped, self.formatException(record.exc_info))}"
         return line

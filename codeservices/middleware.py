@@ -63,6 +63,7 @@ class RequestMiddleware:
             response = self._guarded(request)
             response["X-Request-Id"] = request.request_id  # type: ignore[attr-defined]
             response.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+            response.setdefault("Cache-Control", "private, no-cache")
             response.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
             if request.is_secure():
                 for cookie in response.cookies.values():

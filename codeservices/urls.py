@@ -1,11 +1,11 @@
 """Mounts each app. API requests, `POST /`, have a URL configuration of their own (see RequestMiddleware)."""
 
 from django.contrib import admin
-from django.contrib.auth.decorators import login_not_required
 from django.urls import include, path
 from django.views.generic.base import RedirectView
 
 from codeservices import health
+from codeservices.iam import views as iam_views
 
 admin.site.site_header = "Code Services"
 admin.site.site_title = "Code Services"
@@ -16,7 +16,7 @@ urlpatterns = [
     path("readyz", health.readyz, name="readyz"),
     path("metrics", health.metrics, name="metrics"),
     # One place signs people in: the admin's own form would pass by the audit trail.
-    path("admin/login/", login_not_required(RedirectView.as_view(pattern_name="iam:sign_in", query_string=True))),
+    path("admin/login/", iam_views.admin_sign_in),
     path("admin/password_change/", RedirectView.as_view(pattern_name="iam:my_credentials")),
     path("admin/", admin.site.urls),
     path("", include("codeservices.console.urls")),

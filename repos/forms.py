@@ -9,6 +9,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from codeservices.errors import InvalidInput
+from codeservices.forms import ConsoleForm
 from repos import names
 
 
@@ -19,14 +20,7 @@ def _checked(check: Callable[[str], str], value: str) -> str:
         raise ValidationError(error.message) from error
 
 
-class _Form(forms.Form):
-    """Labels without a colon, as everywhere in the console."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, label_suffix="", **kwargs)
-
-
-class NameForm(_Form):
+class NameForm(ConsoleForm):
     """A repository's name."""
 
     name = forms.CharField(
@@ -44,7 +38,7 @@ class NameForm(_Form):
         return _checked(names.check_name, self.cleaned_data["name"])
 
 
-class DescriptionForm(_Form):
+class DescriptionForm(ConsoleForm):
     """A repository's description."""
 
     description = forms.CharField(
@@ -65,7 +59,7 @@ class RepositoryForm(NameForm, DescriptionForm):
     field_order = ("name", "description")
 
 
-class DefaultBranchForm(_Form):
+class DefaultBranchForm(ConsoleForm):
     """Which branch pages and clones begin with."""
 
     branch = forms.ChoiceField(
@@ -79,7 +73,7 @@ class DefaultBranchForm(_Form):
         self.fields["branch"].choices = [(name, name) for name in branches]  # type: ignore[attr-defined]
 
 
-class DeleteForm(_Form):
+class DeleteForm(ConsoleForm):
     """The name, typed again."""
 
     confirmation = forms.CharField(

@@ -63,8 +63,7 @@ def add_trigger(principal: Principal, repository_name: str, wanted: TriggerSetti
     """
     repository = repository_for(principal, WRITE, repository_name)
     check(wanted)
-    if arn.parse(wanted.destination_arn).service == "codebuild":
-        authorize(principal, START_BUILD, wanted.destination_arn)
+    _authorize_start(principal, wanted.destination_arn)
     with transaction.atomic():
         locked = Repository.objects.select_for_update().get(pk=repository.pk)
         names = list(locked.triggers.values_list("name", flat=True))
@@ -109,7 +108,11 @@ def remove_trigger(principal: Principal, repository_name: str, name: str) -> Non
 def replace_triggers(principal: Principal, repository_name: str, wanted: Sequence[TriggerSettings]) -> Repository:
     """Put these triggers in the place of all there are; an empty list removes them.
 
+    One that starts a build project takes the right to start it, as with `add_trigger`, unless it is there already and
+    stays as it is.
+
     Raises:
+        AccessDenied: Of codecommit:PutRepositoryTriggers, or codebuild:StartBuild on a project.
         InvalidTrigger: A value breaks a rule, or two have one name.
         LimitExceeded: There are more than MAX_TRIGGERS.
     """
@@ -127,6 +130,10 @@ def replace_triggers(principal: Principal, repository_name: str, wanted: Sequenc
             )
     with transaction.atomic():
         locked = Repository.objects.select_for_update().get(pk=repository.pk)
+        kept = {(one.destination_arn, *map(frozenset, (one.events, one.branches))) for one in locked.triggers.all()}
+        for one in wanted:
+            if (one.destination_arn, *map(frozenset, (one.events, one.branches))) not in kept:
+                _authorize_start(principal, one.destination_arn)
         locked.triggers.all().delete()
         Trigger.objects.bulk_create(
             Trigger(
@@ -207,6 +214,12 @@ def _check_events(events: Sequence[str]) -> None:
         raise InvalidTrigger(
             "events", "“all” stands alone: it means every event.", code="InvalidRepositoryTriggerEventsException"
         )
+
+
+def _authorize_start(principal: Principal, destination_arn: str) -> None:
+    """Refuse a build project that the principal may not start itself: pushes start it as its service role."""
+    if arn.parse(destination_arn).service == "codebuild":
+        authorize(principal, START_BUILD, destination_arn)
 
 
 def _renew(repository: Repository) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
@@ -14,7 +14,7 @@ from builds.models import Artifact, Build
 from builds.views.shared import in_steps
 from codeservices import storage
 from codeservices.errors import NotFound
-from codeservices.http import download
+from codeservices.http import ConsoleRequest, download
 from codeservices.iam.authorize import authorize, is_allowed
 from codeservices.iam.principal import Principal
 
@@ -36,7 +36,7 @@ def with_rights(principal: Principal, build: Build) -> list[tuple[Artifact, bool
 
 
 @require_GET
-def artifact_list(request: HttpRequest, name: str, number: int) -> HttpResponse:
+def artifact_list(request: ConsoleRequest, name: str, number: int) -> HttpResponse:
     """The artifacts with their files and checksums."""
     build = build_for(request.principal, "codebuild:BatchGetBuilds", name, number)
     context = {"build": build, "artifacts": with_rights(request.principal, build)}
@@ -44,7 +44,7 @@ def artifact_list(request: HttpRequest, name: str, number: int) -> HttpResponse:
 
 
 @require_GET
-def artifact_download(request: HttpRequest, name: str, number: int, pk: int) -> HttpResponseBase:
+def artifact_download(request: ConsoleRequest, name: str, number: int, pk: int) -> HttpResponseBase:
     """One artifact, as it was stored."""
     build = build_for(request.principal, "codebuild:BatchGetBuilds", name, number)
     artifact = build.artifacts.select_related("build").filter(pk=pk).first()

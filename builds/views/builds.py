@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -19,7 +19,7 @@ from builds.models import Build, Project
 from builds.project_rules import InvalidProject
 from builds.views.artifacts import with_rights
 from builds.views.shared import note, phase_rows
-from codeservices.http import is_partial
+from codeservices.http import ConsoleRequest, is_partial
 from codeservices.iam.authorize import authorize, is_allowed
 
 BUILDS_A_PAGE = 30
@@ -29,7 +29,7 @@ BYTES_ON_PAGE = 512 * 1024
 
 
 @require_GET
-def build_list(request: HttpRequest) -> HttpResponse:
+def build_list(request: ConsoleRequest) -> HttpResponse:
     """Builds of all projects that one may look at, newest first; htmx asks for the rows alone."""
     authorize(request.principal, "codebuild:ListBuilds", "*")
     form = BuildFilterForm(request.GET)
@@ -54,14 +54,14 @@ def build_list(request: HttpRequest) -> HttpResponse:
 
 
 @require_GET
-def build_recent(request: HttpRequest) -> HttpResponse:
+def build_recent(request: ConsoleRequest) -> HttpResponse:
     """The dashboard's panel, which renews itself."""
     authorize(request.principal, "codebuild:ListBuilds", "*")
     return render(request, "builds/_recent_builds.html", panels.recent(request.principal))
 
 
 @require_http_methods(["GET", "POST"])
-def build_start(request: HttpRequest, name: str) -> HttpResponse:
+def build_start(request: ConsoleRequest, name: str) -> HttpResponse:
     """Start a build; a GET asks for overrides first."""
     project = project_for(request.principal, "codebuild:StartBuild", name)
     if request.method == "GET":
@@ -93,7 +93,7 @@ def build_start(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def _render_start(
-    request: HttpRequest,
+    request: ConsoleRequest,
     project: Project,
     form: StartForm,
     rows: VariableFormSet,
@@ -112,7 +112,7 @@ def _render_start(
 
 
 @require_GET
-def build(request: HttpRequest, name: str, number: int) -> HttpResponse:
+def build(request: ConsoleRequest, name: str, number: int) -> HttpResponse:
     """One build: status, phases, log, artifacts, environment."""
     principal = request.principal
     found = build_for(principal, "codebuild:BatchGetBuilds", name, number)
@@ -135,7 +135,7 @@ def build(request: HttpRequest, name: str, number: int) -> HttpResponse:
 
 
 @require_POST
-def build_stop(request: HttpRequest, name: str, number: int) -> HttpResponse:
+def build_stop(request: ConsoleRequest, name: str, number: int) -> HttpResponse:
     """End a build early."""
     found = build_for(request.principal, "codebuild:StopBuild", name, number)
     note(id=found.api_id)
@@ -144,7 +144,7 @@ def build_stop(request: HttpRequest, name: str, number: int) -> HttpResponse:
 
 
 @require_POST
-def build_retry(request: HttpRequest, name: str, number: int) -> HttpResponse:
+def build_retry(request: ConsoleRequest, name: str, number: int) -> HttpResponse:
     """The same again, as a new build."""
     found = build_for(request.principal, "codebuild:RetryBuild", name, number)
     note(id=found.api_id)

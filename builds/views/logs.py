@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 from asgiref.sync import sync_to_async
 from django.db import connections
-from django.http import HttpRequest, HttpResponseBase, JsonResponse
+from django.http import HttpResponseBase, JsonResponse
 from django.template.loader import render_to_string
 from django.views.decorators.http import require_GET
 
@@ -18,7 +18,7 @@ from builds.logformat import Line
 from builds.models import Build
 from builds.views.shared import in_steps, phase_rows
 from codeservices.errors import InvalidInput
-from codeservices.http import HEARTBEAT, download, event, event_stream
+from codeservices.http import HEARTBEAT, ConsoleRequest, download, event, event_stream
 
 DEFAULT_COUNT = 1_000
 MAX_COUNT = 5_000
@@ -27,7 +27,7 @@ RETRY_MS = (800, 1600)
 
 
 @require_GET
-async def build_events(request: HttpRequest, name: str, number: int) -> HttpResponseBase:
+async def build_events(request: ConsoleRequest, name: str, number: int) -> HttpResponseBase:
     """Server-sent events of a build: `status` (HTML), `log` (JSON, id = its last line's number), `end`.
 
     `from` names the first line wanted; after a lost connection Last-Event-ID does, and nothing is missed or repeated.
@@ -39,7 +39,7 @@ async def build_events(request: HttpRequest, name: str, number: int) -> HttpResp
     return event_stream(_events(build, first, with_log))
 
 
-def _open(request: HttpRequest, name: str, number: int) -> tuple[Build, bool]:
+def _open(request: ConsoleRequest, name: str, number: int) -> tuple[Build, bool]:
     build = build_for(request.principal, "codebuild:BatchGetBuilds", name, number)
     return build, log_access.may_read_log(request.principal, build)
 
@@ -62,7 +62,7 @@ async def _events(build: Build, first: int, with_log: bool) -> AsyncIterator[byt
 
 
 @require_GET
-def build_log(request: HttpRequest, name: str, number: int) -> HttpResponseBase:
+def build_log(request: ConsoleRequest, name: str, number: int) -> HttpResponseBase:
     """A window of lines as JSON, `?from=N&count=M`, with the same numbers as the stream; `?download=1` gives it all."""
     build = build_for(request.principal, "codebuild:BatchGetBuilds", name, number)
     log_access.authorize_log(request.principal, build)

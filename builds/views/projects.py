@@ -8,7 +8,7 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db import transaction
 from django.db.models import OuterRef, Subquery
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -19,7 +19,7 @@ from builds.models import Build, Project, Status
 from builds.project_rules import InvalidProject
 from builds.views.shared import note
 from codeservices.errors import Conflict, InvalidInput
-from codeservices.http import is_partial
+from codeservices.http import ConsoleRequest, is_partial
 from codeservices.iam.authorize import authorize, is_allowed
 
 PROJECTS_A_PAGE = 50
@@ -30,7 +30,7 @@ CHART_HEIGHT = 60
 
 
 @require_GET
-def project_list(request: HttpRequest) -> HttpResponse:
+def project_list(request: ConsoleRequest) -> HttpResponse:
     """The projects that one may look at, with the latest build of each."""
     visible = projects.visible_projects(request.principal)
     query = request.GET.get("q", "").strip()
@@ -49,7 +49,7 @@ def project_list(request: HttpRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-def project_create(request: HttpRequest) -> HttpResponse:
+def project_create(request: ConsoleRequest) -> HttpResponse:
     """The form of a new project."""
     if request.method == "GET":
         authorize(request.principal, "codebuild:CreateProject", "*")
@@ -57,7 +57,7 @@ def project_create(request: HttpRequest) -> HttpResponse:
 
 
 @require_GET
-def project(request: HttpRequest, name: str) -> HttpResponse:
+def project(request: ConsoleRequest, name: str) -> HttpResponse:
     """A project's history, newest first; htmx asks for the rows alone."""
     principal = request.principal
     found = project_for(principal, "codebuild:BatchGetProjects", name)
@@ -85,14 +85,14 @@ def project(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-def project_settings(request: HttpRequest, name: str) -> HttpResponse:
+def project_settings(request: ConsoleRequest, name: str) -> HttpResponse:
     """The form of an existing project."""
     found = project_for(request.principal, "codebuild:UpdateProject", name)
     return _project_form(request, found)
 
 
 @require_POST
-def project_delete(request: HttpRequest, name: str) -> HttpResponse:
+def project_delete(request: ConsoleRequest, name: str) -> HttpResponse:
     """Delete a project whose name was typed; its builds stay in the list of all builds."""
     found = project_for(request.principal, "codebuild:DeleteProject", name)
     if request.POST.get("confirm") != found.name:
@@ -104,7 +104,7 @@ def project_delete(request: HttpRequest, name: str) -> HttpResponse:
     return redirect("builds:project_list")
 
 
-def _project_form(request: HttpRequest, project: Project | None) -> HttpResponse:
+def _project_form(request: ConsoleRequest, project: Project | None) -> HttpResponse:
     """Show, extend or save the form. More rows for variables are a plain submit button, and htmx swaps the table."""
     principal = request.principal
     if request.method == "GET":
@@ -124,12 +124,12 @@ def _project_form(request: HttpRequest, project: Project | None) -> HttpResponse
     return _render_form(request, form, rows, status=400)
 
 
-def _checked(request: HttpRequest) -> dict[str, bool]:
+def _checked(request: ConsoleRequest) -> dict[str, bool]:
     """A checkbox that is off is not posted."""
     return {name: name in request.POST for name in ("build_on_push", "privileged", "artifacts")}
 
 
-def _save(request: HttpRequest, form: ProjectForm, rows: VariableFormSet) -> Project | None:
+def _save(request: ConsoleRequest, form: ProjectForm, rows: VariableFormSet) -> Project | None:
     """The project as saved, or None where a rule is broken, which the form then tells."""
     principal = request.principal
     note(name=form.project.name if form.project else form.cleaned_data["name"])
@@ -152,7 +152,7 @@ def _save(request: HttpRequest, form: ProjectForm, rows: VariableFormSet) -> Pro
     return saved
 
 
-def _render_form(request: HttpRequest, form: ProjectForm, rows: VariableFormSet, status: int = 200) -> HttpResponse:
+def _render_form(request: ConsoleRequest, form: ProjectForm, rows: VariableFormSet, status: int = 200) -> HttpResponse:
     if is_partial(request) and "add_variables" in request.POST:
         return render(request, "builds/_variables.html", {"rows": rows, "rows_url": request.path})
     context = {

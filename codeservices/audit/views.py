@@ -11,7 +11,7 @@ from typing import Any
 
 from django import forms
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
@@ -19,7 +19,7 @@ from django.views.decorators.http import require_GET
 
 from codeservices.audit.models import Event, Outcome
 from codeservices.errors import InvalidInput, NotFound
-from codeservices.http import download, is_partial
+from codeservices.http import ConsoleRequest, download, is_partial
 from codeservices.iam.authorize import authorize
 
 PAGE_ROWS = 50
@@ -89,7 +89,7 @@ class FilterForm(forms.Form):
 
 
 @require_GET
-def event_list(request: HttpRequest) -> HttpResponse:
+def event_list(request: ConsoleRequest) -> HttpResponse:
     """Events, newest first. Pages follow a cursor, so that the thousandth is as quick as the first."""
     authorize(request.principal, "cloudtrail:LookupEvents", "*")
     form = FilterForm(request.GET)
@@ -109,7 +109,7 @@ def event_list(request: HttpRequest) -> HttpResponse:
 
 
 @require_GET
-def event(request: HttpRequest, event_id: str) -> HttpResponse:
+def event(request: ConsoleRequest, event_id: str) -> HttpResponse:
     """One event with its raw record."""
     authorize(request.principal, "cloudtrail:LookupEvents", "*")
     found = Event.objects.filter(event_id=event_id).first()
@@ -121,12 +121,14 @@ def event(request: HttpRequest, event_id: str) -> HttpResponse:
 
 
 @require_GET
-def export(request: HttpRequest) -> HttpResponseBase:
+def export(request: ConsoleRequest) -> HttpResponseBase:
     """What the filter finds, as CSV or as JSON lines in CloudTrail's record shape; streamed, however much it is."""
     authorize(request.principal, "cloudtrail:LookupEvents", "*")
     form = FilterForm(request.GET)
     if not form.is_valid():
-        raise InvalidInput("The filter is not valid: " + "; ".join(" ".join(errors) for errors in form.errors.values()))
+        raise InvalidInput(
+            "The filter is not valid: " + "; ".join(" ".join(map(str, errors)) for errors in form.errors.values())
+        )
     events = form.apply(Event.objects.all())
     stamp = timezone.now().strftime("%Y%m%dT%H%M%SZ")
     if request.GET.get("format") == "jsonl":

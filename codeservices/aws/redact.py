@@ -11,6 +11,9 @@ from typing import Any
 from botocore.model import Shape
 
 HIDDEN = "HIDDEN_DUE_TO_SECURITY_REASONS"
+# With these types a variable's value is the name under which the secret is kept; with all others, right or wrong, it
+# may be the secret itself.
+_NAMES_A_SECRET = ("PARAMETER_STORE", "SECRETS_MANAGER")
 MAX_TEXT = 2000  # characters kept of one value: enough to recognise a buildspec or a policy by
 
 
@@ -31,7 +34,7 @@ def _kept(shape: Any, value: Any) -> Any:
             for name, member in shape.members.items()
             if value.get(name) is not None
         }
-        if shape.name == "EnvironmentVariable" and value.get("type", "PLAINTEXT") == "PLAINTEXT":
+        if shape.name == "EnvironmentVariable" and value.get("type") not in _NAMES_A_SECRET and "value" in kept:
             kept["value"] = HIDDEN
         return kept
     if kind == "list":

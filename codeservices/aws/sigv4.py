@@ -241,7 +241,9 @@ def _parse_query(query: dict[str, str]) -> Signature:
     if query["X-Amz-Algorithm"] != ALGORITHM:
         raise _incomplete(f"Unsupported AWS 'algorithm': '{query['X-Amz-Algorithm'][:40]}'. Sign with {ALGORITHM}.")
     expires = query["X-Amz-Expires"]
-    if not (expires.isascii() and expires.isdigit() and 1 <= int(expires[:8]) <= MAX_PRESIGNED_SECONDS):
+    if not (
+        expires.isascii() and expires.isdigit() and 1 <= int(expires[:8]) <= MAX_PRESIGNED_SECONDS and len(expires) <= 8
+    ):
         raise _incomplete(f"X-Amz-Expires must be a number of seconds from 1 to {MAX_PRESIGNED_SECONDS}.")
     if _read_time(query["X-Amz-Date"]) is None:
         raise _incomplete("X-Amz-Date must be in ISO-8601 'basic format', as in 20170901T123456Z.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.utils.html import format_html
@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET
 from codeservices import registry
 from codeservices.console import search as quick_search
 from codeservices.errors import NotFound, ServiceError
-from codeservices.http import is_partial
+from codeservices.http import ConsoleRequest, is_partial
 from codeservices.iam.authorize import is_allowed
 from codeservices.iam.models import User
 
@@ -25,7 +25,7 @@ PAGE_RESULTS = 50
 
 
 @require_GET
-def dashboard(request: HttpRequest) -> HttpResponse:
+def dashboard(request: ConsoleRequest) -> HttpResponse:
     """What runs, what ran, what was pushed, and what needs attention, from the panels that the apps register."""
     principal = request.principal
     panels = [
@@ -36,7 +36,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
 
 
 @require_GET
-def attention(request: HttpRequest) -> HttpResponse:
+def attention(request: ConsoleRequest) -> HttpResponse:
     """Parts of the system that are down, for administrators, and what is missing before git can be used."""
     principal = request.principal
     user = request.user
@@ -56,7 +56,7 @@ def attention(request: HttpRequest) -> HttpResponse:
 
 
 @require_GET
-def search(request: HttpRequest) -> HttpResponse:
+def search(request: ConsoleRequest) -> HttpResponse:
     """Repositories, projects, users and what else the apps can find, by a few letters of the name."""
     query = request.GET.get("q", "")
     partial = is_partial(request)
@@ -65,12 +65,12 @@ def search(request: HttpRequest) -> HttpResponse:
     return render(request, template, {"query": query.strip(), "groups": groups})
 
 
-def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+def bad_request(request: ConsoleRequest, exception: Exception) -> HttpResponse:
     """400: Django refused the request before any view saw it."""
     return _error(request, ServiceError("The server could not read this request.", code="BadRequest"))
 
 
-def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+def forbidden(request: ConsoleRequest, exception: Exception) -> HttpResponse:
     """403 from Django itself, such as the admin's; denials of policies come with their statement."""
     return _error(
         request,
@@ -80,13 +80,13 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     )
 
 
-def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+def not_found(request: ConsoleRequest, exception: Exception) -> HttpResponse:
     """404: no page has this address."""
     message = f"There is no page at {request.path}."
     return _error(request, NotFound(message, code="NotFound", hint="Check the address, or search for the name."))
 
 
-def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+def csrf_failure(request: ConsoleRequest, reason: str = "") -> HttpResponse:
     """The form's token is missing or old: it was open in another session, or came from another site."""
     logger.warning("refused a form without a valid token: %s", reason)
     return _error(
@@ -101,7 +101,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 @requires_csrf_token
-def server_error(request: HttpRequest) -> HttpResponse:
+def server_error(request: ConsoleRequest) -> HttpResponse:
     """500: a request id and nothing of ours; the log has the rest under that id."""
     error = ServiceError(
         "Something went wrong on the server. It has been logged.",
@@ -117,10 +117,10 @@ def server_error(request: HttpRequest) -> HttpResponse:
         return HttpResponse(format_html(page, error.message, _request_id(request)), status=500)
 
 
-def _error(request: HttpRequest, error: ServiceError) -> HttpResponse:
+def _error(request: ConsoleRequest, error: ServiceError) -> HttpResponse:
     template = "_error.html" if is_partial(request) else "error.html"
     return render(request, template, {"error": error, "request_id": _request_id(request)}, status=error.status)
 
 
-def _request_id(request: HttpRequest) -> str:
+def _request_id(request: ConsoleRequest) -> str:
     return getattr(request, "request_id", "")

@@ -141,8 +141,15 @@ class AccessKeyAdmin(ActionAdmin):
     list_display = ["access_key_id", "user", "status", "last_used_at", "last_used_service", "created_at"]
     list_filter = ["status"]
     search_fields = ["access_key_id", "user__name"]
-    fields = ["access_key_id", "user", "status", "last_used_at", "last_used_service", "last_used_region", "created_at"]
-    readonly_fields = [name for name in fields if name != "status"]
+    readonly_fields = [
+        "access_key_id",
+        "user",
+        "last_used_at",
+        "last_used_service",
+        "last_used_region",
+        "created_at",
+    ]
+    fields = [*readonly_fields, "status"]
 
 
 @admin.register(GitCredential)
@@ -151,5 +158,5 @@ class GitCredentialAdmin(ActionAdmin):
     list_display = ["service_user_name", "user", "status", "last_used_at", "created_at"]
     list_filter = ["status"]
     search_fields = ["service_user_name", "credential_id", "user__name"]
-    fields = ["service_user_name", "credential_id", "user", "status", "last_used_at", "created_at"]
-    readonly_fields = [name for name in fields if name != "status"]
+    readonly_fields = ["service_user_name", "credential_id", "user", "last_used_at", "created_at"]
+    fields = [*readonly_fields, "status"]

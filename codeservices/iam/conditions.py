@@ -153,9 +153,21 @@ def _plain(text: str) -> str:
     return text.replace("\ue000", "*").replace("\ue001", "?")
 
 
+def wildcards(text: str) -> str:
+    """A regular expression in which `*` is any run of characters and `?` one.
+
+    What stands between two `*` is taken where it is found first and never looked for again, which finds all that there
+    is to find: no pattern with many `*` makes a long text take for ever.
+    """
+    first, *rest = (re.escape(part).replace(r"\?", ".") for part in text.split("*"))
+    if not rest:
+        return first
+    *middle, last = rest
+    return f"{first}{''.join(f'(?>.*?{part})' for part in middle if part)}.*{last}"
+
+
 def _wildcards(text: str) -> re.Pattern[str]:
-    pattern = re.escape(text).replace(r"\*", ".*").replace(r"\?", ".")
-    return re.compile(pattern.replace("\ue000", r"\*").replace("\ue001", r"\?"), re.DOTALL)
+    return re.compile(wildcards(text).replace("\ue000", r"\*").replace("\ue001", r"\?"), re.DOTALL)
 
 
 # Operator name to (comparison, whether it is negated).

@@ -8,6 +8,7 @@ from django import forms
 from django.utils.html import format_html
 
 from codeservices.errors import InvalidInput
+from codeservices.forms import ConsoleForm
 from codeservices.iam import policy
 from codeservices.iam.models import Group, Policy, validate_name, validate_user_name
 
@@ -23,15 +24,7 @@ NEW_POLICY = """{
 }"""
 
 
-class Form(forms.Form):
-    """Labels without a colon, as the console writes them."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        kwargs.setdefault("label_suffix", "")
-        super().__init__(*args, **kwargs)
-
-
-class SignInForm(Form):
+class SignInForm(ConsoleForm):
     username = forms.CharField(
         label="User name",
         max_length=64,
@@ -42,7 +35,7 @@ class SignInForm(Form):
     )
 
 
-class PasswordForm(Form):
+class PasswordForm(ConsoleForm):
     """A person's own new password."""
 
     old_password = forms.CharField(
@@ -60,7 +53,7 @@ class PasswordForm(Form):
     )
 
 
-class NewPasswordForm(Form):
+class NewPasswordForm(ConsoleForm):
     """A password that an administrator gives."""
 
     password = forms.CharField(
@@ -79,7 +72,7 @@ class PolicyChoiceField(forms.ModelMultipleChoiceField):
         return format_html('<span>{}</span><span class="row-note">{}</span>', obj.name, obj.description)
 
 
-class UserForm(Form):
+class UserForm(ConsoleForm):
     """A new user, with what it starts with."""
 
     name = forms.CharField(
@@ -107,10 +100,12 @@ class UserForm(Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["policies"].queryset = Policy.objects.order_by("is_aws_managed", "name")
+        policies = self.fields["policies"]
+        assert isinstance(policies, PolicyChoiceField)
+        policies.queryset = Policy.objects.order_by("is_aws_managed", "name")
 
 
-class GroupForm(Form):
+class GroupForm(ConsoleForm):
     name = forms.CharField(
         label="New group",
         max_length=128,
@@ -119,7 +114,7 @@ class GroupForm(Form):
     )
 
 
-class PolicyForm(Form):
+class PolicyForm(ConsoleForm):
     """A policy of this account."""
 
     name = forms.CharField(max_length=128, validators=[validate_name])
@@ -147,7 +142,7 @@ class PolicyDocumentForm(PolicyForm):
     description = None  # type: ignore[assignment]
 
 
-class SimulatorForm(Form):
+class SimulatorForm(ConsoleForm):
     """One question to the policy engine."""
 
     user = forms.CharField(label="User", max_length=64, widget=forms.TextInput(attrs={"list": "user-names"}))

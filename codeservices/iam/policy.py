@@ -233,7 +233,7 @@ def expand(text: str, context: Context) -> str | None:
 
 def compile_wildcards(text: str, *, ignore_case: bool = False, literal: bool = False) -> re.Pattern[str]:
     """`*` matches any run of characters, `?` one; with `literal`, private marks of `expand` stand for themselves."""
-    pattern = re.escape(text).replace(r"\*", ".*").replace(r"\?", ".")
+    pattern = conditions.wildcards(text)
     if literal:
         pattern = pattern.replace(_LITERAL_STAR, r"\*").replace(_LITERAL_MARK, r"\?")
     return re.compile(pattern, re.DOTALL | (re.IGNORECASE if ignore_case else 0))

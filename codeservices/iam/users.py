@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
-from codeservices.errors import Conflict, InvalidInput, LimitExceeded, NotFound
+from codeservices.errors import AccessDenied, Conflict, InvalidInput, LimitExceeded, NotFound
 from codeservices.iam import arn, credentials, policy
 from codeservices.iam.authorize import authorize
 from codeservices.iam.models import AccessKey, CredentialStatus, GitCredential, Group, Policy, User
@@ -34,8 +34,16 @@ def find_user(name: str) -> User:
 def user_for(principal: Principal, action: str, name: str) -> User:
     """Authorize `action` on the user's ARN, then fetch; a missing user is told only to those who may ask."""
     user = User.objects.filter(name__iexact=name).first()
-    authorize(principal, action, user.arn if user else _target(name))
+    _authorize_row(principal, action, user, _target(name))
     return user or find_user(name)
+
+
+def _authorize_row(principal: Principal, action: str, row: User | Group | None, asked_arn: str) -> None:
+    """Decide on the row's own ARN; a denial names the ARN that was asked for, since path and spelling tell of a row."""
+    try:
+        authorize(principal, action, row.arn if row else asked_arn)
+    except AccessDenied as denied:
+        raise AccessDenied(principal.arn, action, asked_arn, statement=denied.statement) from None
 
 
 def list_users(principal: Principal) -> QuerySet[User]:
@@ -149,7 +157,7 @@ def list_groups(principal: Principal) -> QuerySet[Group]:
 
 def group_for(principal: Principal, action: str, name: str) -> Group:
     group = Group.objects.filter(name__iexact=name).first()
-    authorize(principal, action, group.arn if group else arn.group_arn(settings.ACCOUNT_ID, "/", name))
+    _authorize_row(principal, action, group, arn.group_arn(settings.ACCOUNT_ID, "/", name))
     if group is None:
         raise NotFound(f"The group with name {name} cannot be found.", code="NoSuchEntity")
     return group

@@ -12,7 +12,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.core.paginator import Paginator
 from django.db.models import Count
 from django.forms import Form
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
@@ -21,7 +21,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from codeservices.audit.record import current_act
 from codeservices.errors import AccessDenied, NotFound, ServiceError
-from codeservices.http import confirmed, is_partial
+from codeservices.http import ConsoleRequest, confirmed, is_partial
 from codeservices.iam import arn, authorize, forms, once, users
 from codeservices.iam.authorize import is_allowed
 from codeservices.iam.models import Policy, User
@@ -35,7 +35,7 @@ NOT_SIGNED_IN = "The user name or the password is not right."
 @never_cache
 @sensitive_post_parameters("password")
 @require_http_methods(["GET", "POST"])
-def sign_in(request: HttpRequest) -> HttpResponse:
+def sign_in(request: ConsoleRequest) -> HttpResponse:
     """Sign in by name and password, then go on to where one wanted to go."""
     target = _safe_next(request)
     if request.method == "GET" and request.user.is_authenticated:
@@ -52,8 +52,18 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     return render(request, "codeservices/sign_in.html", {"form": form, "next": target}, status=status)
 
 
+@login_not_required
+@never_cache
+@require_GET
+def admin_sign_in(request: ConsoleRequest) -> HttpResponse:
+    """Where the admin panel sends those whom it keeps out: to sign in, or, signed in already, to the reason."""
+    if request.user.is_authenticated:
+        _may_open(request, "codeservices:UseAdminPanel", "*")
+    return redirect(f"{settings.LOGIN_URL}?{request.GET.urlencode()}")
+
+
 @require_POST
-def sign_out(request: HttpRequest) -> HttpResponse:
+def sign_out(request: ConsoleRequest) -> HttpResponse:
     """End the session."""
     _name_act("ConsoleLogout")
     logout(request)
@@ -61,7 +71,7 @@ def sign_out(request: HttpRequest) -> HttpResponse:
 
 
 @require_GET
-def user_list(request: HttpRequest) -> HttpResponse:
+def user_list(request: ConsoleRequest) -> HttpResponse:
     """All users, with when they last signed in and what they hold."""
     query = request.GET.get("q", "").strip()
     rows = users.list_users(request.principal)
@@ -75,12 +85,12 @@ def user_list(request: HttpRequest) -> HttpResponse:
 
 @sensitive_post_parameters("password")
 @require_http_methods(["GET", "POST"])
-def user_create(request: HttpRequest) -> HttpResponse:
+def user_create(request: ConsoleRequest) -> HttpResponse:
     """A new user, if wanted with a password and policies from the start."""
     form = forms.UserForm(request.POST or None)
-    if request.method == "GET":
+    if not form.is_valid():  # the page lists all policies
         _may_open(request, "iam:CreateUser", arn.user_arn(settings.ACCOUNT_ID, "/", "*"))
-    elif form.is_valid():
+    else:
         values = form.cleaned_data
         try:
             made = users.create_user_with(
@@ -100,7 +110,7 @@ def user_create(request: HttpRequest) -> HttpResponse:
 
 @never_cache
 @require_GET
-def user(request: HttpRequest, name: str) -> HttpResponse:
+def user(request: ConsoleRequest, name: str) -> HttpResponse:
     """One user: policies, groups, credentials, last use."""
     found = users.user_for(request.principal, "iam:GetUser", name)
     may = _answers(request, found.arn, _USER_ACTIONS)
@@ -110,7 +120,7 @@ def user(request: HttpRequest, name: str) -> HttpResponse:
         "attached": found.policies.order_by("name"),
         "attachable": forms.attachable(found.policies) if may["AttachUserPolicy"] else None,
         "groups": found.groups.prefetch_related("policies"),
-        "joinable": forms.joinable(found.groups),
+        "joinable": forms.joinable(found.groups) if is_allowed(request.principal, "iam:ListGroups", "*") else None,
         "access_keys": found.access_keys.all() if may["ListAccessKeys"] else None,
         "git_credentials": found.git_credentials.all() if may["ListServiceSpecificCredentials"] else None,
         "password_form": forms.NewPasswordForm(),
@@ -120,7 +130,7 @@ def user(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @require_POST
-def user_policies(request: HttpRequest, name: str) -> HttpResponse:
+def user_policies(request: ConsoleRequest, name: str) -> HttpResponse:
     """Attach or detach one policy."""
     change = {"attach": users.attach_user_policy, "detach": users.detach_user_policy}
     _chosen(request, change)(request.principal, name, request.POST.get("policy_arn", ""))
@@ -128,7 +138,7 @@ def user_policies(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @require_POST
-def user_groups(request: HttpRequest, name: str) -> HttpResponse:
+def user_groups(request: ConsoleRequest, name: str) -> HttpResponse:
     """Let a user into a group, or take it out."""
     change = {"add": users.add_user_to_group, "remove": users.remove_user_from_group}
     _chosen(request, change)(request.principal, request.POST.get("group", ""), name)
@@ -136,7 +146,7 @@ def user_groups(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @require_POST
-def user_active(request: HttpRequest, name: str) -> HttpResponse:
+def user_active(request: ConsoleRequest, name: str) -> HttpResponse:
     """Lock a user out, or let it in again."""
     found = users.set_active(request.principal, name, request.POST.get("active") == "yes")
     messages.success(request, f"{found.name} is {'active' if found.is_active else 'locked out, with all its keys'}.")
@@ -145,7 +155,7 @@ def user_active(request: HttpRequest, name: str) -> HttpResponse:
 
 @sensitive_post_parameters("password")
 @require_POST
-def user_password(request: HttpRequest, name: str) -> HttpResponse:
+def user_password(request: ConsoleRequest, name: str) -> HttpResponse:
     """Give a user a new sign-in password."""
     found = users.set_password(request.principal, name, request.POST.get("password", ""))
     if found.pk == request.user.pk:
@@ -155,7 +165,7 @@ def user_password(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @require_POST
-def user_delete(request: HttpRequest, name: str) -> HttpResponse:
+def user_delete(request: ConsoleRequest, name: str) -> HttpResponse:
     """Delete a user whose name was typed to confirm it."""
     confirmed(request, name)
     users.delete_user(request.principal, name)
@@ -164,7 +174,7 @@ def user_delete(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-def group_list(request: HttpRequest) -> HttpResponse:
+def group_list(request: ConsoleRequest) -> HttpResponse:
     """All groups; a name creates one."""
     form = forms.GroupForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
@@ -181,7 +191,7 @@ def group_list(request: HttpRequest) -> HttpResponse:
 
 
 @require_GET
-def group(request: HttpRequest, name: str) -> HttpResponse:
+def group(request: ConsoleRequest, name: str) -> HttpResponse:
     """One group: members and policies."""
     found = users.group_for(request.principal, "iam:GetGroup", name)
     members = found.users.order_by("name")
@@ -197,7 +207,7 @@ def group(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @require_POST
-def group_policies(request: HttpRequest, name: str) -> HttpResponse:
+def group_policies(request: ConsoleRequest, name: str) -> HttpResponse:
     """Attach or detach one policy."""
     change = {"attach": users.attach_group_policy, "detach": users.detach_group_policy}
     _chosen(request, change)(request.principal, name, request.POST.get("policy_arn", ""))
@@ -205,7 +215,7 @@ def group_policies(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @require_POST
-def group_members(request: HttpRequest, name: str) -> HttpResponse:
+def group_members(request: ConsoleRequest, name: str) -> HttpResponse:
     """Add or remove one member."""
     change = {"add": users.add_user_to_group, "remove": users.remove_user_from_group}
     _chosen(request, change)(request.principal, name, request.POST.get("user", ""))
@@ -213,7 +223,7 @@ def group_members(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @require_POST
-def group_delete(request: HttpRequest, name: str) -> HttpResponse:
+def group_delete(request: ConsoleRequest, name: str) -> HttpResponse:
     """Delete an empty group whose name was typed to confirm it."""
     confirmed(request, name)
     users.delete_group(request.principal, name)
@@ -222,7 +232,7 @@ def group_delete(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @require_GET
-def policy_list(request: HttpRequest) -> HttpResponse:
+def policy_list(request: ConsoleRequest) -> HttpResponse:
     """Policies of this account first, then AWS's."""
     query = request.GET.get("q", "").strip()
     rows = users.list_policies(request.principal)
@@ -239,12 +249,12 @@ def policy_list(request: HttpRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-def policy_create(request: HttpRequest) -> HttpResponse:
+def policy_create(request: ConsoleRequest) -> HttpResponse:
     """A new policy of this account, checked statement by statement."""
     form = forms.PolicyForm(request.POST or None)
-    if request.method == "GET":
+    if not form.is_valid():
         _may_open(request, "iam:CreatePolicy", arn.policy_arn(settings.ACCOUNT_ID, "/", "*"))
-    elif form.is_valid():
+    else:
         values = form.cleaned_data
         try:
             made = users.create_policy(
@@ -259,7 +269,7 @@ def policy_create(request: HttpRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-def policy(request: HttpRequest, owner: str, name: str) -> HttpResponse:
+def policy(request: ConsoleRequest, owner: str, name: str) -> HttpResponse:
     """One policy: its document and what it is attached to; a POST gives it a new document."""
     policy_arn = _policy_arn(owner, name)
     form = forms.PolicyDocumentForm(request.POST or None)
@@ -284,7 +294,7 @@ def policy(request: HttpRequest, owner: str, name: str) -> HttpResponse:
 
 
 @require_POST
-def policy_delete(request: HttpRequest, name: str) -> HttpResponse:
+def policy_delete(request: ConsoleRequest, name: str) -> HttpResponse:
     """Delete an unattached policy whose name was typed to confirm it."""
     confirmed(request, name)
     users.delete_policy(request.principal, _policy_arn("customer", name))
@@ -293,9 +303,9 @@ def policy_delete(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @require_GET
-def simulator(request: HttpRequest) -> HttpResponse:
+def simulator(request: ConsoleRequest) -> HttpResponse:
     """What may this user do? One question, and the statement that decides it."""
-    form = forms.SimulatorForm(request.GET if "user" in request.GET else None, initial={"user": request.user.name})
+    form = forms.SimulatorForm(request.GET if "user" in request.GET else None, initial={"user": request.principal.name})
     context: dict[str, Any] = {"form": form}
     if form.is_bound and form.is_valid():
         values = form.cleaned_data
@@ -339,7 +349,7 @@ _GROUP_ACTIONS = (
 )
 
 
-def _begin_session(request: HttpRequest, form: forms.SignInForm) -> bool:
+def _begin_session(request: ConsoleRequest, form: forms.SignInForm) -> bool:
     """Check the name and password, begin a session or put the one refusal on the form, and tell the audit trail."""
     name = form.cleaned_data["username"]
     found = authenticate(request, username=name, password=form.cleaned_data["password"])
@@ -369,7 +379,7 @@ def _name_act(event_name: str) -> Any:
     return act
 
 
-def _safe_next(request: HttpRequest) -> str:
+def _safe_next(request: ConsoleRequest) -> str:
     target = request.POST.get("next") or request.GET.get("next") or ""
     is_safe = url_has_allowed_host_and_scheme(
         target, allowed_hosts={request.get_host()}, require_https=request.is_secure()
@@ -377,18 +387,18 @@ def _safe_next(request: HttpRequest) -> str:
     return target if is_safe else settings.LOGIN_REDIRECT_URL
 
 
-def _may_open(request: HttpRequest, action: str, resource: str) -> None:
+def _may_open(request: ConsoleRequest, action: str, resource: str) -> None:
     """Refuse a form to those who could not send it; opening one is no act of its own and leaves no event."""
     if not is_allowed(request.principal, action, resource):
         authorize.authorize(request.principal, action, resource)
 
 
-def _answers(request: HttpRequest, resource: str, operations: tuple[str, ...]) -> dict[str, bool]:
+def _answers(request: ConsoleRequest, resource: str, operations: tuple[str, ...]) -> dict[str, bool]:
     """Which of the IAM operations the person may do on the resource: decides which buttons are shown."""
     return {name: is_allowed(request.principal, f"iam:{name}", resource) for name in operations}
 
 
-def _chosen(request: HttpRequest, changes: dict[str, Any]) -> Any:
+def _chosen(request: ConsoleRequest, changes: dict[str, Any]) -> Any:
     """The function that the form's button names."""
     change = changes.get(request.POST.get("change", ""))
     if change is None:
@@ -407,7 +417,7 @@ def _tell(form: Form, error: ServiceError) -> None:
 
 
 def _policy_arn(owner: str, name: str) -> str:
-    row = Policy.objects.filter(is_aws_managed=owner == "aws", name__iexact=name).first()
+    row = Policy.objects.filter(is_aws_managed=owner == "aws", name=name).first()
     if row is not None:
         return row.arn
     if owner == "aws":

@@ -8,7 +8,7 @@ import io
 
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
@@ -17,7 +17,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from codeservices.audit.record import current_act
 from codeservices.errors import AccessDenied, ServiceError
-from codeservices.http import confirmed
+from codeservices.http import ConsoleRequest, confirmed
 from codeservices.iam import credentials, forms, once, users
 from codeservices.iam.authorize import is_allowed
 from codeservices.iam.models import GitCredential, User
@@ -38,7 +38,7 @@ _ACTIONS = (
 
 @never_cache
 @require_GET
-def my_credentials(request: HttpRequest) -> HttpResponse:
+def my_credentials(request: ConsoleRequest) -> HttpResponse:
     """One's own git credentials, access keys and password."""
     return _credentials_page(request, forms.PasswordForm(), once.take(request))
 
@@ -46,7 +46,7 @@ def my_credentials(request: HttpRequest) -> HttpResponse:
 @never_cache
 @sensitive_post_parameters("old_password", "new_password")
 @require_POST
-def change_password(request: HttpRequest) -> HttpResponse:
+def change_password(request: ConsoleRequest) -> HttpResponse:
     """Change one's own password; other sessions end, this one goes on."""
     form = forms.PasswordForm(request.POST)
     if form.is_valid():
@@ -71,7 +71,7 @@ def change_password(request: HttpRequest) -> HttpResponse:
 
 @sensitive_post_parameters()
 @require_POST
-def git_credential_create(request: HttpRequest, name: str) -> HttpResponse:
+def git_credential_create(request: ConsoleRequest, name: str) -> HttpResponse:
     """Generate git credentials; the next page shows them, once."""
     made, password = users.create_git_credential(request.principal, name)
     _keep_git(request, made, password)
@@ -79,7 +79,7 @@ def git_credential_create(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @require_POST
-def git_credential(request: HttpRequest, name: str, credential_id: str) -> HttpResponse:
+def git_credential(request: ConsoleRequest, name: str, credential_id: str) -> HttpResponse:
     """Reset, activate, deactivate or delete one git credential."""
     change = request.POST.get("change", "")
     if change == "reset":
@@ -100,7 +100,7 @@ def git_credential(request: HttpRequest, name: str, credential_id: str) -> HttpR
 
 @sensitive_post_parameters()
 @require_POST
-def access_key_create(request: HttpRequest, name: str) -> HttpResponse:
+def access_key_create(request: ConsoleRequest, name: str) -> HttpResponse:
     """Create an access key; the next page shows its secret, once."""
     made, secret = users.create_access_key(request.principal, name)
     _keep(request, {"Access key ID": made.access_key_id, "Secret access key": secret}, f"{name}_accessKeys.csv")
@@ -108,7 +108,7 @@ def access_key_create(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @require_POST
-def access_key(request: HttpRequest, name: str, key_id: str) -> HttpResponse:
+def access_key(request: ConsoleRequest, name: str, key_id: str) -> HttpResponse:
     """Activate, deactivate or delete one access key."""
     change = request.POST.get("change", "")
     if change == "delete":
@@ -121,7 +121,7 @@ def access_key(request: HttpRequest, name: str, key_id: str) -> HttpResponse:
 
 
 def _credentials_page(
-    request: HttpRequest, form: forms.PasswordForm, secret: once.Secret | None, status: int = 200
+    request: ConsoleRequest, form: forms.PasswordForm, secret: once.Secret | None, status: int = 200
 ) -> HttpResponse:
     user = _own(request)
     may = {name: is_allowed(request.principal, f"iam:{name}", user.arn) for name in _ACTIONS}
@@ -141,12 +141,12 @@ def _credentials_page(
     return render(request, "codeservices/my_credentials.html", context, status=status)
 
 
-def _keep_git(request: HttpRequest, made: GitCredential, password: str) -> None:
+def _keep_git(request: ConsoleRequest, made: GitCredential, password: str) -> None:
     values = {"User Name": made.service_user_name, "Password": password}
     _keep(request, values, f"{made.user.name}_codecommit_credentials.csv")
 
 
-def _keep(request: HttpRequest, values: dict[str, str], filename: str) -> None:
+def _keep(request: ConsoleRequest, values: dict[str, str], filename: str) -> None:
     """Put the values and a CSV of them aside for the next page."""
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\r\n")
@@ -156,13 +156,13 @@ def _keep(request: HttpRequest, values: dict[str, str], filename: str) -> None:
     once.keep(request, {"rows": list(values.items()), "filename": filename, "csv": encoded})
 
 
-def _own(request: HttpRequest) -> User:
+def _own(request: ConsoleRequest) -> User:
     user = request.user
     assert isinstance(user, User)
     return user
 
 
-def _back(request: HttpRequest, name: str) -> HttpResponse:
+def _back(request: ConsoleRequest, name: str) -> HttpResponse:
     if name.lower() == _own(request).name.lower():
         return redirect("iam:my_credentials")
     return redirect(f"{reverse('iam:user', args=[name])}#credentials")

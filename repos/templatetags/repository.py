@@ -69,7 +69,9 @@ def _unified(rows: Iterable[diff.Row]) -> Iterator[str]:
 
 def _split(hunk: diff.Hunk) -> Iterator[str]:
     for left, right in hunk.split_rows:
-        yield f"<tr>{_side(left, left and left.old_number)}{_side(right, right and right.new_number)}</tr>"
+        old_number = left.old_number if left else None
+        new_number = right.new_number if right else None
+        yield f"<tr>{_side(left, old_number)}{_side(right, new_number)}</tr>"
 
 
 def _side(row: diff.Row | None, number: int | None) -> str:

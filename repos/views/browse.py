@@ -6,12 +6,12 @@ import re
 from typing import Any
 
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils.cache import get_conditional_response
 from django.views.decorators.http import require_GET
 
-from codeservices.http import ChunkedResponse, content_disposition, download, is_partial
+from codeservices.http import ChunkedResponse, ConsoleRequest, content_disposition, download, is_partial
 from repos.git import blob, log, refs, revspec, tree
 from repos.git.revspec import Resolved
 from repos.models import Repository
@@ -29,7 +29,7 @@ _CHARSETS = {"utf-8-sig": "utf-8", "latin-1": "iso-8859-1", "utf-16-le": "utf-16
 
 
 @require_GET
-def overview(request: HttpRequest, name: str) -> HttpResponse:
+def overview(request: ConsoleRequest, name: str) -> HttpResponse:
     """The root folder of the default branch; before the first push, the commands that lead to one."""
     with opened(request, "codecommit:GetRepository", name) as repository:
         start = repository.default_branch or next((each for each, _ in refs.branches(repository.git)), None)
@@ -41,7 +41,7 @@ def overview(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @require_GET
-def browse(request: HttpRequest, name: str, spec: str) -> HttpResponse:
+def browse(request: ConsoleRequest, name: str, spec: str) -> HttpResponse:
     """A folder or a file, by "REVISION/PATH"; the longest existing ref is the revision."""
     with opened(request, "codecommit:GetFolder", name) as repository:
         at = revspec.resolve(repository.git, spec_of(request))
@@ -54,7 +54,7 @@ def browse(request: HttpRequest, name: str, spec: str) -> HttpResponse:
 
 
 @require_GET
-def raw(request: HttpRequest, name: str, spec: str) -> HttpResponseBase:
+def raw(request: ConsoleRequest, name: str, spec: str) -> HttpResponseBase:
     """A file's bytes: as plain text to read or as a download, never as anything that a browser would run."""
     with opened(request, "codecommit:GetFile", name) as repository:
         at = revspec.resolve(repository.git, spec_of(request))
@@ -79,7 +79,7 @@ def raw(request: HttpRequest, name: str, spec: str) -> HttpResponseBase:
     return response
 
 
-def _empty(request: HttpRequest, repository: Repository) -> HttpResponse:
+def _empty(request: ConsoleRequest, repository: Repository) -> HttpResponse:
     clone_url = repository.clone_url(f"{request.scheme}://{request.get_host()}")
     context = {
         "repository": repository,
@@ -91,7 +91,9 @@ def _empty(request: HttpRequest, repository: Repository) -> HttpResponse:
     return render(request, "repos/repository_empty.html", context)
 
 
-def _folder(request: HttpRequest, repository: Repository, at: Resolved, *, is_overview: bool = False) -> HttpResponse:
+def _folder(
+    request: ConsoleRequest, repository: Repository, at: Resolved, *, is_overview: bool = False
+) -> HttpResponse:
     """A folder at once; the last commit of each entry comes with a second request, or without scripts by a link."""
     git = repository.git
     entries = tree.entries(git, at.oid, at.path)
@@ -118,12 +120,12 @@ def _folder(request: HttpRequest, repository: Repository, at: Resolved, *, is_ov
     return render(request, "repos/tree.html", context)
 
 
-def _file(request: HttpRequest, repository: Repository, at: Resolved) -> HttpResponse:
+def _file(request: ConsoleRequest, repository: Repository, at: Resolved) -> HttpResponse:
     found = blob.read(repository.git, at.oid, at.path, max_bytes=MAX_SHOWN_BYTES)
     return render(request, "repos/blob.html", _context(request, repository, at) | {"blob": found})
 
 
-def _context(request: HttpRequest, repository: Repository, at: Resolved) -> dict[str, Any]:
+def _context(request: ConsoleRequest, repository: Repository, at: Resolved) -> dict[str, Any]:
     parts = at.path.split("/") if at.path else []
     return {
         "repository": repository,

@@ -8,13 +8,13 @@ from itertools import groupby
 from typing import Any
 
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils.datastructures import MultiValueDictKeyError
 from django.views.decorators.http import require_GET
 
 from codeservices.errors import NotFound
-from codeservices.http import is_partial
+from codeservices.http import ConsoleRequest, is_partial
 from repos import diff
 from repos.git import log, objects, refs, revspec, tags
 from repos.models import Repository
@@ -35,7 +35,7 @@ _BEFORE_RELEASE = re.compile(r"[-._~]?(a|alpha|b|beta|c|rc|pre|dev)\b", re.IGNOR
 
 
 @require_GET
-def commit_list(request: HttpRequest, name: str, spec: str) -> HttpResponse:
+def commit_list(request: ConsoleRequest, name: str, spec: str) -> HttpResponse:
     """Commits of a revision, or of a path in it, by day; `after` is the cursor of the next ones."""
     with opened(request, "codecommit:GetCommitHistory", name) as repository:
         at = revspec.resolve(repository.git, spec_of(request))
@@ -75,7 +75,7 @@ class ShownFile:
 
 
 @require_GET
-def commit(request: HttpRequest, name: str, oid: str) -> HttpResponse:
+def commit(request: ConsoleRequest, name: str, oid: str) -> HttpResponse:
     """One commit: message, people, and what it changed against its first parent.
 
     `file` is the place of a file in the list: that file's rows are shown whatever their number, to htmx alone.
@@ -110,7 +110,7 @@ def commit(request: HttpRequest, name: str, oid: str) -> HttpResponse:
 
 
 @require_GET
-def branch_list(request: HttpRequest, name: str) -> HttpResponse:
+def branch_list(request: ConsoleRequest, name: str) -> HttpResponse:
     """Branches with their last commits; the default one first."""
     with opened(request, "codecommit:ListBranches", name) as repository:
         query = request.GET.get("q", "").strip()
@@ -131,7 +131,7 @@ def branch_list(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @require_GET
-def tag_list(request: HttpRequest, name: str) -> HttpResponse:
+def tag_list(request: ConsoleRequest, name: str) -> HttpResponse:
     """Tags, the highest version first, whatever they are of."""
     with opened(request, "codecommit:GetReferences", name) as repository:
         query = request.GET.get("q", "").strip()
@@ -156,7 +156,7 @@ def _by_day(commits: tuple[log.Commit, ...]) -> list[tuple[Any, list[log.Commit]
     return [(day, list(group)) for day, group in days]
 
 
-def _view(request: HttpRequest) -> str:
+def _view(request: ConsoleRequest) -> str:
     """Unified or split: as asked now, else as chosen last."""
     wishes = (request.GET.get("view", ""), request.COOKIES.get(VIEW_COOKIE, ""))
     return next((wish for wish in wishes if wish in VIEWS), VIEWS[0])
@@ -168,11 +168,11 @@ def _changes_of(repository: Repository, found: log.Commit) -> diff.Changes:
     return diff.of_commit(repository.git, found.tree_oid, parent_tree)
 
 
-def _rows(request: HttpRequest, repository: Repository, change: diff.FileChange, max_rows: int) -> diff.FileDiff:
+def _rows(request: ConsoleRequest, repository: Repository, change: diff.FileChange, max_rows: int) -> diff.FileDiff:
     return diff.hunks(repository.git, change, ignore_whitespace=request.GET.get("w") == "1", max_rows=max_rows)
 
 
-def _changes(request: HttpRequest, repository: Repository, found: log.Commit) -> dict[str, Any]:
+def _changes(request: ConsoleRequest, repository: Repository, found: log.Commit) -> dict[str, Any]:
     """The list of files, with the rows of the first ones and of one that was asked for by its number."""
     changes = _changes_of(repository, found)
     asked = request.GET.get("file", "")
@@ -195,7 +195,9 @@ def _changes(request: HttpRequest, repository: Repository, found: log.Commit) ->
     }
 
 
-def _one_file(request: HttpRequest, repository: Repository, found: log.Commit, context: dict[str, Any]) -> HttpResponse:
+def _one_file(
+    request: ConsoleRequest, repository: Repository, found: log.Commit, context: dict[str, Any]
+) -> HttpResponse:
     """The rows of one file for htmx; `all` asks for more of them than are shown at first."""
     try:
         index = int(request.GET["file"])

@@ -6,12 +6,12 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from codeservices.errors import Conflict, LimitExceeded
-from codeservices.http import is_partial
+from codeservices.http import ConsoleRequest, is_partial
 from repos import provision
 from repos.access import repositories_for
 from repos.forms import DefaultBranchForm, DeleteForm, DescriptionForm, NameForm, RepositoryForm
@@ -23,7 +23,7 @@ PAGE_SIZE = 50
 
 
 @require_GET
-def repository_list(request: HttpRequest) -> HttpResponse:
+def repository_list(request: ConsoleRequest) -> HttpResponse:
     """The repositories that one may look at, by name; typing in the filter asks for the rows alone."""
     query = request.GET.get("q", "").strip()
     every = list(repositories_for(request.principal))
@@ -35,7 +35,7 @@ def repository_list(request: HttpRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-def repository_create(request: HttpRequest) -> HttpResponse:
+def repository_create(request: ConsoleRequest) -> HttpResponse:
     """A form for a new repository; its page then shows how to push to it."""
     form = RepositoryForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
@@ -51,14 +51,14 @@ def repository_create(request: HttpRequest) -> HttpResponse:
 
 
 @require_GET
-def settings(request: HttpRequest, name: str) -> HttpResponse:
+def settings(request: ConsoleRequest, name: str) -> HttpResponse:
     """Description, default branch, name, and deletion; each form only for those who may."""
     with opened(request, "codecommit:GetRepository", name) as repository:
         return _settings(request, repository)
 
 
 @require_POST
-def describe(request: HttpRequest, name: str) -> HttpResponse:
+def describe(request: ConsoleRequest, name: str) -> HttpResponse:
     """Set the description."""
     with opened(request, "codecommit:UpdateRepositoryDescription", name) as repository:
         form = DescriptionForm(request.POST)
@@ -70,7 +70,7 @@ def describe(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @require_POST
-def set_default_branch(request: HttpRequest, name: str) -> HttpResponse:
+def set_default_branch(request: ConsoleRequest, name: str) -> HttpResponse:
     """Choose the branch that clones and pages begin with."""
     with opened(request, "codecommit:UpdateDefaultBranch", name) as repository:
         form = DefaultBranchForm(request.POST, branches=_branch_names(repository))
@@ -83,7 +83,7 @@ def set_default_branch(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @require_POST
-def rename(request: HttpRequest, name: str) -> HttpResponse:
+def rename(request: ConsoleRequest, name: str) -> HttpResponse:
     """Give it another name; old clone URLs then lead nowhere."""
     with opened(request, "codecommit:UpdateRepositoryName", name) as repository:
         form = NameForm(request.POST)
@@ -100,7 +100,7 @@ def rename(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @require_POST
-def delete(request: HttpRequest, name: str) -> HttpResponse:
+def delete(request: ConsoleRequest, name: str) -> HttpResponse:
     """Delete it with everything in it, when its name was typed."""
     with opened(request, "codecommit:DeleteRepository", name) as repository:
         form = DeleteForm(request.POST, name=repository.name)
@@ -116,7 +116,7 @@ def _branch_names(repository: Repository) -> list[str]:
     return [name for name, _ in refs.branches(repository.git) if name.isprintable()]
 
 
-def _settings(request: HttpRequest, repository: Repository, **bound: Any) -> HttpResponse:
+def _settings(request: ConsoleRequest, repository: Repository, **bound: Any) -> HttpResponse:
     """The settings page; a bound form is one that was sent and refused."""
     branches = _branch_names(repository)
     forms = {

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from django.http import HttpRequest
-
 from codeservices.audit.record import current_act
+from codeservices.http import ConsoleRequest
 from codeservices.iam.authorize import authorize, is_allowed
 from repos.access import repository_for
 from repos.git import refs, tags
@@ -22,7 +21,7 @@ MAX_CHOICES = 30
 
 
 @contextmanager
-def opened(request: HttpRequest, action: str, name: str, **parameters: str) -> Iterator[Repository]:
+def opened(request: ConsoleRequest, action: str, name: str, **parameters: str) -> Iterator[Repository]:
     """The repository for one act, with its packs let go at the end; `parameters` are noted for the audit trail."""
     act = current_act()
     if act is not None:
@@ -32,7 +31,7 @@ def opened(request: HttpRequest, action: str, name: str, **parameters: str) -> I
         yield repository
 
 
-def also(request: HttpRequest, repository: Repository, action: str) -> None:
+def also(request: ConsoleRequest, repository: Repository, action: str) -> None:
     """One more action that this act turned out to be, which then names it; raises AccessDenied."""
     authorize(request.principal, action, repository.arn)
     act = current_act()
@@ -40,12 +39,12 @@ def also(request: HttpRequest, repository: Repository, action: str) -> None:
         act.action = action
 
 
-def may(request: HttpRequest, repository: Repository, *actions: str) -> bool:
+def may(request: ConsoleRequest, repository: Repository, *actions: str) -> bool:
     """Whether the page may show what needs these actions."""
     return all(is_allowed(request.principal, action, repository.arn) for action in actions)
 
 
-def spec_of(request: HttpRequest) -> str:
+def spec_of(request: ConsoleRequest) -> str:
     """The part of the address behind "/repositories/NAME/PAGE/".
 
     Django's decoding replaces bytes that are not UTF-8; the undecoded path that ASGI has beside it keeps them.

@@ -7,11 +7,12 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
 from codeservices.errors import LimitExceeded
+from codeservices.http import ConsoleRequest
 from codeservices.iam import arn
 from codeservices.iam.authorize import is_allowed
 from repos import trigger_config
@@ -51,7 +52,8 @@ class TriggerForm(forms.Form):
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, label_suffix="", **kwargs)
+        kwargs.setdefault("label_suffix", "")
+        super().__init__(*args, **kwargs)
 
     def wanted(self) -> TriggerSettings:
         """The trigger that a valid form asks for."""
@@ -63,7 +65,7 @@ class TriggerForm(forms.Form):
 
 
 @require_http_methods(["GET", "POST"])
-def trigger_list(request: HttpRequest, name: str) -> HttpResponse:
+def trigger_list(request: ConsoleRequest, name: str) -> HttpResponse:
     """The triggers with what they start; a POST adds one that starts a build project."""
     if request.method == "GET":
         repository, triggers = trigger_config.triggers_of(request.principal, name)
@@ -85,7 +87,7 @@ def trigger_list(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @require_POST
-def trigger_delete(request: HttpRequest, name: str, trigger_name: str) -> HttpResponse:
+def trigger_delete(request: ConsoleRequest, name: str, trigger_name: str) -> HttpResponse:
     """Remove one trigger; what it starts stays."""
     trigger_config.remove_trigger(request.principal, name, trigger_name)
     messages.success(request, f"Removed {trigger_name}.")
@@ -93,7 +95,7 @@ def trigger_delete(request: HttpRequest, name: str, trigger_name: str) -> HttpRe
 
 
 def _render(
-    request: HttpRequest, repository: Repository, triggers: list[Trigger], form: TriggerForm, status: int = 200
+    request: ConsoleRequest, repository: Repository, triggers: list[Trigger], form: TriggerForm, status: int = 200
 ) -> HttpResponse:
     context = {
         "repository": repository,

@@ -18,7 +18,7 @@ const COLOURS = ["black", "red", "green", "yellow", "blue", "magenta", "cyan", "
 const STYLES = { 1: "bold", 2: "dim", 3: "italic", 4: "underline", 7: "inverse" };
 const OFF = { 22: ["bold", "dim"], 23: ["italic"], 24: ["underline"], 27: ["inverse"] };
 // eslint-disable-next-line no-control-regex
-const ESCAPE = /\x1b\[([0-9;:<=>?]*)[ -/]*([@-~])|\x1b[\]PX^_].*?(?:\x07|\x1b\\|$)|\x1b[ -/]*[0-~]?|[\x00-\x08\x0a-\x0c\x0e-\x1f\x7f]/gs;
+const ESCAPE = /\x1b\[([0-9;:<=>?]*)[ -/]*([@-~]|$)|\x1b[\]PX^_].*?(?:\x07|\x1b\\|$)|\x1b[ -/]*[0-~]?|[\x00-\x08\x0a-\x0c\x0e-\x1f\x7f]/gs;
 const KINDS = [
   ["command", /^\[Container\] \S+ \S+ Running command /],
   ["phase", /^\[Container\] \S+ \S+ (?:Entering phase |Phase complete: )/],
@@ -94,6 +94,7 @@ class LogViewer {
     this.next = Number(box.dataset.next); // the stream begins here
     this.pages = new Map(); // page number → array of [ms, text]
     this.wanted = new Set();
+    this.ownTop = 0;
     this.isFollowing = false;
     this.target = null;
     this.retryMs = RETRY_MS;
@@ -151,10 +152,6 @@ class LogViewer {
       event.currentTarget.setAttribute("aria-pressed", String(isOn));
     });
     this.view.addEventListener("scroll", () => this.scrolled(), { passive: true });
-    for (const name of ["wheel", "touchmove", "keydown"]) {
-      this.view.addEventListener(name, () => (this.isUsersScroll = true), { passive: true });
-    }
-    this.view.addEventListener("pointerdown", () => (this.isUsersScroll = true));
     this.view.addEventListener("keydown", (event) => {
       if (event.key === "Home") this.jumpTo(0);
       else if (event.key === "End") this.jumpToEnd();
@@ -279,8 +276,7 @@ class LogViewer {
     if (this.space.style.height !== `${this.height()}px`) this.space.style.height = `${this.height()}px`;
     this.say();
     if (this.isFollowing && !this.isSelecting()) {
-      this.isOwnScroll = true;
-      this.view.scrollTop = this.view.scrollHeight;
+      this.scrollTo(this.view.scrollHeight);
     }
     if (this.isSelecting()) return; // rows under a selection stay
     const [from, to] = this.range();
@@ -359,11 +355,15 @@ class LogViewer {
 
   scrolled() {
     const isAtEnd = this.view.scrollTop + this.view.clientHeight >= this.view.scrollHeight - this.rowHeight * 1.5;
-    if (this.isUsersScroll && !this.isOwnScroll && this.isFollowing !== isAtEnd && this.box.dataset.complete === "no") {
-      this.follow(isAtEnd);
-    }
-    this.isOwnScroll = false;
+    const isOurs = Math.abs(this.view.scrollTop - this.ownTop) < 2;
+    if (!isOurs && this.isFollowing !== isAtEnd && this.box.dataset.complete === "no") this.follow(isAtEnd);
     this.schedule();
+  }
+
+  // A scroll event tells not who scrolled; where we scrolled to does.
+  scrollTo(top) {
+    this.view.scrollTop = top;
+    this.ownTop = this.view.scrollTop;
   }
 
   follow(isOn) {
@@ -375,8 +375,7 @@ class LogViewer {
   jumpTo(number) {
     this.follow(false);
     this.space.style.height = `${this.height()}px`;
-    this.isOwnScroll = true;
-    this.view.scrollTop = this.scrollOf(Math.min(number, Math.max(0, this.total - 1)));
+    this.scrollTo(this.scrollOf(Math.min(number, Math.max(0, this.total - 1))));
     this.schedule();
   }
 

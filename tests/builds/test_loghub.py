@@ -180,8 +180,9 @@ def test_silence_is_broken_by_a_pause_and_a_left_hub_reads_nothing_more(own_redi
                 if kinds.count(loghub.Pause) == 2:
                     break
             await stream.aclose()
-        await asyncio.sleep(0)
-        return kinds, sum(not task.done() for task in asyncio.all_tasks()) - 1
+            while (left := len(asyncio.all_tasks()) - 1) > 0:
+                await asyncio.sleep(0.01)
+        return kinds, left
 
     kinds, left = asyncio.run(watch())
     assert set(kinds) == {loghub.Status, loghub.Pause}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+import urllib.parse
 import urllib.request
 import uuid
 from http.cookiejar import CookieJar
@@ -122,7 +123,8 @@ class Viewer(threading.Thread):
                 self.ended.set()
                 return last
             if event.get("event") == "log":
-                self.numbers += [row["number"] for row in json.loads(event["data"])["lines"]]
+                told = json.loads(event["data"])
+                self.numbers += range(told["first"], told["first"] + len(told["lines"]))
             last = event.get("id", last)
             event = {}
         return last
