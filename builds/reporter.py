@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -46,6 +46,18 @@ def put_chunks(build: Build, chunks: Sequence[Chunk]) -> None:
     store_chunks(build, chunks)
 
 
+def chunk_putter(build: Build) -> Callable[[Sequence[Chunk]], None]:
+    """`put_chunks` of a build for the log's own thread, which may be silent for hours and so keeps no connection."""
+
+    def put(chunks: Sequence[Chunk]) -> None:
+        try:
+            put_chunks(build, chunks)
+        finally:
+            connection.close()
+
+    return put
+
+
 def store_chunks(build: Build, chunks: Sequence[Chunk]) -> None:
     """Store chunks and put them into the index; doing it twice changes nothing."""
     for chunk in chunks:
@@ -74,7 +86,7 @@ class Reporter:
         self._build = build
         self.interruption = Interruption()
         self._redis = lease.redis_client()
-        self._log = LogWriter(str(build.uuid), self._redis, self._put)
+        self._log = LogWriter(str(build.uuid), self._redis, chunk_putter(build))
         self._done = threading.Event()
         self._renewed = time.monotonic()
         self._keeper = threading.Thread(target=self._keep, name=f"lease-{build.pk}", daemon=True)
@@ -148,12 +160,6 @@ class Reporter:
     def abandon_log(self) -> None:
         """Stop writing: the build is another's."""
         self._log.abandon()
-
-    def _put(self, chunks: Sequence[Chunk]) -> None:
-        try:
-            put_chunks(self._build, chunks)
-        finally:
-            connection.close()  # of the log's own thread, which may be silent for hours
 
     # ---- the lease ---------------------------------------------------------------------------------------------------
 

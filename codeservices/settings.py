@@ -59,7 +59,8 @@ BUILD_CA_BUNDLE = env_str("CODESERVICES_BUILD_CA_BUNDLE", env_str("SSL_CERT_FILE
 LEASE_SECONDS = env_int("CODESERVICES_LEASE_SECONDS", 30, minimum=3, maximum=3600)
 
 # ---- Git -------------------------------------------------------------------------------------------------------------
-GIT_CONCURRENCY = env_int("CODESERVICES_GIT_CONCURRENCY", 2 * (os.cpu_count() or 2), minimum=1, maximum=1024)
+# Clients that are slow to read or to send hold a place as well, so there are more places than processors.
+GIT_CONCURRENCY = env_int("CODESERVICES_GIT_CONCURRENCY", max(16, 4 * (os.cpu_count() or 4)), minimum=1, maximum=1024)
 GIT_MAX_PUSH_BYTES = env_int("CODESERVICES_GIT_MAX_PUSH_BYTES", 8 * 1024**3, minimum=1024)
 
 # ---- Django ----------------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from codeservices.env import env_str
 from deploy import packages, places, say
 
 SOCKET = "/var/run/docker.sock"
+_SYSTEMD = Path("/run/systemd/system")
 _ANSWER_SECONDS = 5.0
 _START_SECONDS = 60.0
 
@@ -123,7 +124,8 @@ def ensure() -> str:
         raise say.Refusal(answer.problem)
     if not say.is_root():
         there = not packages.missing(["docker.io"])
-        fix = "sudo systemctl start docker" if there else packages.command(["docker.io"])
+        start = "sudo systemctl start docker" if _SYSTEMD.is_dir() else "sudo service docker start"
+        fix = start if there else packages.command(["docker.io"])
         raise say.Refusal(f"No Docker Engine answers at {SOCKET}, and only root can start one. Do so with: {fix}")
     packages.ensure(["docker.io"])
     with say.step("Docker Engine: starting"):
@@ -136,7 +138,7 @@ def ensure() -> str:
 def _start() -> Answer:
     log = places.logs_root() / "dockerd.log"
     process: subprocess.Popen[bytes] | None = None
-    if Path("/run/systemd/system").is_dir():
+    if _SYSTEMD.is_dir():
         subprocess.run(["systemctl", "start", "docker"], capture_output=True, check=False)
     else:
         environment = places.child_environment()

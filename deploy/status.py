@@ -35,7 +35,9 @@ def status() -> bool:
     """Print it all; whether the system is healthy."""
     rows = supervisor.processes()
     if not rows:
-        say.line("Not running. Start it with: make up")
+        left = len(supervisor.orphans())
+        say.line(f"The supervisor is gone and left {left} processes behind." if left else "Not running.")
+        say.line("Start it with: make up")
         return False
     say.line("Processes")
     for row in rows:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from collections.abc import Iterator
 
 import pytest
+from asgiref.sync import sync_to_async
 
 pytest_plugins = ["tests.fixtures.redis", "tests.fixtures.people", "tests.fixtures.installation", "tests.fixtures.web"]
 
@@ -16,3 +18,12 @@ def _temporary_var() -> Iterator[None]:
 
     yield
     shutil.rmtree(settings.VAR, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None) -> Iterator[None]:
+    """pytest-django's, with the connection closed that asynchronous clients leave in asgiref's own thread."""
+    from django.db import connections
+
+    yield
+    asyncio.run(sync_to_async(connections.close_all)())

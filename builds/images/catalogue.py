@@ -176,8 +176,8 @@ def _build_with_debootstrap(client: docker.DockerClient, definition: Definition,
         raise ImageError("debootstrap is missing. Run: apt-get install debootstrap")
     if os.geteuid() != 0:
         raise ImageError(
-            f"Making {definition.image} without a registry needs root. Run once as root: manage.py build_images "
-            f"{definition.name}"
+            f"Making {definition.image} without a registry needs root. "
+            f"Run once: sudo .venv/bin/python manage.py build_images {definition.name}"
         )
     with tempfile.TemporaryDirectory(prefix="codeservices-image-") as folder:
         root = Path(folder) / "root"

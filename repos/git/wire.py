@@ -311,7 +311,10 @@ class _Reading:
         if command.refname in self.commands:
             raise ProtocolError(f"The push names {refs.shown(command.refname)} more than once.")
         if len(self.commands) == MAX_COMMANDS:
-            raise TooManyCommands(f"Too many reference update commands: a push has at most {MAX_COMMANDS:,}.")
+            raise TooManyCommands(
+                f"Too many reference update commands: a push has at most {MAX_COMMANDS:,}.",
+                hint="Push in parts: first 'refs/heads/*:refs/heads/*', then 'refs/tags/*:refs/tags/*'.",
+            )
         self.commands[command.refname] = command
 
     def request(self) -> PushRequest:

@@ -45,7 +45,7 @@ def running_build(project: Project, number: int = 1, **fields: Any) -> Build:
 def writer_of(build: Build, url: str = "") -> LogWriter:
     """The writer of the build's log, as a worker has it."""
     client = redis.Redis.from_url(url or settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2)
-    return LogWriter(str(build.uuid), client, lambda chunks: reporter.put_chunks(build, chunks))
+    return LogWriter(str(build.uuid), client, reporter.chunk_putter(build))
 
 
 def end(build: Build, writer: LogWriter | None = None, status: str = Status.SUCCEEDED, message: str = "") -> Build:

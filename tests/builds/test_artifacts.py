@@ -167,6 +167,21 @@ def test_with_symlinks_enabled_only_those_that_stay_inside_are_kept():
     assert archive.infolist()[0].external_attr >> 28 == 0o12
 
 
+def test_no_link_leads_out_by_way_of_another_and_nothing_lies_behind_a_link():
+    hostile = Hostile(
+        [
+            special("demo/x1/d/here", tarfile.SYMTYPE, ".."),
+            special("demo/x1/out", tarfile.SYMTYPE, "d/here/.."),
+            special("demo/x1/link", tarfile.SYMTYPE, "d"),
+            ("demo/x2/link/evil", b"e"),
+            ("demo/x2/d", b"a file where a folder is"),
+        ]
+    )
+    archive, _, notes = packed(hostile, "**/*", enable_symlinks=True, base_directory="x*")
+    assert archive.namelist() == ["d/here", "link"]
+    assert any("link/evil" in note for note in notes)
+
+
 def test_too_many_files_and_too_many_bytes_are_refused(monkeypatch):
     monkeypatch.setattr(artifacts, "MAX_FILES", 3)
     with pytest.raises(PhaseError, match="more than 3 files"):

@@ -13,7 +13,7 @@ from django.utils import timezone
 from builds import lease, lifecycle, log_access, running, tasks
 from builds.logstream import LogWriter
 from builds.models import Build, Phase
-from builds.reporter import put_chunks
+from builds.reporter import chunk_putter
 from builds.runner import docker
 from builds.runner.executor import Spec
 from codeservices import storage
@@ -267,7 +267,7 @@ def test_a_build_whose_worker_went_silent_ends_with_a_reason_its_whole_log_and_n
     build = lifecycle.claim(start(alice, project).pk)
     assert build is not None
     with lease.redis_client() as redis:
-        log = LogWriter(str(build.uuid), redis, lambda chunks: put_chunks(build, chunks))
+        log = LogWriter(str(build.uuid), redis, chunk_putter(build))
         for number in range(2500):
             log.line(f"line {number}")
         wait_for(lambda: log_access.line_count(build) == 2500, seconds=10)
@@ -292,7 +292,7 @@ def test_a_log_that_could_not_be_closed_is_sealed_by_the_sweep(alice, project):
     build = lifecycle.claim(start(alice, project).pk)
     assert build is not None
     with lease.redis_client() as redis:
-        log = LogWriter(str(build.uuid), redis, lambda chunks: put_chunks(build, chunks))
+        log = LogWriter(str(build.uuid), redis, chunk_putter(build))
         log.line("only in Redis")
         wait_for(lambda: log_access.line_count(build) == 1, seconds=10)
         log.abandon()

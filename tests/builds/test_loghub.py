@@ -6,9 +6,11 @@ import asyncio
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import redis
+from django.db import connections
 from django.utils import timezone
 
 from builds import log_access, loghub
@@ -61,6 +63,18 @@ def hub_of(own_redis: OwnRedis) -> loghub.LogHub:
     return loghub.LogHub(own_redis.url, lambda build: build.status)
 
 
+async def in_thread(function: Callable[..., Any], *arguments: Any) -> None:
+    """Run in a thread that leaves no database connection behind."""
+
+    def run() -> None:
+        try:
+            function(*arguments)
+        finally:
+            connections.close_all()
+
+    await asyncio.to_thread(run)
+
+
 async def seen(
     hub: loghub.LogHub, build: Build, first: int = 0, on_line: Callable[[int], AsyncIterator[None] | None] | None = None
 ) -> tuple[list[str], list[str]]:
@@ -75,7 +89,7 @@ async def seen(
                     first += len(lines)
                     texts += [line.text for line in lines]
                     if on_line is not None:
-                        await asyncio.to_thread(on_line, first)
+                        await in_thread(on_line, first)
                 case loghub.Status(html):
                     statuses.append(html)
                 case loghub.End():
@@ -155,7 +169,7 @@ def test_a_slow_viewer_holds_up_nobody_and_misses_nothing(own_redis, build, monk
                 writer.write, "".join(f"{line}\n" for line in numbered(start_at, start_at + 500)).encode()
             )
             await asyncio.sleep(0.02)
-        await asyncio.to_thread(logged.end, build, writer)
+        await in_thread(logged.end, build, writer)
         fast_texts, _ = await fast
         assert len(slow_texts) < 5000
         gate.set()

@@ -79,3 +79,9 @@ def test_a_file_is_sent_in_chunks_under_asgi_and_closed(tmp_path):
     assert asyncio.run(read()) == [http.CHUNK_BYTES, 5]
     response.close()
     assert opened.closed
+
+
+def test_a_download_s_name_reads_as_it_is():
+    value = http.content_disposition("invoice\u202egnp.exe\x9b")
+    assert "%E2%80%AE" not in value and "%C2%9B" not in value and value.isprintable()
+    assert 'filename="invoice_gnp.exe_"' in value

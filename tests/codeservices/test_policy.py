@@ -171,3 +171,12 @@ def test_a_malformed_document_is_refused_with_its_place(document, sentence):
     with pytest.raises(policy.MalformedPolicy) as caught:
         policy.parse(document)
     assert sentence in caught.value.message
+
+
+def test_a_pattern_with_many_wildcards_is_decided_at_once():
+    wide = "arn:aws:codecommit:us-east-1:123456789012:" + "*a" * 40 + "b"
+    resource = "arn:aws:codecommit:us-east-1:123456789012:" + "a" * 2000
+    assert not decide([allow(Resource=wide)], resource=resource).is_allowed
+    assert decide([allow(Resource=wide)], resource=f"{resource}b").is_allowed
+    condition = {"StringLike": {"aws:UserAgent": "*a" * 40 + "b"}}
+    assert not decide([allow(Condition=condition)], aws_UserAgent="a" * 500).is_allowed

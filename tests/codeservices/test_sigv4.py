@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
@@ -134,6 +135,14 @@ def test_a_presigned_query_is_accepted_until_it_expires():
     code, message = refusal(request, service="sts", now=now + timedelta(seconds=90))
     assert code == "InvalidSignatureException"
     assert message.startswith("Signature expired: ")
+
+
+@pytest.mark.parametrize("expires", ["0", "-1", "604801", "604800999999999", "1e3", "٣"])
+def test_a_presigned_query_lives_a_week_at_most(expires: str):
+    url = "https://host.example/?Action=GetCallerIdentity&Version=2011-06-15"
+    request = by_botocore(SigV4QueryAuth, method="GET", url=url, body=b"", service="sts", expires=60, token="TOK")
+    wrong = replace(request, query=request.query.replace("X-Amz-Expires=60", f"X-Amz-Expires={expires}"))
+    assert refusal(wrong, service="sts", now=datetime.now(UTC))[0] == "IncompleteSignatureException"
 
 
 def test_object_storage_alone_may_leave_the_body_unsigned():

@@ -31,7 +31,7 @@ def test_an_unknown_goal_is_told_the_known_ones(tmp_path):
 
 def test_status_of_what_does_not_run_says_how_to_start_it_and_fails(tmp_path):
     done = call("status", tmp_path)
-    assert (done.returncode, done.stdout) == (1, "Not running. Start it with: make up\n")
+    assert (done.returncode, done.stdout) == (1, "Not running.\nStart it with: make up\n")
 
 
 def test_down_of_what_does_not_run_is_no_error(tmp_path):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy import places, say, supervisor
+from deploy import places, say, status, supervisor
 from tests.fixtures.installation import wait_for
 
 
@@ -100,9 +100,17 @@ def test_what_a_killed_supervisor_leaves_behind_is_found_and_ended(running):
     assert supervisor.orphans() == []
 
 
+def test_status_tells_of_what_a_killed_supervisor_left_behind(running, capsys):
+    os.kill(supervisor.call("getPID"), signal.SIGKILL)
+    wait_for(lambda: not supervisor.is_running())
+    assert not status.status()
+    assert "left 3 processes behind" in capsys.readouterr().out
+
+
 def test_processes_of_another_installation_are_nobodys_orphans(running, monkeypatch):
-    monkeypatch.setenv("CODESERVICES_VAR", "/elsewhere/var")
-    assert supervisor.orphans() == []
+    with monkeypatch.context() as patch:
+        patch.setenv("CODESERVICES_VAR", "/elsewhere/var")
+        assert supervisor.orphans() == []
 
 
 def test_sockets_and_settings_are_for_their_owner_alone(running):

@@ -1,0 +1,164 @@
+"""Every operation of the AWS endpoint, and the action that opens it: one without a line in CALLS fails here."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from django.conf import settings
+from django.test import Client
+
+from codeservices.audit.models import Event
+from codeservices.audit.record import is_read
+from codeservices.aws import dispatch, model
+from codeservices.aws.json11 import CONTENT_TYPE as JSON
+from codeservices.iam import credentials
+from codeservices.iam.models import AccessKey
+from tests.codeservices.behind_doors import READ_ONLY, World, body, changed, door_client, may, state
+
+pytestmark = pytest.mark.django_db
+
+SIGNED_IN = "signed in"
+LOCATION = "https://127.0.0.1:8443/v1/repos/hush"
+
+
+@dataclass(frozen=True)
+class Call:
+    """The action that decides an operation, and parameters that are right; values are looked up in `World.names`."""
+
+    action: str
+    params: dict[str, Any] = field(default_factory=dict)
+
+
+HUSH, HUSH_BUILD = {"repositoryName": "hush"}, {"projectName": "hush-build"}
+DORA = {"UserName": "dora"}
+NEW_PROJECT = {
+    "name": "made",
+    "source": {"type": "CODECOMMIT", "location": LOCATION},
+    "artifacts": {"type": "NO_ARTIFACTS"},
+    "environment": {
+        "type": "LINUX_CONTAINER",
+        "image": "codeservices/base",
+        "computeType": "BUILD_GENERAL1_SMALL",
+    },
+    "serviceRole": "role_arn",
+}
+RING = {"name": "ring", "destinationArn": "arn:aws:sns:us-east-1:123456789012:topic", "events": ["all"]}
+
+CALLS = {
+    "codebuild:BatchGetBuilds": Call("codebuild:BatchGetBuilds", {"ids": ["build_id"]}),
+    "codebuild:BatchGetProjects": Call("codebuild:BatchGetProjects", {"names": ["hush-build"]}),
+    "codebuild:CreateProject": Call("codebuild:CreateProject", NEW_PROJECT),
+    "codebuild:DeleteProject": Call("codebuild:DeleteProject", {"name": "hush-build"}),
+    "codebuild:ListBuilds": Call("codebuild:ListBuilds"),
+    "codebuild:ListBuildsForProject": Call("codebuild:ListBuildsForProject", HUSH_BUILD),
+    "codebuild:ListCuratedEnvironmentImages": Call("codebuild:ListCuratedEnvironmentImages"),
+    "codebuild:ListProjects": Call("codebuild:ListProjects"),
+    "codebuild:RetryBuild": Call("codebuild:RetryBuild", {"id": "build_id"}),
+    "codebuild:StartBuild": Call("codebuild:StartBuild", HUSH_BUILD),
+    "codebuild:StopBuild": Call("codebuild:StopBuild", {"id": "build_id"}),
+    "codebuild:UpdateProject": Call("codebuild:UpdateProject", {"name": "hush-build", "description": "Quiet."}),
+    "codecommit:BatchGetRepositories": Call("codecommit:BatchGetRepositories", {"repositoryNames": ["hush"]}),
+    "codecommit:CreateRepository": Call("codecommit:CreateRepository", {"repositoryName": "loud"}),
+    "codecommit:DeleteRepository": Call("codecommit:DeleteRepository", HUSH),
+    "codecommit:GetBranch": Call("codecommit:GetBranch", {**HUSH, "branchName": "main"}),
+    "codecommit:GetCommit": Call("codecommit:GetCommit", {**HUSH, "commitId": "oid"}),
+    "codecommit:GetRepository": Call("codecommit:GetRepository", HUSH),
+    "codecommit:GetRepositoryTriggers": Call("codecommit:GetRepositoryTriggers", HUSH),
+    "codecommit:ListBranches": Call("codecommit:ListBranches", HUSH),
+    "codecommit:ListRepositories": Call("codecommit:ListRepositories"),
+    "codecommit:ListTagsForResource": Call("codecommit:ListTagsForResource", {"resourceArn": "repository_arn"}),
+    "codecommit:PutRepositoryTriggers": Call("codecommit:PutRepositoryTriggers", {**HUSH, "triggers": [RING]}),
+    "codecommit:TagResource": Call("codecommit:TagResource", {"resourceArn": "repository_arn", "tags": {"a": "b"}}),
+    "codecommit:UntagResource": Call("codecommit:UntagResource", {"resourceArn": "repository_arn", "tagKeys": ["a"]}),
+    "codecommit:UpdateDefaultBranch": Call("codecommit:UpdateDefaultBranch", {**HUSH, "defaultBranchName": "main"}),
+    "codecommit:UpdateRepositoryDescription": Call("codecommit:UpdateRepositoryDescription", HUSH),
+    "codecommit:UpdateRepositoryName": Call("codecommit:UpdateRepositoryName", {"oldName": "hush", "newName": "loud"}),
+    "iam:AttachUserPolicy": Call("iam:AttachUserPolicy", {**DORA, "PolicyArn": READ_ONLY}),
+    "iam:CreateAccessKey": Call("iam:CreateAccessKey", DORA),
+    "iam:CreateServiceSpecificCredential": Call(
+        "iam:CreateServiceSpecificCredential", {**DORA, "ServiceName": "codecommit.amazonaws.com"}
+    ),
+    "iam:CreateUser": Call("iam:CreateUser", {"UserName": "erin"}),
+    "iam:DeleteAccessKey": Call("iam:DeleteAccessKey", {**DORA, "AccessKeyId": "key_id"}),
+    "iam:DeleteServiceSpecificCredential": Call(
+        "iam:DeleteServiceSpecificCredential", {**DORA, "ServiceSpecificCredentialId": "credential_id"}
+    ),
+    "iam:DeleteUser": Call("iam:DeleteUser", {"UserName": "erna"}),
+    "iam:DetachUserPolicy": Call("iam:DetachUserPolicy", {"UserName": "bob", "PolicyArn": "readers_arn"}),
+    "iam:GetUser": Call("iam:GetUser", DORA),
+    "iam:ListAccessKeys": Call("iam:ListAccessKeys", DORA),
+    "iam:ListAttachedUserPolicies": Call("iam:ListAttachedUserPolicies", DORA),
+    "iam:ListServiceSpecificCredentials": Call("iam:ListServiceSpecificCredentials", DORA),
+    "iam:ListUsers": Call("iam:ListUsers"),
+    "iam:ResetServiceSpecificCredential": Call(
+        "iam:ResetServiceSpecificCredential", {**DORA, "ServiceSpecificCredentialId": "credential_id"}
+    ),
+    "iam:UpdateAccessKey": Call("iam:UpdateAccessKey", {**DORA, "AccessKeyId": "key_id", "Status": "Inactive"}),
+    "iam:UpdateServiceSpecificCredential": Call(
+        "iam:UpdateServiceSpecificCredential",
+        {**DORA, "ServiceSpecificCredentialId": "credential_id", "Status": "Inactive"},
+    ),
+    "sts:GetCallerIdentity": Call(SIGNED_IN),
+}
+
+
+def test_every_operation_has_its_rule_here():
+    assert sorted(f"{service}:{name}" for service, name in dispatch.registered()) == sorted(CALLS)
+
+
+def filled(value: Any, world: World) -> Any:
+    """Parameters with the names in them looked up."""
+    if isinstance(value, dict):
+        return {key: filled(one, world) for key, one in value.items()}
+    if isinstance(value, list):
+        return [filled(one, world) for one in value]
+    return world.names.get(value, value)
+
+
+def called(client: Client, operation: str, params: dict[str, Any], key: tuple[AccessKey, str] | None) -> Any:
+    """POST a call as the wire has it, signed with a key or not at all."""
+    service_name, _, name = operation.partition(":")
+    service = model.SERVICES[service_name]
+    if service.protocol == "json":
+        kind, data = JSON, json.dumps(params).encode()
+        headers = {"X-Amz-Target": f"{service.key}.{name}"}
+    else:
+        kind, headers = "application/x-www-form-urlencoded; charset=utf-8", {}
+        data = urlencode({"Action": name, "Version": service.key, **params}).encode()
+    request = AWSRequest("POST", "http://testserver/", headers={**headers, "Host": "testserver"}, data=data)
+    request.headers["Content-Type"] = kind
+    if key is not None:
+        signer = SigV4Auth(Credentials(key[0].access_key_id, key[1]), service_name, settings.REGION)
+        signer.add_auth(request)
+    return client.post("/", data=data, content_type=kind, headers=dict(request.headers))
+
+
+@pytest.mark.parametrize("operation", CALLS)
+def test_an_operation_answers_those_whom_its_rule_names(operation: str, world: World):
+    call = CALLS[operation]
+    params = filled(call.params, world)
+    keys = {name: credentials.issue_access_key(user) for name, user in world.people.items()}
+    before = state()
+    # A browser's session counts for nothing here, not even an administrator's.
+    unsigned = called(door_client(world.people["alice"]), operation, params, None)
+    assert unsigned.status_code in (400, 403) and "MissingAuthenticationToken" in body(unsigned)
+    assert not changed(before)
+    for name in ("carol", "bob", "alice"):
+        answer = called(Client(), operation, params, keys[name])
+        if call.action == SIGNED_IN or may(world.people[name], call.action):
+            assert answer.status_code == 200, body(answer)
+        else:
+            assert answer.status_code in (400, 403) and "AccessDenied" in body(answer)
+            assert f"is not authorized to perform: {call.action} on resource" in body(answer)
+            assert not changed(before)
+        event = Event.objects.order_by("pk").last()
+        assert (event.event_name, event.principal_name) == (operation.partition(":")[2], name)
+    if is_read(operation.partition(":")[2]):
+        assert not changed(before)
