@@ -129,12 +129,12 @@ def last_commits(
     deadline = time.monotonic() + timeout_seconds
     try:
         for commit_oid, name, new_oid in _changes(repository, oid, path, timeout_seconds):
+            if time.monotonic() >= deadline:
+                break
             if name not in found and present.get(name) == new_oid:
                 found[name] = commit_oid
                 if len(found) == len(present):
                     break
-            if time.monotonic() > deadline:
-                break
     except program.GitTimeout:
         pass
     commits = {commit_oid: log.commit(repository, commit_oid) for commit_oid in set(found.values())}

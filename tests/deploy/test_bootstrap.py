@@ -61,7 +61,7 @@ def test_up_on_a_taken_port_names_the_port_its_holder_and_the_variable(tmp_path,
 
 
 def test_up_with_an_odd_setting_says_which(tmp_path):
-    done = call("up", tmp_path, CODESERVICES_HTTPS_PORT="https")
+    done = call("up", tmp_path, CODESERVICES_HTTP_PORT=str(free_port()), CODESERVICES_HTTPS_PORT="https")
     assert (done.returncode, done.stderr.strip()) == (1, "CODESERVICES_HTTPS_PORT must be a whole number, not “https”.")
 
 
