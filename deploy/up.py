@@ -76,8 +76,10 @@ def _clear_leftovers() -> None:
 
 
 def _require_ports() -> None:
-    ports.require_free(*places.http_address(), variable="CODESERVICES_HTTP_PORT")
-    ports.require_free(*places.https_address(), variable="CODESERVICES_HTTPS_PORT")
+    # Both are read first: an odd setting is told before a taken port.
+    plain, secure = places.http_address(), places.https_address()
+    ports.require_free(*plain, variable="CODESERVICES_HTTP_PORT")
+    ports.require_free(*secure, variable="CODESERVICES_HTTPS_PORT")
 
 
 def _run_processes(is_running: bool) -> None:

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Final
 
 from codeservices.errors import NotFound
-from repos.git import objects, program, tree
+from repos.git import objects, program, refs, tree
 from repos.git.store import BareRepository
 
 # A page shows this much of a file; the rest is a download away. The largest source files people read are near 1 MB.
@@ -128,11 +128,11 @@ def locate(repository: BareRepository, oid: str, path: str) -> tree.Entry:
     entry = tree.entry(repository, oid, path)
     if entry.kind == "tree":
         raise tree.PathNotFound(
-            f"“{objects.shown(path) or '/'}” is a folder, not a file.", code="FileDoesNotExistException"
+            f"“{refs.shown(path) or '/'}” is a folder, not a file.", code="FileDoesNotExistException"
         )
     if entry.kind == "submodule":
         raise tree.PathNotFound(
-            f"“{objects.shown(path)}” is a submodule: the commit {entry.oid} of another repository.",
+            f"“{refs.shown(path)}” is a submodule: the commit {entry.oid} of another repository.",
             code="FileDoesNotExistException",
         )
     return entry

@@ -109,9 +109,3 @@ def sizes(repository: BareRepository, oids: Iterable[str]) -> dict[str, int]:
     )
     rows = (line.split(" ") for line in answer.decode("ascii").splitlines())
     return {row[0]: int(row[1]) for row in rows if len(row) == 2 and row[1].isdigit()}
-
-
-def shown(name: str) -> str:
-    r"""A name as people may safely see it: odd bytes and characters that hide or reorder text as `\xff`, `\u202e`."""
-    text = refs.encode(name).decode("utf-8", "backslashreplace")
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in text)

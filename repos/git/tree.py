@@ -190,7 +190,7 @@ def _entry(name: bytes, path: str, mode: int, oid: str) -> Entry:
 
 
 def _shown(path: str) -> str:
-    return objects.shown(path.strip("/"))
+    return refs.shown(path.strip("/"))
 
 
 def _word(kind: EntryKind) -> str:

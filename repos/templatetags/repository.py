@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 
 from repos import diff
-from repos.git import objects
+from repos.git import refs
 
 register = template.Library()
 
@@ -32,7 +32,7 @@ register.simple_tag(code_address, name="code_url")
 @register.filter
 def shown(name: str) -> str:
     """A name with what can't or shouldn't be printed as escapes."""
-    return objects.shown(name)
+    return refs.shown(name)
 
 
 @register.simple_tag

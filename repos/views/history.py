@@ -46,7 +46,7 @@ def commit_list(request: ConsoleRequest, name: str, spec: str) -> HttpResponse:
         )
         if at.path and not page.commits and "after" not in request.GET:
             raise NotFound(
-                f"No commit of “{objects.shown(at.name)}” ever touched “{objects.shown(at.path)}”.",
+                f"No commit of “{refs.shown(at.name)}” ever touched “{refs.shown(at.path)}”.",
                 code="PathDoesNotExistException",
             )
         parts = at.path.split("/") if at.path else []
