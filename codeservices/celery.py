@@ -12,6 +12,9 @@ from celery import Celery
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "codeservices.settings")
 
+# Each needs a worker: short work, and builds, which may take hours.
+QUEUES = ("default", "builds")
+
 app = Celery("codeservices")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.conf.update(

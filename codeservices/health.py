@@ -82,15 +82,19 @@ def check_redis() -> str | None:
 
 
 def check_workers() -> str | None:
-    from codeservices.celery import app
+    from codeservices.celery import QUEUES, app
 
     try:
         with app.connection_for_write(connect_timeout=2) as broker:
-            answers = app.control.inspect(timeout=1.0, connection=broker).ping()
+            answers = app.control.inspect(timeout=1.0, connection=broker).active_queues() or {}
     except Exception as error:
         return f"The broker does not answer: {type(error).__name__}."
     if not answers:
         return "No Celery worker answers."
+    served = {queue["name"] for queues in answers.values() for queue in queues}
+    missing = [queue for queue in QUEUES if queue not in served]
+    if missing:
+        return f"No Celery worker takes the queue {' and '.join(missing)}."
     return None
 
 

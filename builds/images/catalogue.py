@@ -7,11 +7,13 @@ into a file system, which the engine imports; that needs root and no registry.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tarfile
 import tempfile
@@ -35,6 +37,8 @@ SUITE = "bookworm"
 DIGEST_LABEL = "codeservices.definition"
 # Raised when the way of making changes while the definition does not.
 RECIPE = "1"
+# Followed by the id of the process that works in it.
+SCRATCH_PREFIX = "codeservices-image-"
 # Not needed in an image and different at every making.
 LEFT_OUT = re.compile(r"\./(var/(cache/(apt|ldconfig|debconf)|log|lib/apt/lists)/.+|dev/.+|(proc|sys|run|tmp)/.+)")
 EPOCH_SECONDS = 1_735_689_600  # 2025-01-01; one date for every file, so that equal content gives an equal image
@@ -179,8 +183,8 @@ def _build_with_debootstrap(client: docker.DockerClient, definition: Definition,
             f"Making {definition.image} without a registry needs root. "
             f"Run once: sudo .venv/bin/python manage.py build_images {definition.name}"
         )
-    with tempfile.TemporaryDirectory(prefix="codeservices-image-") as folder:
-        root = Path(folder) / "root"
+    with _scratch() as folder:
+        root = folder / "root"
         argv = [program, "--variant=minbase", f"--include={','.join(definition.packages)}", SUITE, str(root)]
         _run(argv, progress)
         _finish_root(root)
@@ -194,14 +198,48 @@ def _build_with_debootstrap(client: docker.DockerClient, definition: Definition,
         _import(client, root, definition.image, changes)
 
 
+@contextlib.contextmanager
+def _scratch() -> Iterator[Path]:
+    """An empty folder that is gone afterwards. What killed processes left of theirs goes first."""
+    for left in Path(tempfile.gettempdir()).glob(f"{SCRATCH_PREFIX}*"):
+        pid = left.name.removeprefix(SCRATCH_PREFIX).partition("-")[0]
+        if pid.isdigit() and not Path("/proc", pid).exists():
+            _remove(left)
+    folder = Path(tempfile.mkdtemp(prefix=f"{SCRATCH_PREFIX}{os.getpid()}-"))
+    try:
+        yield folder
+    finally:
+        _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    """Delete a folder in which debootstrap may have been interrupted: what it mounted is let go of before."""
+    mounted = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+    for target in sorted((one for one in mounted if one.startswith(f"{folder}/")), reverse=True):
+        subprocess.run(["umount", "--lazy", target], check=False)
+    subprocess.run(["rm", "-rf", "--one-file-system", "--", str(folder)], check=False)
+
+
 def _run(argv: list[str], progress: Progress) -> None:
     """Run debootstrap, every line of it as progress."""
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"}
     last: list[str] = []
     process = subprocess.Popen(
-        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment,
+        start_new_session=True,
     )
-    timer = threading.Timer(DEBOOTSTRAP_SECONDS, process.kill)
+
+    def kill() -> None:
+        # With its children: dpkg in a chroot would go on writing into the folder.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+    timer = threading.Timer(DEBOOTSTRAP_SECONDS, kill)
     timer.start()
     try:
         assert process.stdout is not None
@@ -212,7 +250,7 @@ def _run(argv: list[str], progress: Progress) -> None:
             raise ImageError(f"debootstrap ended with {process.returncode}:\n" + "\n".join(last))
     finally:
         timer.cancel()
-        process.kill()
+        kill()
         process.stdout.close()  # type: ignore[union-attr]
         process.wait()
 

@@ -7,6 +7,8 @@ import hashlib
 import io
 import os
 import socket
+import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -70,3 +72,17 @@ def test_the_command_makes_what_is_missing_and_counts(base_image: str, capsys):
     assert capsys.readouterr().out.splitlines()[-1] == "Made 0 images, of 1 asked for."
     with pytest.raises(CommandError, match="No image is called nothing; there are base"):
         call_command("build_images", "nothing")
+
+
+def test_what_a_killed_maker_of_images_left_behind_is_cleared_and_a_living_ones_is_not(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with subprocess.Popen(["true"]) as ended:
+        pass
+    dead = tmp_path / f"{catalogue.SCRATCH_PREFIX}{ended.pid}-x" / "root"
+    alive = tmp_path / f"{catalogue.SCRATCH_PREFIX}{os.getppid()}-x"
+    dead.mkdir(parents=True)
+    alive.mkdir()
+    with catalogue._scratch() as folder:
+        assert folder.is_dir() and list(folder.iterdir()) == []
+        assert not dead.parent.exists()
+    assert list(tmp_path.iterdir()) == [alive]
