@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
 from deploy import places, say
@@ -39,7 +40,7 @@ def lines(admin: dict[str, Any], *, is_first: bool) -> list[str]:
         f"             also in {places.var() / 'admin.json'}, with the keys used below; remove it when you have them",
         "",
         "Try next:",
-        f"  git -c http.sslCAInfo={ca} clone {origin}/v1/repos/sample",
+        f"  {_git()} clone -c http.sslCAInfo={ca} {origin}/v1/repos/sample",
         f"      username {admin['git_username']}",
         f"      password {admin['git_password']}",
         f"  export AWS_ACCESS_KEY_ID={admin['AccessKeyId']} AWS_SECRET_ACCESS_KEY={admin['SecretAccessKey']}",
@@ -48,6 +49,11 @@ def lines(admin: dict[str, Any], *, is_first: bool) -> list[str]:
         "  aws codebuild start-build --project-name sample",
         "  make status    make logs    make down",
     ]
+
+
+def _git() -> str:
+    """git, without the variable that would overrule the authority that the command names."""
+    return "env -u GIT_SSL_CAINFO git" if "GIT_SSL_CAINFO" in os.environ else "git"
 
 
 def show(*, is_first: bool) -> None:
