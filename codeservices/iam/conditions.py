@@ -8,11 +8,12 @@ from __future__ import annotations
 import base64
 import binascii
 import ipaddress
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+
+from codeservices.iam import wildcards
 
 Context = Mapping[str, str | Sequence[str]]
 Expand = Callable[[str, Context], str | None]
@@ -100,22 +101,22 @@ def _texts(raw: Any) -> tuple[str, ...] | None:
 
 
 def _equals(requested: str, wanted: str) -> bool:
-    return requested == _plain(wanted)
+    return requested == wildcards.plain(wanted)
 
 
 def _equals_folded(requested: str, wanted: str) -> bool:
-    return requested.casefold() == _plain(wanted).casefold()
+    return requested.casefold() == wildcards.plain(wanted).casefold()
 
 
 def _like(requested: str, wanted: str) -> bool:
-    return _wildcards(wanted).fullmatch(requested) is not None
+    return wildcards.compiled(wanted).fullmatch(requested) is not None
 
 
 def _arn_like(requested: str, wanted: str) -> bool:
     ours, theirs = requested.split(":", 5), wanted.split(":", 5)
     if len(ours) != 6 or len(theirs) != 6:
         return False
-    return all(_wildcards(pattern).fullmatch(part) for part, pattern in zip(ours, theirs, strict=True))
+    return all(wildcards.compiled(pattern).fullmatch(part) for part, pattern in zip(ours, theirs, strict=True))
 
 
 def _boolean(requested: str, wanted: str) -> bool:
@@ -147,27 +148,6 @@ def _moment(text: str) -> float:
     except ValueError:
         moment = datetime.fromisoformat(text)
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-
-
-def _plain(text: str) -> str:
-    return text.replace("\ue000", "*").replace("\ue001", "?")
-
-
-def wildcards(text: str) -> str:
-    """A regular expression in which `*` is any run of characters and `?` one.
-
-    What stands between two `*` is taken where it is found first and never looked for again, which finds all that there
-    is to find: no pattern with many `*` makes a long text take for ever.
-    """
-    first, *rest = (re.escape(part).replace(r"\?", ".") for part in text.split("*"))
-    if not rest:
-        return first
-    *middle, last = rest
-    return f"{first}{''.join(f'(?>.*?{part})' for part in middle if part)}.*{last}"
-
-
-def _wildcards(text: str) -> re.Pattern[str]:
-    return re.compile(wildcards(text).replace("\ue000", r"\*").replace("\ue001", r"\?"), re.DOTALL)
 
 
 # Operator name to (comparison, whether it is negated).

@@ -5,7 +5,6 @@ Rules of who may do it stand in `users.py`; quotas stand here, beside what they 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,6 +13,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from codeservices.aws import sigv4
 from codeservices.errors import LimitExceeded
 from codeservices.iam import secrets
 from codeservices.iam.models import AccessKey, CredentialStatus, GitCredential, User
@@ -24,7 +24,6 @@ MAX_ACCESS_KEYS = 2
 MAX_GIT_CREDENTIALS = 2
 # "Last used" is for people: writing it once a minute spares a write for every git request.
 _LAST_USED_GRAIN = timedelta(minutes=1)
-_SIGNED_PASSWORD = re.compile(r"\d{8}T\d{6}Z[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -118,7 +117,7 @@ def authenticate_basic(username: str, password: str, *, path: str, hosts: Iterab
         path: The request's path without what git appends, for signatures.
         hosts: The host names that a signature may have been made for, with and without the port.
     """
-    if _SIGNED_PASSWORD.fullmatch(password):
+    if sigv4.looks_like_git_password(password):
         return _authenticate_signed(username, password, path, hosts)
     credential = GitCredential.objects.select_related("user").filter(service_user_name=username).first()
     stored = credential.password_hash if credential else secrets.keyed_hash("")
@@ -133,8 +132,6 @@ def authenticate_basic(username: str, password: str, *, path: str, hosts: Iterab
 
 
 def _authenticate_signed(username: str, password: str, path: str, hosts: Iterable[str]) -> Principal | None:
-    from codeservices.aws import sigv4
-
     access_key_id, _, session_token = username.partition("%")
     key = find_access_key(access_key_id)
     if key is None or not key.is_active or (key.session_token or "") != session_token:

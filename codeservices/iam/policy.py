@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from codeservices.errors import InvalidInput
-from codeservices.iam import conditions
+from codeservices.iam import conditions, wildcards
 
 Context = Mapping[str, str | Sequence[str]]
 
@@ -137,7 +137,7 @@ def _matches(statement: Statement, action: str, resource: str, context: Context)
     patterns: Iterable[re.Pattern[str]] = statement.resource_patterns
     if statement.has_variables:
         expanded = [expand(text, context) for text in statement.resources]
-        patterns = [compile_wildcards(text, literal=True) for text in expanded if text is not None]
+        patterns = [wildcards.compiled(text) for text in expanded if text is not None]
     if any(pattern.fullmatch(resource) for pattern in patterns) is statement.not_resources:
         return False
     return all(test.passes(context) for test in statement.tests)
@@ -172,12 +172,12 @@ def _statement(row: Any, number: int, variables: bool) -> Statement:
         raise MalformedPolicy(f"{where}: {error}") from None
     return Statement(
         allows=row["Effect"] == "Allow",
-        actions=tuple(compile_wildcards(text, ignore_case=True) for text in actions),
+        actions=tuple(wildcards.compiled(text, ignore_case=True) for text in actions),
         not_actions=not_actions,
         resources=tuple(resources),
         not_resources=not_resources,
         has_variables=has_variables,
-        resource_patterns=() if has_variables else tuple(compile_wildcards(text) for text in resources),
+        resource_patterns=() if has_variables else tuple(wildcards.compiled(text) for text in resources),
         tests=tests,
         text=json.dumps(row, ensure_ascii=False),
     )
@@ -202,10 +202,6 @@ def _object_without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return body
 
 
-# A wildcard that came out of a variable's value is no wildcard: it is kept apart by these two private characters.
-_LITERAL_STAR, _LITERAL_MARK = "\ue000", "\ue001"
-
-
 def expand(text: str, context: Context) -> str | None:
     """Replace `${key}`, `${key, 'default'}`, `${*}`, `${?}` and `${$}`; None where a key has no single value."""
     is_whole = True
@@ -225,15 +221,7 @@ def expand(text: str, context: Context) -> str | None:
             else:
                 is_whole = False
                 return ""
-        return found.replace("*", _LITERAL_STAR).replace("?", _LITERAL_MARK)
+        return wildcards.literal(found)
 
     expanded = _VARIABLE.sub(value_of, text)
     return expanded if is_whole else None
-
-
-def compile_wildcards(text: str, *, ignore_case: bool = False, literal: bool = False) -> re.Pattern[str]:
-    """`*` matches any run of characters, `?` one; with `literal`, private marks of `expand` stand for themselves."""
-    pattern = conditions.wildcards(text)
-    if literal:
-        pattern = pattern.replace(_LITERAL_STAR, r"\*").replace(_LITERAL_MARK, r"\?")
-    return re.compile(pattern, re.DOTALL | (re.IGNORECASE if ignore_case else 0))

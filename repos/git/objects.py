@@ -16,7 +16,6 @@ Kind = Literal["commit", "tree", "blob", "tag"]
 
 KINDS: Final[dict[int, Kind]] = {1: "commit", 2: "tree", 3: "blob", 4: "tag"}
 EMPTY_TREE: Final = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
-EMPTY_BLOB: Final = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"
 # A tag of a tag of a tag … is legal; nobody means more than this.
 MAX_TAG_DEPTH: Final = 20
 

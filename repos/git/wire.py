@@ -268,11 +268,6 @@ def sideband(band: int, payload: bytes, size_bytes: int = MAX_SIDEBAND_BYTES) ->
     return b"".join(pkt(bytes([band]) + payload[start : start + size_bytes]) for start in starts)
 
 
-def error_packet(message: str) -> bytes:
-    """A pkt-line that makes a fetching client print "remote error: …" and end."""
-    return pkt(b"ERR " + _one_line(message) + b"\n")
-
-
 def _split(data: bytearray) -> tuple[list[bytes], int]:
     """The whole pkt-lines at the beginning of some bytes, special packets left out, and how many bytes they take."""
     lines: list[bytes] = []

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
-from tests.fixtures.installation import Installation
+from tests.fixtures.installation import Installation, wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.docker]
 
@@ -93,7 +93,10 @@ def test_from_sign_in_to_a_downloaded_artifact(installation: Installation, page:
     (clone / "README.md").write_text("# walk\n\nMore.\n")
     installation.git("commit", "-am", "Say more", cwd=clone)
     installation.git("push", "origin", "HEAD:refs/heads/main", cwd=clone)
-    page.wait_for_timeout(500)
+    codebuild = installation.client("codebuild")
+    wait_for(
+        lambda: codebuild.list_builds_for_project(projectName="walk")["ids"], what="the build that the push starts"
+    )
     page.goto("/projects/walk/builds/1/")
     log = page.locator(".log-box")
     expect(log.get_by_text("tick 2", exact=True)).to_be_visible()

@@ -223,7 +223,3 @@ def test_only_an_answer_with_a_pack_counts_as_one():
     assert wire.is_pack_begun(wire.pkt(b"packfile\n") + b"xxxx")
     assert wire.is_pack_begun(b"0008NAK\n2004\x01PACK\0\0\0\2")
     assert not wire.is_pack_begun(wire.pkt(b"acknowledgments\n") + wire.pkt(b"NAK\n"))
-
-
-def test_an_error_packet_is_one_line():
-    assert wire.error_packet("No.\nNever.") == b"0013ERR No. Never.\n"
