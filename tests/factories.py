@@ -20,7 +20,7 @@ def user(name: str, *policy_names: str, document: dict[str, Any] | None = None) 
     made.save()
     made.policies.add(*Policy.objects.filter(is_aws_managed=True, name__in=policy_names))
     if document is not None:
-        made.policies.add(Policy.objects.create(name=f"{name}-policy", document=json.dumps(document)))
+        made.policies.add(Policy.objects.create_with_document(json.dumps(document), name=f"{name}-policy"))
     return made
 
 

@@ -8,13 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from django import forms
 from django.contrib import admin
 from django.contrib.auth.models import Group as DjangoGroup
 from django.http import HttpRequest
 
-from codeservices.errors import InvalidInput
-from codeservices.iam import policy
 from codeservices.iam.authorize import authorize, is_allowed
 from codeservices.iam.models import AccessKey, GitCredential, Group, Policy, Role, User
 
@@ -94,28 +91,22 @@ class GroupAdmin(ActionAdmin):
     filter_horizontal = ["policies"]
 
 
-class PolicyForm(forms.ModelForm):
-    def clean_document(self) -> str:
-        document: str = self.cleaned_data["document"]
-        try:
-            policy.parse(document)
-        except InvalidInput as error:
-            raise forms.ValidationError(error.message) from None
-        return document
-
-
 @admin.register(Policy)
 class PolicyAdmin(ActionAdmin):
-    add_action, change_action, delete_action = "iam:CreatePolicy", "iam:CreatePolicyVersion", "iam:DeletePolicy"
-    form = PolicyForm
+    delete_action = "iam:DeletePolicy"
     list_display = ["name", "is_aws_managed", "description", "updated_at"]
     list_filter = ["is_aws_managed"]
     search_fields = ["name", "description", "policy_id"]
-    fields = ["name", "path", "description", "document", "policy_id", "is_aws_managed", "created_at", "updated_at"]
-    readonly_fields = ["policy_id", "is_aws_managed", "created_at", "updated_at"]
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return not (obj and obj.is_aws_managed) and super().has_change_permission(request, obj)
+    fields = readonly_fields = (
+        "name",
+        "path",
+        "description",
+        "document",
+        "policy_id",
+        "is_aws_managed",
+        "created_at",
+        "updated_at",
+    )
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return not (obj and obj.is_aws_managed) and super().has_delete_permission(request, obj)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from codeservices.audit.record import current_act
@@ -68,18 +68,37 @@ def policies_of(principal: Principal) -> list[policy.Policy]:
     if act is not None and principal in act.policies:
         return act.policies[principal]
     if principal.user_pk is not None:
-        attached = Q(users=principal.user_pk, users__is_active=True) | Q(
-            groups__users=principal.user_pk, groups__users__is_active=True
-        )
+        mine = _of_user(principal.user_pk)
     elif principal.role_pk is not None:
-        attached = Q(roles=principal.role_pk)
+        mine = _of_role(principal.role_pk)
     else:
         return []
-    rows = models.Policy.objects.filter(attached).distinct()
-    found = [_compiled(row.arn, row.document) for row in rows]
+    versions, inline = mine
+    found = [_compiled(row.policy.arn, row.document) for row in versions.select_related("policy").order_by("policy_id")]
+    found += [_compiled(row.source, row.document) for row in inline.select_related("user", "group", "role")]
     if act is not None:
         act.policies[principal] = found
     return found
+
+
+Attached = tuple["QuerySet[models.PolicyVersion]", "QuerySet[models.InlinePolicy]"]
+
+
+def _of_user(user_pk: int) -> Attached:
+    user = models.User.objects.filter(pk=user_pk, is_active=True)
+    groups = models.Group.objects.filter(users__in=user)
+    attached = models.Policy.objects.filter(Q(users__in=user) | Q(groups__in=groups))
+    return (
+        models.PolicyVersion.objects.filter(is_default=True, policy__in=attached),
+        models.InlinePolicy.objects.filter(Q(user__in=user) | Q(group__in=groups)),
+    )
+
+
+def _of_role(role_pk: int) -> Attached:
+    return (
+        models.PolicyVersion.objects.filter(is_default=True, policy__roles=role_pk),
+        models.InlinePolicy.objects.filter(role=role_pk),
+    )
 
 
 def global_context(principal: Principal, extra: Context | None) -> dict[str, str | Sequence[str]]:
@@ -95,6 +114,8 @@ def global_context(principal: Principal, extra: Context | None) -> dict[str, str
     }
     if principal.kind == "user":
         context["aws:username"] = principal.name
+    for key, value in principal.tags:
+        context[f"aws:PrincipalTag/{key}"] = value
     act = current_act()
     if act is not None:
         context["aws:SourceIp"] = act.info.source_ip

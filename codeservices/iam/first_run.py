@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
-from codeservices.iam import arn, secrets, users
+from codeservices.iam import arn, attachments, passwords, secrets, user_credentials, users
 from codeservices.iam.models import User
 from codeservices.iam.shell import account, shell_act
 
@@ -62,13 +62,13 @@ def _create() -> dict[str, str]:
     with shell_act("install"):
         users.create_user(principal, ADMINISTRATOR)
     with shell_act("install"):
-        users.set_password(principal, ADMINISTRATOR, password)
+        passwords.set_password(principal, ADMINISTRATOR, password)
     with shell_act("install"):
-        users.attach_user_policy(principal, ADMINISTRATOR, arn.policy_arn("aws", "/", _POLICY))
+        attachments.attach(principal, attachments.USER, ADMINISTRATOR, arn.policy_arn("aws", "/", _POLICY))
     with shell_act("install"):
-        key, secret = users.create_access_key(principal, ADMINISTRATOR)
+        key, secret = user_credentials.create_access_key(principal, ADMINISTRATOR)
     with shell_act("install"):
-        credential, git_password = users.create_git_credential(principal, ADMINISTRATOR)
+        credential, git_password = user_credentials.create_git_credential(principal, ADMINISTRATOR)
     return {
         "username": ADMINISTRATOR,
         "password": password,

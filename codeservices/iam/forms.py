@@ -10,7 +10,8 @@ from django.utils.html import format_html
 from codeservices.errors import InvalidInput
 from codeservices.forms import ConsoleForm
 from codeservices.iam import policy
-from codeservices.iam.models import Group, Policy, validate_name, validate_user_name
+from codeservices.iam.models import Group, Policy
+from codeservices.iam.names import validate_name, validate_user_name
 
 NEW_POLICY = """{
   "Version": "2012-10-17",

@@ -10,7 +10,8 @@ import secrets
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 
 USER, GROUP, ROLE, POLICY = "AIDA", "AGPA", "AROA", "ANPA"
-ACCESS_KEY, GIT_CREDENTIAL = "AKIA", "ACCA"
+ACCESS_KEY, TEMPORARY_KEY = "AKIA", "ASIA"
+GIT_CREDENTIAL, SSH_KEY = "ACCA", "APKA"
 
 
 def new_id(prefix: str, length: int = 21) -> str:
@@ -38,5 +39,13 @@ def new_access_key_id() -> str:
     return new_id(ACCESS_KEY, 20)
 
 
+def new_temporary_key_id() -> str:
+    return new_id(TEMPORARY_KEY, 20)
+
+
 def new_git_credential_id() -> str:
     return new_id(GIT_CREDENTIAL)
+
+
+def new_ssh_key_id() -> str:
+    return new_id(SSH_KEY)

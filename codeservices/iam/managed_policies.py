@@ -9,6 +9,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
 _OWN_USER = "arn:aws:iam::*:user/${aws:username}"
 
 
@@ -74,14 +77,16 @@ _BUILD_READ = ["BatchGet*", "GetResourcePolicy", "List*", "DescribeTestCases", "
 _BUILD_DEVELOPER = ["StartBuild", "StopBuild", "StartBuildBatch", "StopBuildBatch", "RetryBuild", "RetryBuildBatch"]
 _REPOSITORY_LOOKUP = ["codecommit:GetBranch", "codecommit:GetCommit", "codecommit:GetRepository"]
 
-# Name: (description, document).
-MANAGED_POLICIES: dict[str, tuple[str, str]] = {
-    "AdministratorAccess": ("Full access to everything.", _document(_allow("*"))),
+# Name: (number of the version, as AWS counts them; description; document).
+MANAGED_POLICIES: dict[str, tuple[int, str, str]] = {
+    "AdministratorAccess": (1, "Full access to everything.", _document(_allow("*"))),
     "AWSCodeCommitFullAccess": (
+        13,
         "Full access to CodeCommit, and to one's own git credentials.",
         _document(_allow("codecommit:*"), _allow(_OWN_KEYS_WRITE, _OWN_USER), _allow("iam:ListUsers")),
     ),
     "AWSCodeCommitPowerUser": (
+        18,
         "All of CodeCommit but deleting repositories, and one's own git credentials.",
         _document(
             _allow([f"codecommit:{name}" for name in _POWER_USER]),
@@ -90,6 +95,7 @@ MANAGED_POLICIES: dict[str, tuple[str, str]] = {
         ),
     ),
     "AWSCodeCommitReadOnly": (
+        14,
         "Read and clone every repository.",
         _document(
             _allow([f"codecommit:{name}" for name in _READ_ONLY]),
@@ -98,6 +104,7 @@ MANAGED_POLICIES: dict[str, tuple[str, str]] = {
         ),
     ),
     "AWSCodeBuildAdminAccess": (
+        20,
         "Full access to CodeBuild.",
         _document(
             _allow(["codebuild:*", *_REPOSITORY_LOOKUP, "codecommit:ListBranches", "codecommit:ListRepositories"]),
@@ -105,6 +112,7 @@ MANAGED_POLICIES: dict[str, tuple[str, str]] = {
         ),
     ),
     "AWSCodeBuildDeveloperAccess": (
+        21,
         "Start, stop and read builds, without changing projects.",
         _document(
             _allow(
@@ -118,24 +126,29 @@ MANAGED_POLICIES: dict[str, tuple[str, str]] = {
         ),
     ),
     "AWSCodeBuildReadOnlyAccess": (
+        15,
         "Read projects, builds and logs.",
         _document(
             _allow([*(f"codebuild:{name}" for name in _BUILD_READ), *_REPOSITORY_LOOKUP]), _allow("logs:GetLogEvents")
         ),
     ),
     "IAMReadOnlyAccess": (
+        4,
         "Read users, groups, policies and roles.",
         _document(_allow(["iam:Get*", "iam:List*", "iam:SimulateCustomPolicy", "iam:SimulatePrincipalPolicy"])),
     ),
     "IAMSelfManageServiceSpecificCredentials": (
+        1,
         "Manage one's own git credentials.",
         _document(_allow([name for name in _OWN_KEYS_WRITE if "ServiceSpecific" in name], _OWN_USER)),
     ),
     "IAMUserSSHKeys": (
+        1,
         "Manage one's own SSH keys.",
         _document(_allow([name for name in _OWN_KEYS_WRITE if "SSH" in name], _OWN_USER)),
     ),
     "IAMUserChangePassword": (
+        1,
         "Change one's own sign-in password.",
         _document(_allow("iam:ChangePassword", _OWN_USER), _allow("iam:GetAccountPasswordPolicy")),
     ),
@@ -159,13 +172,24 @@ _SERVICE_ROLE_DOCUMENT = _document(
 
 
 def install(**kwargs: Any) -> None:
-    """Write the managed policies, and the built-in service role where it is missing. Runs after each migration."""
+    """Write the managed policies, and the built-in service role where it is missing. Runs after each migration.
+
+    A migration that stops half-way, at an older schema, leaves them as they are.
+    """
     from codeservices.iam.models import Policy, Role
 
-    for name, (description, document) in MANAGED_POLICIES.items():
-        Policy.objects.update_or_create(
-            is_aws_managed=True, name=name, defaults={"description": description, "document": document}
+    executor = MigrationExecutor(connection)
+    if executor.migration_plan(executor.loader.graph.leaf_nodes("iam")):
+        return
+
+    for name, (version_number, description, document) in MANAGED_POLICIES.items():
+        managed, _ = Policy.objects.update_or_create(
+            is_aws_managed=True,
+            name=name,
+            defaults={"description": description, "last_version_number": version_number},
         )
+        managed.versions.exclude(number=version_number).delete()
+        managed.versions.update_or_create(number=version_number, defaults={"document": document, "is_default": True})
     role, is_new = Role.objects.get_or_create(
         name=SERVICE_ROLE_NAME,
         defaults={
@@ -174,12 +198,12 @@ def install(**kwargs: Any) -> None:
         },
     )
     if is_new:
-        policy, _ = Policy.objects.get_or_create(
-            is_aws_managed=False,
-            name=SERVICE_ROLE_POLICY_NAME,
-            defaults={
-                "description": "Clone repositories, write logs and artifacts.",
-                "document": _SERVICE_ROLE_DOCUMENT,
-            },
+        found = Policy.objects.filter(is_aws_managed=False, name=SERVICE_ROLE_POLICY_NAME).first()
+        role.policies.add(
+            found
+            or Policy.objects.create_with_document(
+                _SERVICE_ROLE_DOCUMENT,
+                name=SERVICE_ROLE_POLICY_NAME,
+                description="Clone repositories, write logs and artifacts.",
+            )
         )
-        role.policies.add(policy)

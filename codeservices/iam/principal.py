@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 Kind = Literal["user", "role", "service", "anonymous"]
@@ -22,6 +23,10 @@ class Principal:
         user_pk, role_pk: The row whose policies decide.
         access_key_id: The key that signed the request, where one did.
         session_name: The role session's name.
+        tags: Key and value pairs that policies see as aws:PrincipalTag; a session's beat its role's.
+        session_policies: JSON documents that bound a session of temporary credentials: each must allow too.
+        session_started_at: When the temporary credentials were issued; None for long-term ones.
+        is_mfa_authenticated: Whether a second factor proved who this is.
     """
 
     kind: Kind
@@ -33,6 +38,10 @@ class Principal:
     role_pk: int | None = None
     access_key_id: str = ""
     session_name: str = ""
+    tags: tuple[tuple[str, str], ...] = ()
+    session_policies: tuple[str, ...] = ()
+    session_started_at: datetime | None = None
+    is_mfa_authenticated: bool = False
 
     @property
     def is_anonymous(self) -> bool:

@@ -22,7 +22,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from codeservices.audit.record import current_act
 from codeservices.errors import AccessDenied, NotFound, ServiceError
 from codeservices.http import ConsoleRequest, confirmed, is_partial
-from codeservices.iam import arn, authorize, forms, once, users
+from codeservices.iam import arn, attachments, authorize, forms, groups, onboarding, once, passwords, policies, users
 from codeservices.iam.authorize import is_allowed
 from codeservices.iam.models import Policy, User
 
@@ -93,7 +93,7 @@ def user_create(request: ConsoleRequest) -> HttpResponse:
     else:
         values = form.cleaned_data
         try:
-            made = users.create_user_with(
+            made = onboarding.create_user_with(
                 request.principal,
                 values["name"],
                 email=values["email"],
@@ -132,15 +132,15 @@ def user(request: ConsoleRequest, name: str) -> HttpResponse:
 @require_POST
 def user_policies(request: ConsoleRequest, name: str) -> HttpResponse:
     """Attach or detach one policy."""
-    change = {"attach": users.attach_user_policy, "detach": users.detach_user_policy}
-    _chosen(request, change)(request.principal, name, request.POST.get("policy_arn", ""))
+    change = {"attach": attachments.attach, "detach": attachments.detach}
+    _chosen(request, change)(request.principal, attachments.USER, name, request.POST.get("policy_arn", ""))
     return redirect("iam:user", name)
 
 
 @require_POST
 def user_groups(request: ConsoleRequest, name: str) -> HttpResponse:
     """Let a user into a group, or take it out."""
-    change = {"add": users.add_user_to_group, "remove": users.remove_user_from_group}
+    change = {"add": groups.add_user_to_group, "remove": groups.remove_user_from_group}
     _chosen(request, change)(request.principal, request.POST.get("group", ""), name)
     return redirect("iam:user", name)
 
@@ -157,7 +157,7 @@ def user_active(request: ConsoleRequest, name: str) -> HttpResponse:
 @require_POST
 def user_password(request: ConsoleRequest, name: str) -> HttpResponse:
     """Give a user a new sign-in password."""
-    found = users.set_password(request.principal, name, request.POST.get("password", ""))
+    found = passwords.set_password(request.principal, name, request.POST.get("password", ""))
     if found.pk == request.user.pk:
         update_session_auth_hash(request, found)
     messages.success(request, f"{found.name} has a new password.")
@@ -168,7 +168,7 @@ def user_password(request: ConsoleRequest, name: str) -> HttpResponse:
 def user_delete(request: ConsoleRequest, name: str) -> HttpResponse:
     """Delete a user whose name was typed to confirm it."""
     confirmed(request, name)
-    users.delete_user(request.principal, name)
+    users.delete_user_with_everything(request.principal, name)
     messages.success(request, f"User {name} is deleted.")
     return redirect("iam:user_list")
 
@@ -179,13 +179,14 @@ def group_list(request: ConsoleRequest) -> HttpResponse:
     form = forms.GroupForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            made = users.create_group(request.principal, form.cleaned_data["name"])
+            made = groups.create_group(request.principal, form.cleaned_data["name"])
         except ServiceError as error:
             _tell(form, error)
         else:
             return redirect("iam:group", made.name)
-    groups = users.list_groups(request.principal)
-    rows = groups.annotate(user_count=Count("users", distinct=True), policy_count=Count("policies", distinct=True))
+    rows = groups.list_groups(request.principal).annotate(
+        user_count=Count("users", distinct=True), policy_count=Count("policies", distinct=True)
+    )
     context = {"groups": rows, "form": form, "may_create": is_allowed(request.principal, "iam:CreateGroup", "*")}
     return render(request, "codeservices/group_list.html", context, status=400 if form.errors else 200)
 
@@ -193,7 +194,7 @@ def group_list(request: ConsoleRequest) -> HttpResponse:
 @require_GET
 def group(request: ConsoleRequest, name: str) -> HttpResponse:
     """One group: members and policies."""
-    found = users.group_for(request.principal, "iam:GetGroup", name)
+    found = groups.group_for(request.principal, "iam:GetGroup", name)
     members = found.users.order_by("name")
     context = {
         "group": found,
@@ -209,15 +210,15 @@ def group(request: ConsoleRequest, name: str) -> HttpResponse:
 @require_POST
 def group_policies(request: ConsoleRequest, name: str) -> HttpResponse:
     """Attach or detach one policy."""
-    change = {"attach": users.attach_group_policy, "detach": users.detach_group_policy}
-    _chosen(request, change)(request.principal, name, request.POST.get("policy_arn", ""))
+    change = {"attach": attachments.attach, "detach": attachments.detach}
+    _chosen(request, change)(request.principal, attachments.GROUP, name, request.POST.get("policy_arn", ""))
     return redirect("iam:group", name)
 
 
 @require_POST
 def group_members(request: ConsoleRequest, name: str) -> HttpResponse:
     """Add or remove one member."""
-    change = {"add": users.add_user_to_group, "remove": users.remove_user_from_group}
+    change = {"add": groups.add_user_to_group, "remove": groups.remove_user_from_group}
     _chosen(request, change)(request.principal, name, request.POST.get("user", ""))
     return redirect("iam:group", name)
 
@@ -226,7 +227,7 @@ def group_members(request: ConsoleRequest, name: str) -> HttpResponse:
 def group_delete(request: ConsoleRequest, name: str) -> HttpResponse:
     """Delete an empty group whose name was typed to confirm it."""
     confirmed(request, name)
-    users.delete_group(request.principal, name)
+    groups.delete_group(request.principal, name)
     messages.success(request, f"Group {name} is deleted.")
     return redirect("iam:group_list")
 
@@ -235,7 +236,7 @@ def group_delete(request: ConsoleRequest, name: str) -> HttpResponse:
 def policy_list(request: ConsoleRequest) -> HttpResponse:
     """Policies of this account first, then AWS's."""
     query = request.GET.get("q", "").strip()
-    rows = users.list_policies(request.principal)
+    rows = policies.list_policies(request.principal)
     if query:
         rows = rows.filter(name__icontains=query)
     rows = rows.annotate(
@@ -257,7 +258,7 @@ def policy_create(request: ConsoleRequest) -> HttpResponse:
     else:
         values = form.cleaned_data
         try:
-            made = users.create_policy(
+            made = policies.create_policy(
                 request.principal, values["name"], values["document"], description=values["description"]
             )
         except ServiceError as error:
@@ -274,10 +275,10 @@ def policy(request: ConsoleRequest, owner: str, name: str) -> HttpResponse:
     policy_arn = _policy_arn(owner, name)
     form = forms.PolicyDocumentForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        users.update_policy(request.principal, policy_arn, form.cleaned_data["document"])
+        policies.replace_document(request.principal, policy_arn, form.cleaned_data["document"])
         messages.success(request, f"Policy {name} has a new document, in force from now on.")
         return redirect(request.path)
-    found = users.policy_for(request.principal, "iam:GetPolicy", policy_arn)
+    found = policies.policy_for(request.principal, "iam:GetPolicy", policy_arn)
     if request.method == "GET":
         form = forms.PolicyDocumentForm(initial={"document": found.document})
     context = {
@@ -297,7 +298,7 @@ def policy(request: ConsoleRequest, owner: str, name: str) -> HttpResponse:
 def policy_delete(request: ConsoleRequest, name: str) -> HttpResponse:
     """Delete an unattached policy whose name was typed to confirm it."""
     confirmed(request, name)
-    users.delete_policy(request.principal, _policy_arn("customer", name))
+    policies.delete_policy_with_versions(request.principal, _policy_arn("customer", name))
     messages.success(request, f"Policy {name} is deleted.")
     return redirect("iam:policy_list")
 

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_GET, require_POST
 from codeservices.audit.record import current_act
 from codeservices.errors import AccessDenied, ServiceError
 from codeservices.http import ConsoleRequest, confirmed
-from codeservices.iam import credentials, forms, once, users
+from codeservices.iam import credentials, forms, once, passwords, user_credentials, users
 from codeservices.iam.authorize import is_allowed
 from codeservices.iam.models import GitCredential, User
 
@@ -53,7 +53,7 @@ def change_password(request: ConsoleRequest) -> HttpResponse:
         user = _own(request)
         values = form.cleaned_data
         try:
-            users.change_password(request.principal, user, values["old_password"], values["new_password"])
+            passwords.change_password(request.principal, user, values["old_password"], values["new_password"])
         except AccessDenied:
             raise
         except ServiceError as error:
@@ -73,7 +73,7 @@ def change_password(request: ConsoleRequest) -> HttpResponse:
 @require_POST
 def git_credential_create(request: ConsoleRequest, name: str) -> HttpResponse:
     """Generate git credentials; the next page shows them, once."""
-    made, password = users.create_git_credential(request.principal, name)
+    made, password = user_credentials.create_git_credential(request.principal, name)
     _keep_git(request, made, password)
     return _back(request, name)
 
@@ -83,7 +83,7 @@ def git_credential(request: ConsoleRequest, name: str, credential_id: str) -> Ht
     """Reset, activate, deactivate or delete one git credential."""
     change = request.POST.get("change", "")
     if change == "reset":
-        made, password = users.reset_git_credential(request.principal, name, credential_id)
+        made, password = user_credentials.reset_git_credential(request.principal, name, credential_id)
         _keep(
             request, {"User Name": made.service_user_name, "Password": password}, f"{name}_codecommit_credentials.csv"
         )
@@ -91,10 +91,10 @@ def git_credential(request: ConsoleRequest, name: str, credential_id: str) -> Ht
         owner = users.user_for(request.principal, "iam:DeleteServiceSpecificCredential", name)
         found = owner.git_credentials.filter(credential_id=credential_id).first()
         confirmed(request, found.service_user_name if found else credential_id)
-        users.delete_git_credential(request.principal, name, credential_id)
+        user_credentials.delete_git_credential(request.principal, name, credential_id)
         messages.success(request, "The git credential is deleted; it stopped working at once.")
     else:
-        users.update_git_credential(request.principal, name, credential_id, change)
+        user_credentials.update_git_credential(request.principal, name, credential_id, change)
     return _back(request, name)
 
 
@@ -102,7 +102,7 @@ def git_credential(request: ConsoleRequest, name: str, credential_id: str) -> Ht
 @require_POST
 def access_key_create(request: ConsoleRequest, name: str) -> HttpResponse:
     """Create an access key; the next page shows its secret, once."""
-    made, secret = users.create_access_key(request.principal, name)
+    made, secret = user_credentials.create_access_key(request.principal, name)
     _keep(request, {"Access key ID": made.access_key_id, "Secret access key": secret}, f"{name}_accessKeys.csv")
     return _back(request, name)
 
@@ -113,10 +113,10 @@ def access_key(request: ConsoleRequest, name: str, key_id: str) -> HttpResponse:
     change = request.POST.get("change", "")
     if change == "delete":
         confirmed(request, key_id)
-        users.delete_access_key(request.principal, name, key_id)
+        user_credentials.delete_access_key(request.principal, name, key_id)
         messages.success(request, f"Access key {key_id} is deleted; it stopped working at once.")
     else:
-        users.update_access_key(request.principal, name, key_id, change)
+        user_credentials.update_access_key(request.principal, name, key_id, change)
     return _back(request, name)
 
 
@@ -128,10 +128,12 @@ def _credentials_page(
     context = {
         "shown": user,
         "may": may,
-        "git_credentials": users.list_git_credentials(request.principal, user.name)
+        "git_credentials": user_credentials.list_git_credentials(request.principal, user.name)
         if may["ListServiceSpecificCredentials"]
         else None,
-        "access_keys": users.list_access_keys(request.principal, user.name) if may["ListAccessKeys"] else None,
+        "access_keys": user_credentials.list_access_keys(request.principal, user.name)
+        if may["ListAccessKeys"]
+        else None,
         "max_git_credentials": credentials.MAX_GIT_CREDENTIALS,
         "max_access_keys": credentials.MAX_ACCESS_KEYS,
         "password_form": form,

@@ -231,7 +231,7 @@ def test_creating_takes_the_right_to_read_the_source_and_to_pass_the_role(alice,
     dave.policies.add(Policy.objects.get(name="AWSCodeCommitReadOnly"))
     denied = signed_in(dave).post("/projects/new/", form(build_on_push=None))
     assert denied.status_code == 403 and "iam:PassRole" in denied.content.decode()
-    dave.policies.add(Policy.objects.create(name="pass", document=json.dumps(factories.allow("iam:PassRole"))))
+    dave.policies.add(Policy.objects.create_with_document(json.dumps(factories.allow("iam:PassRole")), name="pass"))
     assert signed_in(dave).post("/projects/new/", form(build_on_push=None)).status_code == 302
     # A trigger is the repository's, so that takes a right on the repository.
     denied = signed_in(dave).post("/projects/new/", form(name="second"))

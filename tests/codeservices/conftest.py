@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 
 import pytest
+from django.contrib.auth.hashers import make_password
 
 from builds.models import Project
 from codeservices import registry
@@ -31,11 +32,11 @@ def world(
     """The repository “hush”, its project with one build, a group, a policy; dora with keys, erna without."""
     monkeypatch.setattr(registry, "health_checks", [])
     dora = factories.user("dora")
-    factories.user("erna")
+    User.objects.create(name="erna", password=make_password(None))
     key, _ = credentials.issue_access_key(dora)
     credential, _ = credentials.issue_git_credential(dora)
     Group.objects.create(name="team")
-    Policy.objects.create(name="ours", document=DOCUMENT)
+    Policy.objects.create_with_document(DOCUMENT, name="ours")
     repository = factories.repository("hush")
     shutil.copytree(history[0].path, repository.git.path, dirs_exist_ok=True)
     project = factories.project("hush-build", repository_name="hush")

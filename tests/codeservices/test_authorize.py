@@ -7,6 +7,7 @@ import pytest
 from codeservices.audit.models import Event
 from codeservices.audit.record import RequestInfo, act
 from codeservices.errors import AccessDenied
+from codeservices.iam import policies
 from codeservices.iam.authorize import authorize, is_allowed
 from codeservices.iam.models import Group, Policy, Role
 from codeservices.iam.principal import Principal
@@ -48,12 +49,12 @@ def test_an_inactive_user_may_do_nothing_at_once(alice):
     assert not is_allowed(alice.principal, "codecommit:GitPull", REPOSITORY)
 
 
-def test_a_changed_document_decides_at_once(carol):
-    policy = Policy.objects.create(name="own", document=json.dumps(factories.allow("codecommit:GitPull")))
+def test_a_changed_document_decides_at_once(alice, carol):
+    pull, push = (json.dumps(factories.allow(f"codecommit:{name}")) for name in ("GitPull", "GitPush"))
+    policy = Policy.objects.create_with_document(pull, name="own")
     carol.policies.add(policy)
     assert is_allowed(carol.principal, "codecommit:GitPull", REPOSITORY)
-    policy.document = json.dumps(factories.allow("codecommit:GitPush"))
-    policy.save()
+    policies.replace_document(alice.principal, policy.arn, push)
     assert not is_allowed(carol.principal, "codecommit:GitPull", REPOSITORY)
 
 

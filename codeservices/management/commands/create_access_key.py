@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from codeservices.errors import ServiceError
-from codeservices.iam import users
+from codeservices.iam import user_credentials
 from codeservices.iam.shell import account, shell_act
 
 
@@ -20,7 +20,7 @@ class Command(BaseCommand):
     def handle(self, *, name: str, **options: Any) -> None:
         try:
             with shell_act("create_access_key"):
-                key, secret = users.create_access_key(account(), name)
+                key, secret = user_credentials.create_access_key(account(), name)
         except ServiceError as error:
             raise CommandError(error.message) from error
         self.stdout.write(f"aws_access_key_id = {key.access_key_id}\naws_secret_access_key = {secret}")

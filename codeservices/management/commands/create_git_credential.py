@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from codeservices.errors import ServiceError
-from codeservices.iam import users
+from codeservices.iam import user_credentials
 from codeservices.iam.shell import account, shell_act
 
 
@@ -20,7 +20,7 @@ class Command(BaseCommand):
     def handle(self, *, name: str, **options: Any) -> None:
         try:
             with shell_act("create_git_credential"):
-                credential, password = users.create_git_credential(account(), name)
+                credential, password = user_credentials.create_git_credential(account(), name)
         except ServiceError as error:
             raise CommandError(error.message) from error
         self.stdout.write(f"username={credential.service_user_name}\npassword={password}")

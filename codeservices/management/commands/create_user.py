@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from codeservices.errors import ServiceError
-from codeservices.iam import secrets, users
+from codeservices.iam import onboarding, secrets
 from codeservices.iam.models import Policy
 from codeservices.iam.shell import account, shell_act
 
@@ -30,7 +30,7 @@ class Command(BaseCommand):
         try:
             arns = [_policy_arn(one) for one in policy]
             with shell_act("create_user"):
-                users.create_user_with(account(), name, email=email, password=password, policy_arns=arns)
+                onboarding.create_user_with(account(), name, email=email, password=password, policy_arns=arns)
         except ServiceError as error:
             raise CommandError(error.message) from error
         self.stdout.write(f"username {name}\npassword {password}")

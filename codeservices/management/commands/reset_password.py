@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from codeservices.errors import ServiceError
-from codeservices.iam import secrets, users
+from codeservices.iam import passwords, secrets
 from codeservices.iam.shell import account, shell_act
 
 
@@ -21,7 +21,7 @@ class Command(BaseCommand):
         password = secrets.new_sign_in_password()
         try:
             with shell_act("reset_password"):
-                user = users.set_password(account(), name, password)
+                user = passwords.set_password(account(), name, password)
         except ServiceError as error:
             raise CommandError(error.message) from error
         self.stdout.write(f"username {user.name}\npassword {password}")

@@ -1,0 +1,82 @@
+"""What may be done to groups and their members. Console and API call these same functions."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import QuerySet
+
+from codeservices.errors import Conflict, LimitExceeded, NotFound
+from codeservices.iam import arn, rules
+from codeservices.iam.authorize import Context, authorize
+from codeservices.iam.models import Group, User
+from codeservices.iam.principal import Principal
+from codeservices.iam.users import find_user
+
+# IAM and AWS STS quotas.
+MAX_GROUPS = 300
+MAX_GROUPS_A_USER = 10
+
+
+def list_groups(principal: Principal) -> QuerySet[Group]:
+    authorize(principal, "iam:ListGroups", "*")
+    return Group.objects.order_by("name")
+
+
+def group_for(principal: Principal, action: str, name: str, context: Context | None = None) -> Group:
+    """Authorize `action` on the group's ARN, then fetch; a missing group is told only to those who may ask."""
+    group = Group.objects.filter(name__iexact=name).first()
+    rules.authorize_row(principal, action, group, arn.group_arn(settings.ACCOUNT_ID, "/", name), context)
+    if group is None:
+        raise NotFound(f"The group with name {name} cannot be found.", code="NoSuchEntity")
+    return group
+
+
+def create_group(principal: Principal, name: str, *, path: str = "/") -> Group:
+    authorize(principal, "iam:CreateGroup", arn.group_arn(settings.ACCOUNT_ID, path, name))
+    if Group.objects.count() >= MAX_GROUPS:
+        raise LimitExceeded(f"This account has {MAX_GROUPS} groups already.", code="LimitExceeded")
+    group = Group(name=name, path=path)
+    rules.save_new(group, f"Group with name {name} already exists.")
+    return group
+
+
+def update_group(principal: Principal, name: str, *, new_name: str | None = None, new_path: str | None = None) -> Group:
+    """Rename or move a group; both its old and its new ARN must be allowed."""
+    group = group_for(principal, "iam:UpdateGroup", name)
+    group.name, group.path = new_name or group.name, new_path or group.path
+    authorize(principal, "iam:UpdateGroup", group.arn)
+    rules.save_new(group, f"Group with name {group.name} already exists.")
+    return group
+
+
+def delete_group(principal: Principal, name: str) -> None:
+    """Remove a group that has no members or policies left, as IAM wants it."""
+    group = group_for(principal, "iam:DeleteGroup", name)
+    if group.users.exists() or group.policies.exists() or group.inline_policies.exists():
+        raise Conflict(
+            f"Cannot delete group {group.name}: remove its members and policies first.", code="DeleteConflict"
+        )
+    group.delete()
+
+
+def add_user_to_group(principal: Principal, group_name: str, user_name: str) -> None:
+    """Adding twice is no error."""
+    group = group_for(principal, "iam:AddUserToGroup", group_name)
+    user = find_user(user_name)
+    with transaction.atomic():
+        locked = User.objects.select_for_update().get(pk=user.pk)
+        if not locked.groups.filter(pk=group.pk).exists() and locked.groups.count() >= MAX_GROUPS_A_USER:
+            raise LimitExceeded(f"User {user.name} is in {MAX_GROUPS_A_USER} groups already.", code="LimitExceeded")
+        locked.groups.add(group)
+
+
+def remove_user_from_group(principal: Principal, group_name: str, user_name: str) -> None:
+    group = group_for(principal, "iam:RemoveUserFromGroup", group_name)
+    find_user(user_name).groups.remove(group)
+
+
+def groups_of_user(principal: Principal, user: User) -> QuerySet[Group]:
+    """The groups that a user is in, for those who may iam:ListGroupsForUser on it."""
+    authorize(principal, "iam:ListGroupsForUser", user.arn)
+    return user.groups.order_by("name")
