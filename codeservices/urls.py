@@ -5,7 +5,7 @@ from django.urls import include, path
 from django.views.generic.base import RedirectView
 
 from codeservices import health
-from codeservices.iam import views as iam_views
+from codeservices.iam.views import sign_in
 
 admin.site.site_header = "Code Services"
 admin.site.site_title = "Code Services"
@@ -16,7 +16,7 @@ urlpatterns = [
     path("readyz", health.readyz, name="readyz"),
     path("metrics", health.metrics, name="metrics"),
     # One place signs people in: the admin's own form would pass by the audit trail.
-    path("admin/login/", iam_views.admin_sign_in),
+    path("admin/login/", sign_in.admin_sign_in),
     path("admin/password_change/", RedirectView.as_view(pattern_name="iam:my_credentials")),
     path("admin/", admin.site.urls),
     path("", include("codeservices.console.urls")),

@@ -18,8 +18,9 @@ from django.views.decorators.http import require_GET, require_POST
 from codeservices.audit.record import current_act
 from codeservices.errors import AccessDenied, ServiceError
 from codeservices.http import ConsoleRequest, confirmed
-from codeservices.iam import credentials, forms, once, passwords, user_credentials, users
+from codeservices.iam import credentials, once, passwords, user_credentials, users
 from codeservices.iam.authorize import is_allowed
+from codeservices.iam.forms.sign_in import PasswordForm
 from codeservices.iam.models import GitCredential, User
 
 _ACTIONS = (
@@ -40,7 +41,7 @@ _ACTIONS = (
 @require_GET
 def my_credentials(request: ConsoleRequest) -> HttpResponse:
     """One's own git credentials, access keys and password."""
-    return _credentials_page(request, forms.PasswordForm(), once.take(request))
+    return _credentials_page(request, PasswordForm(), once.take(request))
 
 
 @never_cache
@@ -48,7 +49,7 @@ def my_credentials(request: ConsoleRequest) -> HttpResponse:
 @require_POST
 def change_password(request: ConsoleRequest) -> HttpResponse:
     """Change one's own password; other sessions end, this one goes on."""
-    form = forms.PasswordForm(request.POST)
+    form = PasswordForm(request.POST)
     if form.is_valid():
         user = _own(request)
         values = form.cleaned_data
@@ -121,7 +122,7 @@ def access_key(request: ConsoleRequest, name: str, key_id: str) -> HttpResponse:
 
 
 def _credentials_page(
-    request: ConsoleRequest, form: forms.PasswordForm, secret: once.Secret | None, status: int = 200
+    request: ConsoleRequest, form: PasswordForm, secret: once.Secret | None, status: int = 200
 ) -> HttpResponse:
     user = _own(request)
     may = {name: is_allowed(request.principal, f"iam:{name}", user.arn) for name in _ACTIONS}

@@ -1,0 +1,1 @@
+"""Forms of identities, a module a topic."""

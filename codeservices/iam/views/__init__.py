@@ -1,0 +1,1 @@
+"""Pages of sign-in, users, groups, policies and credentials."""
