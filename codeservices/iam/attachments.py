@@ -14,7 +14,6 @@ from django.db.models import QuerySet
 
 from codeservices.errors import LimitExceeded, NotFound
 from codeservices.iam import policies, policy, rules
-from codeservices.iam.authorize import authorize
 from codeservices.iam.groups import group_for
 from codeservices.iam.models import Group, InlinePolicy, Policy, Role, User
 from codeservices.iam.principal import Principal
@@ -54,14 +53,14 @@ def attach(principal: Principal, kind: Kind, name: str, policy_arn: str) -> None
     """Attaching twice is no error."""
     identity, found = _pair(principal, f"iam:Attach{kind.name}Policy", kind, name, policy_arn)
     with transaction.atomic():
-        locked = type(identity).objects.select_for_update().get(pk=identity.pk)
+        locked = rules.lock(identity)
         if not locked.policies.filter(pk=found.pk).exists() and locked.policies.count() >= MAX_ATTACHED_POLICIES:
             raise LimitExceeded(
                 f"Cannot exceed quota for PoliciesPer{kind.name}: {MAX_ATTACHED_POLICIES}. "
                 f"Detach one from {identity.name} first.",
                 code="LimitExceeded",
             )
-        locked.policies.add(found)
+        locked.policies.add(rules.lock(found))
 
 
 def detach(principal: Principal, kind: Kind, name: str, policy_arn: str) -> None:
@@ -101,7 +100,7 @@ def put_inline(principal: Principal, kind: Kind, name: str, policy_name: str, do
     policy.parse(document)
     owner = {kind.name.lower(): identity}
     with transaction.atomic():
-        type(identity).objects.select_for_update().get(pk=identity.pk)
+        rules.lock(identity)
         others = identity.inline_policies.exclude(name=policy_name).values_list("document", flat=True)
         total = sum(map(policies.policy_characters, [*others, document]))
         if total > kind.max_inline_characters:
@@ -143,5 +142,4 @@ def _inline(identity: Any, kind: Kind, policy_name: str) -> InlinePolicy:
 
 def entities_of(principal: Principal, policy_arn: str) -> Policy:
     """The policy, for those who may see whom it is attached to (iam:ListEntitiesForPolicy)."""
-    authorize(principal, "iam:ListEntitiesForPolicy", policy_arn)
-    return policies.find_policy(policy_arn)
+    return policies.policy_for(principal, "iam:ListEntitiesForPolicy", policy_arn)

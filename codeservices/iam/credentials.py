@@ -5,17 +5,19 @@ Rules of who may do it stand in `users.py`; quotas stand here, beside what they 
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from codeservices.aws import sigv4
 from codeservices.errors import LimitExceeded
-from codeservices.iam import secrets
+from codeservices.iam import rules, secrets
 from codeservices.iam.models import AccessKey, CredentialStatus, GitCredential, User
 from codeservices.iam.principal import Principal
 
@@ -41,7 +43,7 @@ class AccessKeyCredential:
 @transaction.atomic
 def issue_access_key(user: User) -> tuple[AccessKey, str]:
     """A new active key and its secret, which can't be shown again; raises LimitExceeded at the third."""
-    User.objects.select_for_update().get(pk=user.pk)
+    rules.lock(user)
     if user.access_keys.count() >= MAX_ACCESS_KEYS:
         raise LimitExceeded(
             f"User {user.name} has {MAX_ACCESS_KEYS} access keys already; delete one first.", code="LimitExceeded"
@@ -53,19 +55,24 @@ def issue_access_key(user: User) -> tuple[AccessKey, str]:
 @transaction.atomic
 def issue_git_credential(user: User) -> tuple[GitCredential, str]:
     """A new git user name with its password, which can't be shown again; raises LimitExceeded at the third."""
-    User.objects.select_for_update().get(pk=user.pk)
-    taken = set(user.git_credentials.values_list("service_user_name", flat=True))
-    if len(taken) >= MAX_GIT_CREDENTIALS:
+    rules.lock(user)
+    if user.git_credentials.count() >= MAX_GIT_CREDENTIALS:
         raise LimitExceeded(
             f"User {user.name} has {MAX_GIT_CREDENTIALS} git credentials already; delete one first.",
             code="LimitExceeded",
         )
-    names = (f"{user.name}{suffix}-at-{settings.ACCOUNT_ID}" for suffix in ("", "+1", "+2"))
-    name = next(name for name in names if name not in taken)
     password = secrets.new_git_password()
-    credential = GitCredential.objects.create(
-        user=user, service_user_name=name, password_hash=secrets.keyed_hash(password)
-    )
+    for number in itertools.count():
+        suffix = f"+{number}" if number else ""
+        credential = GitCredential(
+            user=user,
+            service_user_name=f"{user.name}{suffix}-at-{settings.ACCOUNT_ID}",
+            password_hash=secrets.keyed_hash(password),
+        )
+        # Not only this user's own names are taken: one that was renamed keeps its old ones, and "a+1" is a user's too.
+        with contextlib.suppress(IntegrityError), transaction.atomic():
+            credential.save()
+            break
     return credential, password
 
 

@@ -11,7 +11,7 @@ from codeservices.iam import arn, rules
 from codeservices.iam.authorize import Context, authorize
 from codeservices.iam.models import Group, User
 from codeservices.iam.principal import Principal
-from codeservices.iam.users import find_user
+from codeservices.iam.users import find_user, user_for
 
 # IAM and AWS STS quotas.
 MAX_GROUPS = 300
@@ -34,30 +34,36 @@ def group_for(principal: Principal, action: str, name: str, context: Context | N
 
 def create_group(principal: Principal, name: str, *, path: str = "/") -> Group:
     authorize(principal, "iam:CreateGroup", arn.group_arn(settings.ACCOUNT_ID, path, name))
-    if Group.objects.count() >= MAX_GROUPS:
-        raise LimitExceeded(f"This account has {MAX_GROUPS} groups already.", code="LimitExceeded")
     group = Group(name=name, path=path)
-    rules.save_new(group, f"Group with name {name} already exists.")
+    with transaction.atomic():
+        rules.lock_account()
+        if Group.objects.count() >= MAX_GROUPS:
+            raise LimitExceeded(f"This account has {MAX_GROUPS} groups already.", code="LimitExceeded")
+        rules.save_new(group, f"Group with name {name} already exists.")
     return group
 
 
 def update_group(principal: Principal, name: str, *, new_name: str | None = None, new_path: str | None = None) -> Group:
     """Rename or move a group; both its old and its new ARN must be allowed."""
-    group = group_for(principal, "iam:UpdateGroup", name)
-    group.name, group.path = new_name or group.name, new_path or group.path
-    authorize(principal, "iam:UpdateGroup", group.arn)
-    rules.save_new(group, f"Group with name {group.name} already exists.")
+    found = group_for(principal, "iam:UpdateGroup", name)
+    with transaction.atomic():
+        group = rules.lock(found)
+        group.name, group.path = new_name or group.name, new_path or group.path
+        authorize(principal, "iam:UpdateGroup", group.arn)
+        rules.save_changed(group, f"Group with name {group.name} already exists.", ("name", "path"))
     return group
 
 
 def delete_group(principal: Principal, name: str) -> None:
     """Remove a group that has no members or policies left, as IAM wants it."""
-    group = group_for(principal, "iam:DeleteGroup", name)
-    if group.users.exists() or group.policies.exists() or group.inline_policies.exists():
-        raise Conflict(
-            f"Cannot delete group {group.name}: remove its members and policies first.", code="DeleteConflict"
-        )
-    group.delete()
+    found = group_for(principal, "iam:DeleteGroup", name)
+    with transaction.atomic():
+        group = rules.lock(found)
+        if group.users.exists() or group.policies.exists() or group.inline_policies.exists():
+            raise Conflict(
+                f"Cannot delete group {group.name}: remove its members and policies first.", code="DeleteConflict"
+            )
+        group.delete()
 
 
 def add_user_to_group(principal: Principal, group_name: str, user_name: str) -> None:
@@ -65,18 +71,26 @@ def add_user_to_group(principal: Principal, group_name: str, user_name: str) -> 
     group = group_for(principal, "iam:AddUserToGroup", group_name)
     user = find_user(user_name)
     with transaction.atomic():
-        locked = User.objects.select_for_update().get(pk=user.pk)
+        locked = rules.lock(user)
         if not locked.groups.filter(pk=group.pk).exists() and locked.groups.count() >= MAX_GROUPS_A_USER:
             raise LimitExceeded(f"User {user.name} is in {MAX_GROUPS_A_USER} groups already.", code="LimitExceeded")
-        locked.groups.add(group)
+        locked.groups.add(rules.lock(group))
 
 
 def remove_user_from_group(principal: Principal, group_name: str, user_name: str) -> None:
+    """Raises NotFound where the user is not in the group."""
     group = group_for(principal, "iam:RemoveUserFromGroup", group_name)
-    find_user(user_name).groups.remove(group)
+    user = find_user(user_name)
+    if not user.groups.filter(pk=group.pk).exists():
+        raise NotFound(f"User {user.name} is not in group {group.name}.", code="NoSuchEntity")
+    user.groups.remove(group)
 
 
 def groups_of_user(principal: Principal, user: User) -> QuerySet[Group]:
     """The groups that a user is in, for those who may iam:ListGroupsForUser on it."""
-    authorize(principal, "iam:ListGroupsForUser", user.arn)
-    return user.groups.order_by("name")
+    return groups_of_user_named(principal, user.name)
+
+
+def groups_of_user_named(principal: Principal, name: str) -> QuerySet[Group]:
+    """The same by the user's name; a missing user is told only to those who may ask."""
+    return user_for(principal, "iam:ListGroupsForUser", name).groups.order_by("name")

@@ -39,6 +39,10 @@ def check_tags(tags: Mapping[str, str]) -> dict[str, str]:
     """
     if len(tags) > MAX_TAGS:
         raise LimitExceeded(f"At most {MAX_TAGS} tags are kept, not {len(tags)}.", code="LimitExceeded")
+    if len({key.casefold() for key in tags}) < len(tags):
+        raise InvalidInput(
+            "Two tags have the same key; keys that differ in case alone are the same.", code="InvalidInput"
+        )
     for key, value in tags.items():
         if not 1 <= len(key) <= MAX_TAG_KEY_CHARACTERS or len(value) > MAX_TAG_VALUE_CHARACTERS:
             raise InvalidInput(

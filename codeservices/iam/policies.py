@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Count, OuterRef, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce
 
 from codeservices.errors import Conflict, InvalidInput, LimitExceeded, NotFound
 from codeservices.iam import arn, names, policy, rules
-from codeservices.iam.authorize import authorize
-from codeservices.iam.models import Policy, PolicyVersion
+from codeservices.iam.authorize import Context, authorize
+from codeservices.iam.models import Group, Policy, PolicyVersion, Role, User
 from codeservices.iam.principal import Principal
 
 # IAM and AWS STS quotas.
@@ -25,19 +27,46 @@ def list_policies(principal: Principal) -> QuerySet[Policy]:
     return Policy.objects.order_by("is_aws_managed", "name")
 
 
+def with_usage(found: QuerySet[Policy]) -> QuerySet[Any]:
+    """The same policies, each with `attachment_count` (users, groups and roles) and `default_number` (a version's)."""
+    through: tuple[Any, ...] = (User.policies.through, Group.policies.through, Role.policies.through)
+    attached = [
+        Subquery(each.objects.filter(policy=OuterRef("pk")).values("policy").annotate(n=Count("pk")).values("n"))
+        for each in through
+    ]
+    total = sum((Coalesce(each, 0) for each in attached), Value(0))
+    default = PolicyVersion.objects.filter(policy=OuterRef("pk"), is_default=True)
+    return found.annotate(attachment_count=total, default_number=Subquery(default.values("number")))
+
+
 def find_policy(policy_arn: str) -> Policy:
-    """The policy with that ARN; raises NotFound."""
-    account_id, name = arn.parse(policy_arn).account_id, policy_arn.rpartition("/")[2]
-    found = Policy.objects.filter(is_aws_managed=account_id == "aws", name__iexact=name).first()
-    if found is None or found.arn != policy_arn:
+    """The policy with that ARN.
+
+    Raises:
+        NotFound: There is none.
+        InvalidInput: The text is no ARN of a policy.
+    """
+    found = _with_arn(policy_arn)
+    if found is None:
         raise NotFound(f"Policy {policy_arn} does not exist or is not attachable.", code="NoSuchEntity")
     return found
 
 
-def policy_for(principal: Principal, action: str, policy_arn: str) -> Policy:
-    """Authorize `action` on the policy's ARN, then fetch."""
-    authorize(principal, action, policy_arn)
+def policy_for(principal: Principal, action: str, policy_arn: str, context: Context | None = None) -> Policy:
+    """Authorize `action` on the policy's ARN, then fetch; a missing policy is told only to those who may ask."""
+    rules.authorize_row(principal, action, _with_arn(policy_arn), policy_arn, context)
     return find_policy(policy_arn)
+
+
+def _with_arn(policy_arn: str) -> Policy | None:
+    _, _, name = policy_arn.rpartition("/")
+    if not arn.is_arn(policy_arn) or not arn.parse(policy_arn).resource.startswith("policy/"):
+        raise InvalidInput(
+            f"ARN {policy_arn} is not valid: a policy's is arn:aws:iam::ACCOUNT:policy/NAME.", code="InvalidInput"
+        )
+    of_aws = arn.parse(policy_arn).account_id == "aws"
+    found = Policy.objects.filter(is_aws_managed=of_aws, name__iexact=name).first()
+    return found if found is not None and found.arn == policy_arn else None
 
 
 def create_policy(
@@ -55,9 +84,10 @@ def create_policy(
     authorize(principal, "iam:CreatePolicy", arn.policy_arn(settings.ACCOUNT_ID, path, name), context)
     check_document(document)
     created = Policy(name=name, path=path, description=description, tags=names.check_tags(tags))
-    if Policy.objects.filter(is_aws_managed=False).count() >= MAX_POLICIES:
-        raise LimitExceeded(f"This account has {MAX_POLICIES} policies already.", code="LimitExceeded")
     with transaction.atomic():
+        rules.lock_account()
+        if Policy.objects.filter(is_aws_managed=False).count() >= MAX_POLICIES:
+            raise LimitExceeded(f"This account has {MAX_POLICIES} policies already.", code="LimitExceeded")
         rules.save_new(created, f"A policy called {name} already exists.")
         created.versions.create(number=1, document=document, is_default=True)
     return created
@@ -65,17 +95,20 @@ def create_policy(
 
 def delete_policy(principal: Principal, policy_arn: str) -> None:
     """Remove a policy of this account that is attached to nothing and has only its default version left."""
-    found = _own(policy_for(principal, "iam:DeletePolicy", policy_arn))
-    if found.users.exists() or found.groups.exists() or found.roles.exists():
-        raise Conflict(
-            f"Cannot delete policy {found.name}: detach it from users, groups and roles first.", code="DeleteConflict"
-        )
-    if found.versions.count() > 1:
-        raise Conflict(
-            f"Cannot delete policy {found.name}: delete its versions that are not the default first.",
-            code="DeleteConflict",
-        )
-    found.delete()
+    asked = _own(policy_for(principal, "iam:DeletePolicy", policy_arn))
+    with transaction.atomic():
+        found = rules.lock(asked)
+        if found.users.exists() or found.groups.exists() or found.roles.exists():
+            raise Conflict(
+                f"Cannot delete policy {found.name}: detach it from users, groups and roles first.",
+                code="DeleteConflict",
+            )
+        if found.versions.count() > 1:
+            raise Conflict(
+                f"Cannot delete policy {found.name}: delete its versions that are not the default first.",
+                code="DeleteConflict",
+            )
+        found.delete()
 
 
 @transaction.atomic
@@ -108,7 +141,7 @@ def create_version(principal: Principal, policy_arn: str, document: str, *, set_
     found = _own(policy_for(principal, "iam:CreatePolicyVersion", policy_arn))
     check_document(document)
     with transaction.atomic():
-        locked = Policy.objects.select_for_update().get(pk=found.pk)
+        locked = rules.lock(found)
         if locked.versions.count() >= MAX_VERSIONS:
             raise LimitExceeded(
                 f"Policy {found.name} has {MAX_VERSIONS} versions already; delete one that is not the default first.",
@@ -122,7 +155,7 @@ def replace_document(principal: Principal, policy_arn: str, document: str) -> Po
     found = _own(policy_for(principal, "iam:CreatePolicyVersion", policy_arn))
     check_document(document)
     with transaction.atomic():
-        locked = Policy.objects.select_for_update().get(pk=found.pk)
+        locked = rules.lock(found)
         if locked.versions.count() >= MAX_VERSIONS:
             authorize(principal, "iam:DeletePolicyVersion", policy_arn)
             oldest = locked.versions.filter(is_default=False).last()
@@ -134,9 +167,9 @@ def replace_document(principal: Principal, policy_arn: str, document: str) -> Po
 def set_default_version(principal: Principal, policy_arn: str, version_id: str) -> None:
     """Bring an existing version into force, for everyone the policy is attached to, at once."""
     found = _own(policy_for(principal, "iam:SetDefaultPolicyVersion", policy_arn))
-    version = _version(found, version_id)
     with transaction.atomic():
-        locked = Policy.objects.select_for_update().get(pk=found.pk)
+        locked = rules.lock(found)
+        version = _version(locked, version_id)
         locked.versions.filter(is_default=True).update(is_default=False)
         locked.versions.filter(pk=version.pk).update(is_default=True)
         locked.save(update_fields=["updated_at"])
@@ -145,26 +178,26 @@ def set_default_version(principal: Principal, policy_arn: str, version_id: str) 
 def delete_version(principal: Principal, policy_arn: str, version_id: str) -> None:
     """Remove a version that is not the default."""
     found = _own(policy_for(principal, "iam:DeletePolicyVersion", policy_arn))
-    version = _version(found, version_id)
-    deleted, _ = found.versions.filter(pk=version.pk, is_default=False).delete()
-    if not deleted:
-        raise Conflict(
-            f"Cannot delete version {version_id} of policy {found.name}: it is the default version.",
-            code="DeleteConflict",
-        )
+    with transaction.atomic():
+        version = _version(rules.lock(found), version_id)
+        if version.is_default:
+            raise Conflict(
+                f"Cannot delete version {version_id} of policy {found.name}: it is the default version.",
+                code="DeleteConflict",
+            )
+        version.delete()
 
 
 # ---- tags ------------------------------------------------------------------------------------------------------------
 
 
 def tag_policy(principal: Principal, policy_arn: str, tags: Mapping[str, str]) -> None:
-    authorize(principal, "iam:TagPolicy", policy_arn, rules.tag_context(dict(tags)))
-    rules.add_tags(_own(find_policy(policy_arn)), tags)
+    rules.add_tags(_own(policy_for(principal, "iam:TagPolicy", policy_arn, rules.tag_context(tags))), tags)
 
 
 def untag_policy(principal: Principal, policy_arn: str, keys: Iterable[str]) -> None:
-    authorize(principal, "iam:UntagPolicy", policy_arn, {"aws:TagKeys": list(keys)})
-    rules.remove_tags(_own(find_policy(policy_arn)), keys)
+    keys = list(keys)
+    rules.remove_tags(_own(policy_for(principal, "iam:UntagPolicy", policy_arn, {"aws:TagKeys": keys})), keys)
 
 
 # ---- rules -----------------------------------------------------------------------------------------------------------

@@ -45,26 +45,37 @@ def create_user(
     tags = dict(tags or {})
     context = rules.tag_context(tags) if tags else None
     authorize(principal, "iam:CreateUser", arn.user_arn(settings.ACCOUNT_ID, path, name), context)
-    if User.objects.count() >= MAX_USERS:
-        raise LimitExceeded(f"This account has {MAX_USERS} users already.", code="LimitExceeded")
     user = User(name=name, path=path, email=email, tags=names.check_tags(tags))
     user.set_unusable_password()
-    rules.save_new(user, f"User with name {name} already exists.")
+    with transaction.atomic():
+        rules.lock_account()
+        if User.objects.count() >= MAX_USERS:
+            raise LimitExceeded(f"This account has {MAX_USERS} users already.", code="LimitExceeded")
+        rules.save_new(user, f"User with name {name} already exists.")
     return user
 
 
 def update_user(principal: Principal, name: str, *, new_name: str | None = None, new_path: str | None = None) -> User:
     """Rename or move a user; both the old and the new ARN must be allowed. Git user names stay as they were made."""
-    user = user_for(principal, "iam:UpdateUser", name)
-    user.name, user.path = new_name or user.name, new_path or user.path
-    authorize(principal, "iam:UpdateUser", user.arn)
-    rules.save_new(user, f"User with name {user.name} already exists.")
+    found = user_for(principal, "iam:UpdateUser", name)
+    with transaction.atomic():
+        user = rules.lock(found)
+        user.name, user.path = new_name or user.name, new_path or user.path
+        rules.authorize_row(principal, "iam:UpdateUser", user, user.arn)
+        rules.save_changed(user, f"User with name {user.name} already exists.", ("name", "path"))
     return user
 
 
 def delete_user(principal: Principal, name: str) -> None:
     """Remove a user that has no password, keys, credentials, groups or policies left, as IAM wants it."""
-    user = user_for(principal, "iam:DeleteUser", name)
+    found = user_for(principal, "iam:DeleteUser", name)
+    with transaction.atomic():
+        user = rules.lock(found)
+        _refuse_while_it_has_parts(user)
+        user.delete()
+
+
+def _refuse_while_it_has_parts(user: User) -> None:
     children = {
         "sign-in password": user.has_usable_password(),
         "access keys": user.access_keys.exists(),
@@ -77,13 +88,12 @@ def delete_user(principal: Principal, name: str) -> None:
     left = [what for what, is_there in children.items() if is_there]
     if left:
         raise Conflict(f"Cannot delete user {user.name}: remove its {', '.join(left)} first.", code="DeleteConflict")
-    user.delete()
 
 
 @transaction.atomic
 def delete_user_with_everything(principal: Principal, name: str) -> None:
     """Remove a user with all that hangs on it, as the console does: each part needs its own right, or nothing goes."""
-    user = user_for(principal, "iam:DeleteUser", name)
+    user = rules.lock(user_for(principal, "iam:DeleteUser", name))
     parts = {
         "iam:DeleteLoginProfile": user.has_usable_password(),
         "iam:DeleteAccessKey": user.access_keys.exists(),
@@ -109,8 +119,9 @@ def set_active(principal: Principal, name: str, is_active: bool) -> User:
 
 
 def tag_user(principal: Principal, name: str, tags: Mapping[str, str]) -> None:
-    rules.add_tags(user_for(principal, "iam:TagUser", name, rules.tag_context(dict(tags))), tags)
+    rules.add_tags(user_for(principal, "iam:TagUser", name, rules.tag_context(tags)), tags)
 
 
 def untag_user(principal: Principal, name: str, keys: Iterable[str]) -> None:
-    rules.remove_tags(user_for(principal, "iam:UntagUser", name, {"aws:TagKeys": list(keys)}), keys)
+    keys = list(keys)
+    rules.remove_tags(user_for(principal, "iam:UntagUser", name, {"aws:TagKeys": keys}), keys)
