@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
 from codeservices.iam.managed_policies import SERVICE_ROLE_NAME
 from codeservices.iam.models import Policy, Role, User
 from codeservices.iam.principal import Principal
@@ -30,6 +33,12 @@ def allow(*actions: str, resource: str | list[str] = "*") -> dict[str, Any]:
         "Version": "2012-10-17",
         "Statement": [{"Effect": "Allow", "Action": list(actions), "Resource": resource}],
     }
+
+
+def ssh_key() -> str:
+    """A new public key as `ssh-keygen -t ed25519` writes it."""
+    key = Ed25519PrivateKey.generate().public_key()
+    return key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode() + " somebody@somewhere"
 
 
 def repository(name: str = "demo", description: str = ""):

@@ -1,4 +1,4 @@
-"""Access keys, git credentials and SSH keys of users. Console and API call these same functions.
+"""Access keys and git credentials of users. Console and API call these same functions.
 
 Secrets are made and checked in `credentials.py`; who may ask for them is decided here.
 """
@@ -8,8 +8,9 @@ from __future__ import annotations
 from django.db.models import QuerySet
 
 from codeservices.errors import InvalidInput, NotFound
-from codeservices.iam import credentials
-from codeservices.iam.models import AccessKey, CredentialStatus, GitCredential, User
+from codeservices.iam import credentials, rules
+from codeservices.iam.authorize import authorize
+from codeservices.iam.models import AccessKey, CredentialStatus, GitCredential, SshPublicKey, User
 from codeservices.iam.principal import Principal
 from codeservices.iam.users import user_for
 
@@ -25,11 +26,20 @@ def list_access_keys(principal: Principal, user_name: str) -> QuerySet[AccessKey
 
 def update_access_key(principal: Principal, user_name: str, access_key_id: str, status: str) -> None:
     user = user_for(principal, "iam:UpdateAccessKey", user_name)
-    _set_status(_access_key(user, access_key_id), status)
+    set_status(_access_key(user, access_key_id), status)
 
 
 def delete_access_key(principal: Principal, user_name: str, access_key_id: str) -> None:
     _access_key(user_for(principal, "iam:DeleteAccessKey", user_name), access_key_id).delete()
+
+
+def access_key_last_used(principal: Principal, access_key_id: str) -> AccessKey:
+    """A key with its user, whoever's it is; raises NotFound, but only to those who may ask about every user."""
+    key = AccessKey.objects.select_related("user").filter(access_key_id=access_key_id).first()
+    rules.authorize_row(principal, "iam:GetAccessKeyLastUsed", key.user if key else None, "*")
+    if key is None:
+        raise NotFound(f"The Access Key with id {access_key_id} cannot be found.", code="NoSuchEntity")
+    return key
 
 
 def create_git_credential(principal: Principal, user_name: str) -> tuple[GitCredential, str]:
@@ -41,6 +51,12 @@ def list_git_credentials(principal: Principal, user_name: str) -> QuerySet[GitCr
     return user_for(principal, "iam:ListServiceSpecificCredentials", user_name).git_credentials.all()
 
 
+def list_all_git_credentials(principal: Principal) -> QuerySet[GitCredential]:
+    """Those of every user."""
+    authorize(principal, "iam:ListServiceSpecificCredentials", "*")
+    return GitCredential.objects.all()
+
+
 def reset_git_credential(principal: Principal, user_name: str, credential_id: str) -> tuple[GitCredential, str]:
     user = user_for(principal, "iam:ResetServiceSpecificCredential", user_name)
     credential = _git_credential(user, credential_id)
@@ -49,7 +65,7 @@ def reset_git_credential(principal: Principal, user_name: str, credential_id: st
 
 def update_git_credential(principal: Principal, user_name: str, credential_id: str, status: str) -> None:
     user = user_for(principal, "iam:UpdateServiceSpecificCredential", user_name)
-    _set_status(_git_credential(user, credential_id), status)
+    set_status(_git_credential(user, credential_id), status)
 
 
 def delete_git_credential(principal: Principal, user_name: str, credential_id: str) -> None:
@@ -71,7 +87,8 @@ def _git_credential(user: User, credential_id: str) -> GitCredential:
     return credential
 
 
-def _set_status(credential: AccessKey | GitCredential, status: str) -> None:
+def set_status(credential: AccessKey | GitCredential | SshPublicKey, status: str) -> None:
+    """Switch a credential on or off; works at once."""
     if status not in CredentialStatus.values:
         raise InvalidInput(f"Status must be Active or Inactive, not “{status}”.", code="InvalidInput")
     credential.status = status

@@ -10,7 +10,7 @@ from django.contrib.auth.hashers import make_password
 from builds.models import Project
 from codeservices import registry
 from codeservices.audit.models import Event, Outcome
-from codeservices.iam import credentials
+from codeservices.iam import credentials, ssh_keys
 from codeservices.iam.managed_policies import SERVICE_ROLE_NAME
 from codeservices.iam.models import Group, Policy, Role, User
 from repos.git.store import BareRepository
@@ -29,14 +29,22 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> tuple[BareRepository, s
 def world(
     alice: User, bob: User, carol: User, history: tuple[BareRepository, str], monkeypatch: pytest.MonkeyPatch
 ) -> World:
-    """The repository “hush”, its project with one build, a group, a policy; dora with keys, erna without."""
+    """The repository “hush”, its project with one build, groups, policies; dora with keys, erna without."""
     monkeypatch.setattr(registry, "health_checks", [])
     dora = factories.user("dora")
     User.objects.create(name="erna", password=make_password(None))
     key, _ = credentials.issue_access_key(dora)
     credential, _ = credentials.issue_git_credential(dora)
     Group.objects.create(name="team")
-    Policy.objects.create_with_document(DOCUMENT, name="ours")
+    ours = Policy.objects.create_with_document(DOCUMENT, name="ours")
+    kept = Policy.objects.create_with_document(DOCUMENT, name="kept", version_number=2)
+    kept.versions.create(number=1, document=DOCUMENT)
+    crew = Group.objects.create(name="crew")
+    crew.users.add(dora)
+    crew.policies.add(kept)
+    crew.inline_policies.create(name="inline", document=DOCUMENT)
+    dora.inline_policies.create(name="inline", document=DOCUMENT)
+    ssh_key = ssh_keys.upload(factories.SERVICE, "dora", factories.ssh_key())
     repository = factories.repository("hush")
     shutil.copytree(history[0].path, repository.git.path, dirs_exist_ok=True)
     project = factories.project("hush-build", repository_name="hush")
@@ -52,6 +60,10 @@ def world(
         "artifact_pk": str(build.artifacts.get().pk),
         "build_id": build.api_id,
         "repository_arn": repository.arn,
+        "ssh_key_id": ssh_key.key_id,
+        "new_ssh_key": factories.ssh_key(),
+        "ours_arn": ours.arn,
+        "kept_arn": kept.arn,
         "readers_arn": bob.policies.first().arn,
         "role_arn": Role.objects.get(name=SERVICE_ROLE_NAME).arn,
     }

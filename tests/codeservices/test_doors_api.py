@@ -20,7 +20,8 @@ from codeservices.aws import dispatch, model
 from codeservices.aws.json11 import CONTENT_TYPE as JSON
 from codeservices.iam import credentials
 from codeservices.iam.models import AccessKey
-from tests.codeservices.behind_doors import READ_ONLY, World, body, changed, door_client, may, state
+from tests.codeservices.behind_doors import DOCUMENT, READ_ONLY, World, body, changed, door_client, may, state
+from tests.factories import PASSWORD
 
 pytestmark = pytest.mark.django_db
 
@@ -37,7 +38,9 @@ class Call:
 
 
 HUSH, HUSH_BUILD = {"repositoryName": "hush"}, {"projectName": "hush-build"}
-DORA = {"UserName": "dora"}
+DORA, CREW, KEPT = {"UserName": "dora"}, {"GroupName": "crew"}, {"PolicyArn": "kept_arn"}
+INLINE = {"PolicyName": "inline"}
+TAG = {"Tags.member.1.Key": "team", "Tags.member.1.Value": "quiet"}  # lists as the Query protocol writes them
 NEW_PROJECT = {
     "name": "made",
     "source": {"type": "CODECOMMIT", "location": LOCATION},
@@ -80,31 +83,88 @@ CALLS = {
     "codecommit:UpdateDefaultBranch": Call("codecommit:UpdateDefaultBranch", {**HUSH, "defaultBranchName": "main"}),
     "codecommit:UpdateRepositoryDescription": Call("codecommit:UpdateRepositoryDescription", HUSH),
     "codecommit:UpdateRepositoryName": Call("codecommit:UpdateRepositoryName", {"oldName": "hush", "newName": "loud"}),
+    "iam:AddUserToGroup": Call("iam:AddUserToGroup", {**DORA, "GroupName": "team"}),
+    "iam:AttachGroupPolicy": Call("iam:AttachGroupPolicy", {"GroupName": "team", "PolicyArn": READ_ONLY}),
     "iam:AttachUserPolicy": Call("iam:AttachUserPolicy", {**DORA, "PolicyArn": READ_ONLY}),
+    "iam:ChangePassword": Call(
+        "iam:ChangePassword", {"OldPassword": PASSWORD, "NewPassword": "another long passphrase"}
+    ),
     "iam:CreateAccessKey": Call("iam:CreateAccessKey", DORA),
+    "iam:CreateGroup": Call("iam:CreateGroup", {"GroupName": "fresh"}),
+    "iam:CreateLoginProfile": Call(
+        "iam:CreateLoginProfile", {"UserName": "erna", "Password": "another long passphrase"}
+    ),
+    "iam:CreatePolicy": Call("iam:CreatePolicy", {"PolicyName": "fresh", "PolicyDocument": DOCUMENT}),
+    "iam:CreatePolicyVersion": Call("iam:CreatePolicyVersion", {**KEPT, "PolicyDocument": DOCUMENT}),
     "iam:CreateServiceSpecificCredential": Call(
         "iam:CreateServiceSpecificCredential", {**DORA, "ServiceName": "codecommit.amazonaws.com"}
     ),
     "iam:CreateUser": Call("iam:CreateUser", {"UserName": "erin"}),
     "iam:DeleteAccessKey": Call("iam:DeleteAccessKey", {**DORA, "AccessKeyId": "key_id"}),
+    "iam:DeleteGroup": Call("iam:DeleteGroup", {"GroupName": "team"}),
+    "iam:DeleteGroupPolicy": Call("iam:DeleteGroupPolicy", {**CREW, **INLINE}),
+    "iam:DeleteLoginProfile": Call("iam:DeleteLoginProfile", DORA),
+    "iam:DeletePolicy": Call("iam:DeletePolicy", {"PolicyArn": "ours_arn"}),
+    "iam:DeletePolicyVersion": Call("iam:DeletePolicyVersion", {**KEPT, "VersionId": "v1"}),
+    "iam:DeleteSSHPublicKey": Call("iam:DeleteSSHPublicKey", {**DORA, "SSHPublicKeyId": "ssh_key_id"}),
     "iam:DeleteServiceSpecificCredential": Call(
         "iam:DeleteServiceSpecificCredential", {**DORA, "ServiceSpecificCredentialId": "credential_id"}
     ),
     "iam:DeleteUser": Call("iam:DeleteUser", {"UserName": "erna"}),
+    "iam:DeleteUserPolicy": Call("iam:DeleteUserPolicy", {**DORA, **INLINE}),
+    "iam:DetachGroupPolicy": Call("iam:DetachGroupPolicy", {**CREW, **KEPT}),
     "iam:DetachUserPolicy": Call("iam:DetachUserPolicy", {"UserName": "bob", "PolicyArn": "readers_arn"}),
+    "iam:GetAccessKeyLastUsed": Call("iam:GetAccessKeyLastUsed", {"AccessKeyId": "key_id"}),
+    "iam:GetAccountAuthorizationDetails": Call("iam:GetAccountAuthorizationDetails"),
+    "iam:GetAccountSummary": Call("iam:GetAccountSummary"),
+    "iam:GetGroup": Call("iam:GetGroup", CREW),
+    "iam:GetGroupPolicy": Call("iam:GetGroupPolicy", {**CREW, **INLINE}),
+    "iam:GetLoginProfile": Call("iam:GetLoginProfile", DORA),
+    "iam:GetPolicy": Call("iam:GetPolicy", KEPT),
+    "iam:GetPolicyVersion": Call("iam:GetPolicyVersion", {**KEPT, "VersionId": "v2"}),
+    "iam:GetSSHPublicKey": Call("iam:GetSSHPublicKey", {**DORA, "SSHPublicKeyId": "ssh_key_id", "Encoding": "PEM"}),
     "iam:GetUser": Call("iam:GetUser", DORA),
+    "iam:GetUserPolicy": Call("iam:GetUserPolicy", {**DORA, **INLINE}),
     "iam:ListAccessKeys": Call("iam:ListAccessKeys", DORA),
+    "iam:ListAccountAliases": Call("iam:ListAccountAliases"),
+    "iam:ListAttachedGroupPolicies": Call("iam:ListAttachedGroupPolicies", CREW),
     "iam:ListAttachedUserPolicies": Call("iam:ListAttachedUserPolicies", DORA),
+    "iam:ListEntitiesForPolicy": Call("iam:ListEntitiesForPolicy", KEPT),
+    "iam:ListGroupPolicies": Call("iam:ListGroupPolicies", CREW),
+    "iam:ListGroups": Call("iam:ListGroups"),
+    "iam:ListGroupsForUser": Call("iam:ListGroupsForUser", DORA),
+    "iam:ListPolicies": Call("iam:ListPolicies"),
+    "iam:ListPolicyTags": Call("iam:ListPolicyTags", KEPT),
+    "iam:ListPolicyVersions": Call("iam:ListPolicyVersions", KEPT),
+    "iam:ListSSHPublicKeys": Call("iam:ListSSHPublicKeys", DORA),
     "iam:ListServiceSpecificCredentials": Call("iam:ListServiceSpecificCredentials", DORA),
+    "iam:ListSigningCertificates": Call("iam:ListSigningCertificates", DORA),
+    "iam:ListUserPolicies": Call("iam:ListUserPolicies", DORA),
+    "iam:ListUserTags": Call("iam:ListUserTags", DORA),
     "iam:ListUsers": Call("iam:ListUsers"),
+    "iam:PutGroupPolicy": Call("iam:PutGroupPolicy", {**CREW, **INLINE, "PolicyDocument": DOCUMENT}),
+    "iam:PutUserPolicy": Call("iam:PutUserPolicy", {**DORA, **INLINE, "PolicyDocument": DOCUMENT}),
+    "iam:RemoveUserFromGroup": Call("iam:RemoveUserFromGroup", {**DORA, **CREW}),
     "iam:ResetServiceSpecificCredential": Call(
         "iam:ResetServiceSpecificCredential", {**DORA, "ServiceSpecificCredentialId": "credential_id"}
     ),
+    "iam:SetDefaultPolicyVersion": Call("iam:SetDefaultPolicyVersion", {**KEPT, "VersionId": "v1"}),
+    "iam:TagPolicy": Call("iam:TagPolicy", {**KEPT, **TAG}),
+    "iam:TagUser": Call("iam:TagUser", {**DORA, **TAG}),
+    "iam:UntagPolicy": Call("iam:UntagPolicy", {**KEPT, "TagKeys.member.1": "a"}),
+    "iam:UntagUser": Call("iam:UntagUser", {**DORA, "TagKeys.member.1": "a"}),
     "iam:UpdateAccessKey": Call("iam:UpdateAccessKey", {**DORA, "AccessKeyId": "key_id", "Status": "Inactive"}),
+    "iam:UpdateGroup": Call("iam:UpdateGroup", {**CREW, "NewGroupName": "renamed"}),
+    "iam:UpdateLoginProfile": Call("iam:UpdateLoginProfile", {**DORA, "PasswordResetRequired": "true"}),
+    "iam:UpdateSSHPublicKey": Call(
+        "iam:UpdateSSHPublicKey", {**DORA, "SSHPublicKeyId": "ssh_key_id", "Status": "Inactive"}
+    ),
     "iam:UpdateServiceSpecificCredential": Call(
         "iam:UpdateServiceSpecificCredential",
         {**DORA, "ServiceSpecificCredentialId": "credential_id", "Status": "Inactive"},
     ),
+    "iam:UpdateUser": Call("iam:UpdateUser", {**DORA, "NewPath": "/moved/"}),
+    "iam:UploadSSHPublicKey": Call("iam:UploadSSHPublicKey", {**DORA, "SSHPublicKeyBody": "new_ssh_key"}),
     "sts:GetCallerIdentity": Call(SIGNED_IN),
 }
 

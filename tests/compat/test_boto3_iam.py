@@ -146,7 +146,8 @@ def test_lists_come_in_pages(alice, client_of):
         ("attach_user_policy", {"UserName": "alice", "PolicyArn": READ_ONLY + "X"}, "NoSuchEntity", 404),
         ("detach_user_policy", {"UserName": "alice", "PolicyArn": READ_ONLY}, "NoSuchEntity", 404),
         ("update_access_key", {"AccessKeyId": "A" * 20, "Status": "Active"}, "NoSuchEntity", 404),
-        ("create_group", {"GroupName": "g" * 129}, "UnsupportedOperation", 400),
+        ("create_group", {"GroupName": "g" * 129}, "ValidationError", 400),
+        ("create_instance_profile", {"InstanceProfileName": "x"}, "UnsupportedOperation", 400),
     ],
 )
 def test_what_iam_refuses_has_its_code_and_status(alice, client_of, operation, params, code, status):

@@ -1,5 +1,29 @@
 """IAM and STS operations, a module a topic; importing the package registers them."""
 
-from codeservices.iam.aws import access_keys, git_credentials, sts, users
+from codeservices.iam.aws import (
+    access_keys,
+    account,
+    attachments,
+    authorization_details,
+    git_credentials,
+    groups,
+    login_profiles,
+    policies,
+    ssh_keys,
+    sts,
+    users,
+)
 
-__all__ = ["access_keys", "git_credentials", "sts", "users"]
+__all__ = [
+    "access_keys",
+    "account",
+    "attachments",
+    "authorization_details",
+    "git_credentials",
+    "groups",
+    "login_profiles",
+    "policies",
+    "ssh_keys",
+    "sts",
+    "users",
+]

@@ -34,6 +34,18 @@ def delete_access_key(call: Call) -> None:
     user_credentials.delete_access_key(call.principal, user_name_of(call), call.params["AccessKeyId"])
 
 
+@operation("iam", "GetAccessKeyLastUsed")
+def get_access_key_last_used(call: Call) -> dict[str, Any]:
+    """When, for which service and in which region; "N/A" before the first time."""
+    key = user_credentials.access_key_last_used(call.principal, call.params["AccessKeyId"])
+    used = {
+        "LastUsedDate": key.last_used_at,
+        "ServiceName": key.last_used_service or "N/A",
+        "Region": key.last_used_region or "N/A",
+    }
+    return {"UserName": key.user.name, "AccessKeyLastUsed": used}
+
+
 def _access_key(key: AccessKey) -> dict[str, Any]:
     return {
         "UserName": key.user.name,

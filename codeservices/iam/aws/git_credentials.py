@@ -16,6 +16,10 @@ GIT_SERVICE = "codecommit.amazonaws.com"
 @operation("iam", "CreateServiceSpecificCredential")
 def create_service_specific_credential(call: Call) -> dict[str, Any]:
     _check_git_service(call)
+    if "CredentialAgeDays" in call.params:
+        raise InvalidInput(
+            "Git credentials do not expire by themselves: leave CredentialAgeDays out.", code="ValidationError"
+        )
     credential, password = user_credentials.create_git_credential(call.principal, call.params["UserName"])
     return {"ServiceSpecificCredential": {**_git_credential(credential), "ServicePassword": password}}
 
@@ -23,10 +27,13 @@ def create_service_specific_credential(call: Call) -> dict[str, Any]:
 @operation("iam", "ListServiceSpecificCredentials")
 def list_service_specific_credentials(call: Call) -> dict[str, Any]:
     _check_git_service(call)
-    if call.params.get("AllUsers"):
-        raise InvalidInput("Name a user: AllUsers is not available on this server.", code="ValidationError")
-    found = user_credentials.list_git_credentials(call.principal, user_name_of(call)).select_related("user")
-    return listed(call, "ServiceSpecificCredentials", found, by_age, _git_credential)
+    if not call.params.get("AllUsers"):
+        found = user_credentials.list_git_credentials(call.principal, user_name_of(call))
+    elif "UserName" in call.params:
+        raise InvalidInput("Name a user or ask for AllUsers, not both.", code="ValidationError")
+    else:
+        found = user_credentials.list_all_git_credentials(call.principal)
+    return listed(call, "ServiceSpecificCredentials", found.select_related("user"), by_age, _git_credential)
 
 
 @operation("iam", "ResetServiceSpecificCredential")

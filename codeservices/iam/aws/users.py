@@ -1,4 +1,4 @@
-"""Users and the policies attached to them."""
+"""Users and their tags."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Any
 
 from codeservices.aws.dispatch import Call, operation
 from codeservices.errors import InvalidInput
-from codeservices.iam import attachments, users
-from codeservices.iam.aws.lists import listed, user_name_of
+from codeservices.iam import users
+from codeservices.iam.aws.lists import listed, listed_tags, tag_list, tags_of, under_path, user_name_of
 from codeservices.iam.models import User
 
 
@@ -15,23 +15,30 @@ from codeservices.iam.models import User
 def create_user(call: Call) -> dict[str, Any]:
     if call.params.get("PermissionsBoundary"):
         raise InvalidInput("Permissions boundaries are not available on this server.", code="InvalidInput")
-    if call.params.get("Tags"):
-        raise InvalidInput("Users carry no tags on this server.", code="InvalidInput")
-    user = users.create_user(call.principal, call.params["UserName"], path=call.params.get("Path", "/"))
-    return {"User": _user(user)}
+    user = users.create_user(
+        call.principal, call.params["UserName"], path=call.params.get("Path", "/"), tags=tags_of(call)
+    )
+    return {"User": _with_tags(user)}
 
 
 @operation("iam", "GetUser")
 def get_user(call: Call) -> dict[str, Any]:
-    return {"User": _user(users.user_for(call.principal, "iam:GetUser", user_name_of(call)))}
+    return {"User": _with_tags(users.user_for(call.principal, "iam:GetUser", user_name_of(call)))}
 
 
 @operation("iam", "ListUsers")
 def list_users(call: Call) -> dict[str, Any]:
-    found = users.list_users(call.principal)
-    if "PathPrefix" in call.params:
-        found = found.filter(path__startswith=call.params["PathPrefix"])
-    return listed(call, "Users", found, lambda user: user.name, _user)
+    return listed(call, "Users", under_path(call, users.list_users(call.principal)), by_name, user_shape)
+
+
+@operation("iam", "UpdateUser")
+def update_user(call: Call) -> None:
+    users.update_user(
+        call.principal,
+        call.params["UserName"],
+        new_name=call.params.get("NewUserName"),
+        new_path=call.params.get("NewPath"),
+    )
 
 
 @operation("iam", "DeleteUser")
@@ -39,32 +46,27 @@ def delete_user(call: Call) -> None:
     users.delete_user(call.principal, call.params["UserName"])
 
 
-@operation("iam", "AttachUserPolicy")
-def attach_user_policy(call: Call) -> None:
-    attachments.attach(call.principal, attachments.USER, call.params["UserName"], call.params["PolicyArn"])
+@operation("iam", "TagUser")
+def tag_user(call: Call) -> None:
+    users.tag_user(call.principal, call.params["UserName"], tags_of(call))
 
 
-@operation("iam", "DetachUserPolicy")
-def detach_user_policy(call: Call) -> None:
-    attachments.detach(call.principal, attachments.USER, call.params["UserName"], call.params["PolicyArn"])
+@operation("iam", "UntagUser")
+def untag_user(call: Call) -> None:
+    users.untag_user(call.principal, call.params["UserName"], call.params["TagKeys"])
 
 
-@operation("iam", "ListAttachedUserPolicies")
-def list_attached_user_policies(call: Call) -> dict[str, Any]:
-    user = users.user_for(call.principal, "iam:ListAttachedUserPolicies", call.params["UserName"])
-    found = user.policies.order_by("name", "pk")
-    if "PathPrefix" in call.params:
-        found = found.filter(path__startswith=call.params["PathPrefix"])
-    return listed(
-        call,
-        "AttachedPolicies",
-        found,
-        lambda policy: f"{policy.name} {policy.policy_id}",
-        lambda policy: {"PolicyName": policy.name, "PolicyArn": policy.arn},
-    )
+@operation("iam", "ListUserTags")
+def list_user_tags(call: Call) -> dict[str, Any]:
+    return listed_tags(call, users.user_for(call.principal, "iam:ListUserTags", call.params["UserName"]).tags)
 
 
-def _user(user: User) -> dict[str, Any]:
+def by_name(user: User) -> str:
+    return user.name
+
+
+def user_shape(user: User) -> dict[str, Any]:
+    """A user as lists have it, without its tags."""
     return {
         "Path": user.path,
         "UserName": user.name,
@@ -73,3 +75,7 @@ def _user(user: User) -> dict[str, Any]:
         "CreateDate": user.created_at,
         "PasswordLastUsed": user.last_login,
     }
+
+
+def _with_tags(user: User) -> dict[str, Any]:
+    return {**user_shape(user), "Tags": tag_list(user.tags) or None}
