@@ -27,7 +27,7 @@ def authorize_row(
     try:
         authorize(principal, action, row.arn if row else asked_arn, context)
     except AccessDenied as denied:
-        raise AccessDenied(principal.arn, action, asked_arn, statement=denied.statement) from None
+        raise denied.about(asked_arn) from None
 
 
 def tag_context(tags: dict[str, str]) -> dict[str, str | list[str]]:
