@@ -5,6 +5,11 @@ One place each turns them into a page, a fragment, a wire body or a `remote:` li
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from codeservices.iam.policy import Decision
+
 
 class ServiceError(Exception):
     """Something the caller asked for can't be done, and the sentence says why.
@@ -57,25 +62,36 @@ class LimitExceeded(ServiceError):
 class AccessDenied(ServiceError):
     """No policy allows the act, or a statement denies it.
 
+    The message is AWS's own sentence; the hint adds in brackets which statement of which policy it was.
+
     Attributes:
         principal_arn: Who asked.
         action: The IAM action, "codecommit:GitPush".
         resource: The ARN acted on, or "*".
+        decision: What was decided and why: the statement's policy, number, Sid and lines, or the limit that stopped it.
         statement: The statement that denied it as JSON text, or None where none allowed it.
     """
 
     code = "AccessDeniedException"
     status = 403
 
-    def __init__(self, principal_arn: str, action: str, resource: str, *, statement: str | None = None) -> None:
-        if statement is None:
-            reason = f"because no identity-based policy allows the {action} action"
+    def __init__(self, principal_arn: str, action: str, resource: str, decision: Decision | None = None) -> None:
+        kind = decision.limit if decision is not None and decision.limit else "identity-based policy"
+        is_explicit = decision is not None and decision.is_explicit_deny
+        if is_explicit:
+            reason = f"with an explicit deny in {'an' if kind[0] in 'aeiou' else 'a'} {kind}"
         else:
-            reason = "with an explicit deny in an identity-based policy"
+            reason = f"because no {kind} allows the {action} action"
         super().__init__(
-            f"User: {principal_arn} is not authorized to perform: {action} on resource: {resource} {reason}"
+            f"User: {principal_arn} is not authorized to perform: {action} on resource: {resource} {reason}",
+            hint=f"({decision.place})" if decision is not None and is_explicit and decision.place else "",
         )
         self.principal_arn = principal_arn
         self.action = action
         self.resource = resource
-        self.statement = statement
+        self.decision = decision
+        self.statement = decision.statement if decision is not None and is_explicit else None
+
+    def about(self, resource: str) -> AccessDenied:
+        """The same refusal told of another resource: the one that was asked for, where the true ARN would tell more."""
+        return AccessDenied(self.principal_arn, self.action, resource, self.decision)

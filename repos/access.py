@@ -10,6 +10,7 @@ from codeservices.errors import NotFound
 from codeservices.iam import arn
 from codeservices.iam.authorize import authorize, is_allowed
 from codeservices.iam.principal import Principal
+from repos.git import refs
 from repos.models import Repository
 
 
@@ -36,6 +37,19 @@ def repository_for(
     if repository is None:
         raise RepositoryDoesNotExist(f"{name} does not exist", hint="Look at the list for its exact spelling.")
     return repository
+
+
+def authorize_ref(principal: Principal, action: str, repository: Repository, refname: str) -> None:
+    """May the principal do `action` to this ref? The one question of every door that moves one: git, API, console.
+
+    Args:
+        action: "codecommit:GitPush", "codecommit:DeleteBranch", "codecommit:PutFile", …
+        refname: In full, "refs/heads/main"; policies see it as codecommit:References.
+
+    Raises:
+        AccessDenied: Nothing allows it, or a statement denies it.
+    """
+    authorize(principal, action, repository.arn, {"codecommit:References": refs.escaped(refname)})
 
 
 def repositories_for(principal: Principal) -> Iterator[Repository]:

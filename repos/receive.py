@@ -21,9 +21,9 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from codeservices.errors import AccessDenied, ServiceError
-from codeservices.iam.authorize import authorize
 from codeservices.iam.principal import Principal
 from repos import push_lock
+from repos.access import authorize_ref
 from repos.git import program, refs
 from repos.git.store import RepositoryMissing
 from repos.git.wire import RefCommand
@@ -178,12 +178,7 @@ def _check(principal: Principal, repository: Repository, commands: Iterable[RefC
     for command in commands:
         try:
             _check_rules(command, default_branch)
-            authorize(
-                principal,
-                "codecommit:GitPush",
-                repository.arn,
-                {"codecommit:References": refs.escaped(command.refname)},
-            )
+            authorize_ref(principal, "codecommit:GitPush", repository, command.refname)
         except ServiceError as error:
             causes[command.refname] = error
     if not causes:

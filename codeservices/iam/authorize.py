@@ -39,8 +39,7 @@ def authorize(principal: Principal, action: str, resource: str, context: Context
     if act is not None:
         act.note(action, resource)
     if not decision.is_allowed:
-        statement = decision.statement if decision.is_explicit_deny else None
-        raise AccessDenied(principal.arn, action, resource, statement=statement)
+        raise AccessDenied(principal.arn, action, resource, decision)
     return decision
 
 

@@ -32,7 +32,7 @@ def authorize_row(
     try:
         authorize(principal, action, row.arn if row else asked_arn, {**_tags_of(row), **(context or {})})
     except AccessDenied as denied:
-        raise AccessDenied(principal.arn, action, asked_arn, statement=denied.statement) from None
+        raise denied.about(asked_arn) from None
 
 
 def _tags_of(row: User | Group | Role | Policy | None) -> dict[str, str]:

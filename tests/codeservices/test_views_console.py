@@ -7,6 +7,7 @@ from django.urls import path
 from codeservices import registry
 from codeservices.audit.models import Event
 from codeservices.errors import AccessDenied
+from codeservices.iam.policy import Decision, Position
 from codeservices.registry import HealthCheck, SearchResult, SearchSource
 
 pytestmark = pytest.mark.django_db
@@ -17,7 +18,8 @@ def broken(request):
 
 
 def denied(request):
-    raise AccessDenied(request.principal.arn, "codecommit:GetBlob", "arn:x", statement='{"Effect": "Deny"}')
+    decision = Decision(False, True, '{"Effect": "Deny"}', "arn:p", "NoBlobs", 2, Position(3, 5), Position(8, 6))
+    raise AccessDenied(request.principal.arn, "codecommit:GetBlob", "arn:x", decision)
 
 
 class Urls:

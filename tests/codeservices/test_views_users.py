@@ -176,7 +176,7 @@ def test_a_policy_is_created_changed_and_deleted(alice_client, carol):
 @pytest.mark.parametrize(
     ("document", "sentence"),
     [
-        ('{"Version": "2012-10-17",\n "Statement": [}', "line 2"),
+        ('{"Version": "2012-10-17",\n "Statement": [}', "Line 2, column 16"),
         ('{"Version": "2012-10-17", "Statement": [{"Effect": "Maybe"}]}', "needs an Effect of Allow or Deny"),
         (json.dumps(allow("GitPull")), "is no action"),
     ],

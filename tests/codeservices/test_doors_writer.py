@@ -1,0 +1,187 @@
+"""Every URL and every operation for a writer: all rights on its own things, none on anybody else's.
+
+The doors are those of test_doors.py and test_doors_api.py, each tried on the writer's own thing, on a foreign one and
+on one that does not exist: a door that forgets to ask about the very object fails here, whatever it is.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from codeservices.iam import credentials
+from codeservices.iam.models import Group, Policy, User
+from repos.git.store import BareRepository
+from tests import factories
+from tests.codeservices.behind_doors import (
+    DOCUMENT,
+    TOKEN,
+    World,
+    body,
+    changed,
+    denied_action,
+    door_client,
+    finished_build,
+    state,
+)
+from tests.codeservices.test_doors import CONSOLE, Door, address
+from tests.codeservices.test_doors_api import CALLS, called, filled
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_server")]
+
+# Each of the writer's own things by name, with its twin that is somebody else's.
+FOREIGN = {
+    "hush": "noise",
+    "hush-build": "noise-build",
+    "dora": "fred",
+    "erna": "gina",
+    "team": "strangers",
+    "ours": "theirs",
+}
+OWN = [
+    "arn:aws:codecommit:*:*:hush",
+    "arn:aws:codecommit:*:*:loud",  # what hush is renamed to
+    "arn:aws:codebuild:*:*:project/hush-build",
+    "arn:aws:codebuild:*:*:project/made",
+    "arn:aws:logs:*:*:log-group:/aws/codebuild/hush-build:*",
+    "arn:aws:iam::*:user/dora",
+    "arn:aws:iam::*:user/erna",
+    "arn:aws:iam::*:group/team",
+    "arn:aws:iam::*:policy/ours",
+    "arn:aws:iam::*:role/codebuild-service-role",
+]
+# Doors behind which several things meet: the one that decides is not the one that the address names first.
+DECIDED_BY_THE_FORM = ("iam:user_groups",)
+
+
+@dataclass(frozen=True)
+class Twins:
+    """The writer, and for each of its own values (names and ids) the foreign one."""
+
+    writer: User
+    foreign: dict[str, str]
+
+    def of(self, value: Any) -> Any:
+        """The same parameters, about somebody else's things."""
+        return self._mapped(value, self.foreign, "noise")
+
+    def missing(self, value: Any) -> Any:
+        """The same parameters, about things that nobody has."""
+        return self._mapped(value, dict.fromkeys(FOREIGN, "nothing"), "nothing")
+
+    def _mapped(self, value: Any, names: dict[str, str], repository_name: str) -> Any:
+        if isinstance(value, dict):
+            return {key: self._mapped(one, names, repository_name) for key, one in value.items()}
+        if isinstance(value, list | tuple):
+            return [self._mapped(one, names, repository_name) for one in value]
+        if isinstance(value, str):
+            return names.get(value) or value.replace("/v1/repos/hush", f"/v1/repos/{repository_name}")
+        return value
+
+
+@pytest.fixture
+def twins(world: World, history: tuple[BareRepository, str]) -> Twins:
+    """To everything of the writer's in `world` a twin that is somebody else's."""
+    fred, _ = factories.user("fred"), factories.user("gina")
+    key, _ = credentials.issue_access_key(fred)
+    credential, _ = credentials.issue_git_credential(fred)
+    Group.objects.create(name="strangers")
+    theirs = Policy.objects.create_with_document(DOCUMENT, name="theirs")
+    repository = factories.repository("noise")
+    shutil.copytree(history[0].path, repository.git.path, dirs_exist_ok=True)
+    project = factories.project("noise-build", repository_name="noise")
+    build = finished_build(project)
+    repository.triggers.create(name="ring", destination_arn=project.arn, events=["all"], branches=[], position=0)
+    foreign_names = {
+        "key_id": key.access_key_id,
+        "credential_id": credential.credential_id,
+        "artifact_pk": str(build.artifacts.get().pk),
+        "build_id": build.api_id,
+        "repository_arn": repository.arn,
+        "ours_arn": theirs.arn,
+    }
+    foreign = {world.names[name]: value for name, value in foreign_names.items() if name in world.names}
+    artifact = world.names["artifact_pk"]
+    own_objects = [f"arn:aws:s3:::{one.key}" for one in type(build.artifacts.get()).objects.filter(pk=artifact)]
+    document = factories.allow("*", resource=[*OWN, *own_objects])
+    return Twins(factories.user("wanda", document=document), {**FOREIGN, **foreign})
+
+
+def object_doors() -> list[str]:
+    """The doors that are about one thing of somebody's, and that policies open."""
+    return [
+        name
+        for name, door in CONSOLE.items()
+        if set(door.args) & set(FOREIGN) and (":" in door.get or ":" in door.post)
+    ]
+
+
+@pytest.mark.parametrize("name", object_doors())
+def test_a_writer_gets_through_a_door_to_its_own_things_alone(name: str, world: World, twins: Twins):
+    door = CONSOLE[name]
+    writer = door_client(twins.writer)
+    own = [world.names.get(one, one) for one in door.args]
+    form = {key: world.names.get(value, value) for key, value in door.form.items()}
+    before = state()
+    closed = [(twins.of(own), twins.of(form))]
+    if name not in DECIDED_BY_THE_FORM:
+        closed.append((twins.missing(own), twins.missing(form)))
+    for args, fields in closed:
+        path = reverse(name, args=args) + door.query
+        if ":" in door.get:
+            assert denied_action(writer.get(path)), path
+        if ":" in door.post:
+            assert denied_action(writer.post(path, {**fields, "csrfmiddlewaretoken": TOKEN})), path
+    assert not changed(before), "a door to somebody else's thing has changed something"
+    path = address(name, door, world)
+    if ":" in door.get:
+        opened(writer.get(path), Door.statuses)
+    if ":" in door.post:
+        opened(writer.post(path, {**form, "csrfmiddlewaretoken": TOKEN}), door.statuses)
+
+
+def opened(response: Any, statuses: tuple[int, ...]) -> None:
+    assert response.status_code in statuses and not denied_action(response), denied_action(response) or body(response)
+
+
+def object_calls() -> list[str]:
+    """The operations whose parameters name a thing of the writer's."""
+
+    def names_one(value: Any) -> bool:
+        if isinstance(value, dict | list):
+            return any(names_one(one) for one in (value.values() if isinstance(value, dict) else value))
+        return value in (*FOREIGN, "build_id", "repository_arn", "ours_arn")
+
+    return [operation for operation, call in CALLS.items() if names_one(call.params)]
+
+
+@pytest.mark.parametrize("operation", object_calls())
+def test_a_writer_calls_an_operation_on_its_own_things_alone(operation: str, world: World, twins: Twins):
+    params = filled(CALLS[operation].params, world)
+    key = credentials.issue_access_key(twins.writer)
+    before = state()
+    for others in (twins.of(params), twins.missing(params)):
+        if others == params:
+            continue  # ids have no missing twin
+        answer = called(Client(), operation, others, key)
+        assert answer.status_code in (400, 403) and "AccessDenied" in body(answer), body(answer)
+    assert not changed(before), "a call about somebody else's thing has changed something"
+    answer = called(Client(), operation, params, key)
+    assert answer.status_code == 200, body(answer)
+
+
+def test_a_missing_thing_is_told_to_those_who_may_ask(world: World, twins: Twins):
+    alice = door_client(world.people["alice"])
+    before = state()
+    for name in object_doors():
+        door = CONSOLE[name]
+        path = reverse(name, args=twins.missing([world.names.get(one, one) for one in door.args])) + door.query
+        form = {**twins.missing(door.form), "csrfmiddlewaretoken": TOKEN}
+        answer = alice.get(path) if ":" in door.get else alice.post(path, form)
+        assert answer.status_code in (400, 404), (path, answer.status_code)
+    assert not changed(before)
