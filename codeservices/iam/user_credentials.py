@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 
 from codeservices.errors import InvalidInput, NotFound
 from codeservices.iam import credentials
-from codeservices.iam.models import AccessKey, CredentialStatus, GitCredential, User
+from codeservices.iam.models import AccessKey, CredentialStatus, GitCredential, SshPublicKey, User
 from codeservices.iam.principal import Principal
 from codeservices.iam.users import user_for
 
@@ -57,6 +57,15 @@ def delete_git_credential(principal: Principal, user_name: str, credential_id: s
     _git_credential(user, credential_id).delete()
 
 
+def update_ssh_public_key(principal: Principal, user_name: str, key_id: str, status: str) -> None:
+    user = user_for(principal, "iam:UpdateSSHPublicKey", user_name)
+    _set_status(_ssh_public_key(user, key_id), status)
+
+
+def delete_ssh_public_key(principal: Principal, user_name: str, key_id: str) -> None:
+    _ssh_public_key(user_for(principal, "iam:DeleteSSHPublicKey", user_name), key_id).delete()
+
+
 def _access_key(user: User, access_key_id: str) -> AccessKey:
     key = user.access_keys.filter(access_key_id=access_key_id).first()
     if key is None:
@@ -71,7 +80,14 @@ def _git_credential(user: User, credential_id: str) -> GitCredential:
     return credential
 
 
-def _set_status(credential: AccessKey | GitCredential, status: str) -> None:
+def _ssh_public_key(user: User, key_id: str) -> SshPublicKey:
+    key = user.ssh_public_keys.filter(key_id=key_id).first()
+    if key is None:
+        raise NotFound(f"The Public Key with id {key_id} cannot be found.", code="NoSuchEntity")
+    return key
+
+
+def _set_status(credential: AccessKey | GitCredential | SshPublicKey, status: str) -> None:
     if status not in CredentialStatus.values:
         raise InvalidInput(f"Status must be Active or Inactive, not “{status}”.", code="InvalidInput")
     credential.status = status
