@@ -65,7 +65,7 @@ GIT_MAX_PUSH_BYTES = env_int("CODESERVICES_GIT_MAX_PUSH_BYTES", 8 * 1024**3, min
 
 # ---- Django ----------------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "codeservices.admin.apps.AdminPanelConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -7,16 +7,13 @@ from django.views.generic.base import RedirectView
 from codeservices import health
 from codeservices.iam.views import sign_in
 
-admin.site.site_header = "Code Services"
-admin.site.site_title = "Code Services"
-admin.site.index_title = "Administration"
-
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", health.metrics, name="metrics"),
-    # One place signs people in: the admin's own form would pass by the audit trail.
+    # One place signs people in and out: the admin's own pages would pass by the audit trail.
     path("admin/login/", sign_in.admin_sign_in),
+    path("admin/logout/", sign_in.sign_out),
     path("admin/password_change/", RedirectView.as_view(pattern_name="iam:my_credentials")),
     path("admin/", admin.site.urls),
     path("", include("codeservices.console.urls")),

@@ -1,0 +1,1 @@
+"""What the admin modules of every app share: the site, the base classes, acts of their own, columns and filters."""

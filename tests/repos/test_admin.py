@@ -1,0 +1,65 @@
+"""Repositories, triggers and pushes in the admin panel: looked at and searched by those who may."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from codeservices.audit.models import Event
+from repos.models import Push, Repository, Trigger
+from tests import factories
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_server")]
+
+
+def fill(first: int) -> None:
+    for number in range(first, first + 4):
+        repository = factories.repository(f"repo{number}")
+        repository.triggers.create(name=f"ring{number}", destination_arn="arn:aws:codebuild:::x", events=["all"])
+        Push.objects.create(repository=repository, principal_arn="arn", principal_name=f"user{number}")
+
+
+def test_an_operator_looks_at_repositories_and_finds_their_pushes(alice_client):
+    fill(0)
+    row = Repository.objects.get(name="repo2")
+    page = alice_client.get("/admin/repos/repository/?q=repo2").content.decode()
+    assert "repo2" in page and "repo3" not in page
+    detail = alice_client.get(f"/admin/repos/repository/{row.pk}/change/").content.decode()
+    assert "ring2" in detail and row.arn in detail and 'name="_save"' not in detail
+    pushes = alice_client.get(f"/admin/repos/push/?repository__id__exact={row.pk}").content.decode()
+    assert "user2" in pushes and "user3" not in pushes
+    assert list(Event.objects.order_by("pk").values_list("event_name", "resource_arn"))[-2:] == [
+        ("GetRepository", row.arn),
+        ("ListRepositories", "*"),
+    ]
+
+
+def test_nothing_is_changed_there(alice_client):
+    fill(0)
+    row = Repository.objects.get(name="repo1")
+    assert alice_client.get("/admin/repos/repository/add/").status_code == 403
+    assert alice_client.post(f"/admin/repos/repository/{row.pk}/change/", {"name": "x"}).status_code == 403
+    assert alice_client.post(f"/admin/repos/repository/{row.pk}/delete/", {"post": "yes"}).status_code == 403
+    form = {"action": "delete_selected", "_selected_action": [row.pk], "post": "yes"}
+    assert "deleted" not in alice_client.post("/admin/repos/repository/", form, follow=True).content.decode()
+    assert Repository.objects.count() == 4
+
+
+def test_others_are_kept_out(bob_client, carol_client, client):
+    for each in (bob_client, carol_client, client):
+        assert each.get("/admin/repos/repository/").status_code == 302
+
+
+@pytest.mark.parametrize("model", [Repository, Trigger, Push])
+def test_a_longer_list_asks_no_more_queries(alice_client, model):
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as asked:
+            alice_client.get(f"/admin/repos/{model._meta.model_name}/")
+        return len(asked)
+
+    fill(0)
+    queries()
+    before = queries()
+    fill(10)
+    assert queries() == before < 25
