@@ -52,6 +52,7 @@ def world(
         "artifact_pk": str(build.artifacts.get().pk),
         "build_id": build.api_id,
         "repository_arn": repository.arn,
+        "dora_arn": dora.arn,
         "readers_arn": bob.policies.first().arn,
         "role_arn": Role.objects.get(name=SERVICE_ROLE_NAME).arn,
     }

@@ -20,7 +20,7 @@ from codeservices.aws import dispatch, model
 from codeservices.aws.json11 import CONTENT_TYPE as JSON
 from codeservices.iam import credentials
 from codeservices.iam.models import AccessKey
-from tests.codeservices.behind_doors import READ_ONLY, World, body, changed, door_client, may, state
+from tests.codeservices.behind_doors import DOCUMENT, READ_ONLY, World, body, changed, door_client, may, state
 
 pytestmark = pytest.mark.django_db
 
@@ -92,6 +92,12 @@ CALLS = {
     ),
     "iam:DeleteUser": Call("iam:DeleteUser", {"UserName": "erna"}),
     "iam:DetachUserPolicy": Call("iam:DetachUserPolicy", {"UserName": "bob", "PolicyArn": "readers_arn"}),
+    "iam:GetContextKeysForCustomPolicy": Call(
+        "iam:GetContextKeysForCustomPolicy", {"PolicyInputList.member.1": DOCUMENT}
+    ),
+    "iam:GetContextKeysForPrincipalPolicy": Call(
+        "iam:GetContextKeysForPrincipalPolicy", {"PolicySourceArn": "dora_arn"}
+    ),
     "iam:GetUser": Call("iam:GetUser", DORA),
     "iam:ListAccessKeys": Call("iam:ListAccessKeys", DORA),
     "iam:ListAttachedUserPolicies": Call("iam:ListAttachedUserPolicies", DORA),
@@ -99,6 +105,13 @@ CALLS = {
     "iam:ListUsers": Call("iam:ListUsers"),
     "iam:ResetServiceSpecificCredential": Call(
         "iam:ResetServiceSpecificCredential", {**DORA, "ServiceSpecificCredentialId": "credential_id"}
+    ),
+    "iam:SimulateCustomPolicy": Call(
+        "iam:SimulateCustomPolicy",
+        {"PolicyInputList.member.1": DOCUMENT, "ActionNames.member.1": "codecommit:GitPull"},
+    ),
+    "iam:SimulatePrincipalPolicy": Call(
+        "iam:SimulatePrincipalPolicy", {"PolicySourceArn": "dora_arn", "ActionNames.member.1": "codecommit:GitPull"}
     ),
     "iam:UpdateAccessKey": Call("iam:UpdateAccessKey", {**DORA, "AccessKeyId": "key_id", "Status": "Inactive"}),
     "iam:UpdateServiceSpecificCredential": Call(

@@ -1,5 +1,5 @@
 """IAM and STS operations, a module a topic; importing the package registers them."""
 
-from codeservices.iam.aws import access_keys, git_credentials, sts, users
+from codeservices.iam.aws import access_keys, git_credentials, simulation, sts, users
 
-__all__ = ["access_keys", "git_credentials", "sts", "users"]
+__all__ = ["access_keys", "git_credentials", "simulation", "sts", "users"]
