@@ -70,7 +70,6 @@ def lock_account() -> None:
 
 def clean(row: models.Model) -> None:
     """Raises InvalidInput (ValidationError) where a field breaks a rule of its model."""
-<<<<<<< HEAD
     name = getattr(row, "name", "")
     if not name.isascii():
         # \w in the model's pattern knows the letters of every script; IAM's, and a git user name's, are ASCII's.
@@ -78,12 +77,6 @@ def clean(row: models.Model) -> None:
     owners = [field.name for field in row._meta.fields if field.is_relation]
     try:
         row.clean_fields(exclude=["password", *owners])
-=======
-    # An inline policy has one owner of three: a column that may be empty is not asked for.
-    empty = [each.name for each in row._meta.concrete_fields if each.null and getattr(row, each.attname) is None]
-    try:
-        row.clean_fields(exclude=["password", *empty])
->>>>>>> admin
     except ValidationError as error:
         raise InvalidInput(" ".join(error.messages), code="ValidationError") from None
 

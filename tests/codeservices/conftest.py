@@ -64,6 +64,7 @@ def world(
         "new_ssh_key": factories.ssh_key(),
         "ours_arn": ours.arn,
         "kept_arn": kept.arn,
+        "dora_arn": dora.arn,
         "readers_arn": bob.policies.first().arn,
         "role_arn": Role.objects.get(name=SERVICE_ROLE_NAME).arn,
     }

@@ -123,6 +123,12 @@ CALLS = {
     "iam:GetPolicy": Call("iam:GetPolicy", KEPT),
     "iam:GetPolicyVersion": Call("iam:GetPolicyVersion", {**KEPT, "VersionId": "v2"}),
     "iam:GetSSHPublicKey": Call("iam:GetSSHPublicKey", {**DORA, "SSHPublicKeyId": "ssh_key_id", "Encoding": "PEM"}),
+    "iam:GetContextKeysForCustomPolicy": Call(
+        "iam:GetContextKeysForCustomPolicy", {"PolicyInputList.member.1": DOCUMENT}
+    ),
+    "iam:GetContextKeysForPrincipalPolicy": Call(
+        "iam:GetContextKeysForPrincipalPolicy", {"PolicySourceArn": "dora_arn"}
+    ),
     "iam:GetUser": Call("iam:GetUser", DORA),
     "iam:GetUserPolicy": Call("iam:GetUserPolicy", {**DORA, **INLINE}),
     "iam:ListAccessKeys": Call("iam:ListAccessKeys", DORA),
@@ -153,6 +159,13 @@ CALLS = {
     "iam:TagUser": Call("iam:TagUser", {**DORA, **TAG}),
     "iam:UntagPolicy": Call("iam:UntagPolicy", {**KEPT, "TagKeys.member.1": "a"}),
     "iam:UntagUser": Call("iam:UntagUser", {**DORA, "TagKeys.member.1": "a"}),
+    "iam:SimulateCustomPolicy": Call(
+        "iam:SimulateCustomPolicy",
+        {"PolicyInputList.member.1": DOCUMENT, "ActionNames.member.1": "codecommit:GitPull"},
+    ),
+    "iam:SimulatePrincipalPolicy": Call(
+        "iam:SimulatePrincipalPolicy", {"PolicySourceArn": "dora_arn", "ActionNames.member.1": "codecommit:GitPull"}
+    ),
     "iam:UpdateAccessKey": Call("iam:UpdateAccessKey", {**DORA, "AccessKeyId": "key_id", "Status": "Inactive"}),
     "iam:UpdateGroup": Call("iam:UpdateGroup", {**CREW, "NewGroupName": "renamed"}),
     "iam:UpdateLoginProfile": Call("iam:UpdateLoginProfile", {**DORA, "PasswordResetRequired": "true"}),

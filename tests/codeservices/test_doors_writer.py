@@ -103,6 +103,7 @@ def twins(world: World, history: tuple[BareRepository, str]) -> Twins:
         "artifact_pk": str(build.artifacts.get().pk),
         "build_id": build.api_id,
         "repository_arn": repository.arn,
+        "dora_arn": fred.arn,
         "ours_arn": theirs.arn,
     }
     foreign = {world.names[name]: value for name, value in foreign_names.items() if name in world.names}
@@ -155,7 +156,7 @@ def object_calls() -> list[str]:
     def names_one(value: Any) -> bool:
         if isinstance(value, dict | list):
             return any(names_one(one) for one in (value.values() if isinstance(value, dict) else value))
-        return value in (*FOREIGN, "build_id", "repository_arn", "ours_arn")
+        return value in (*FOREIGN, "build_id", "repository_arn", "dora_arn", "ours_arn")
 
     return [operation for operation, call in CALLS.items() if names_one(call.params)]
 

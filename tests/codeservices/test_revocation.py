@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from codeservices.errors import AccessDenied, NotFound
-from codeservices.iam import attachments, revocation, user_credentials
+from codeservices.iam import attachments, revocation, ssh_keys
 from codeservices.iam.models import Group, SshPublicKey, TemporaryCredential
 from tests.codeservices.behind_doors import DOCUMENT
 
@@ -27,12 +27,12 @@ def test_a_temporary_credential_ends_once_and_for_those_who_may_take_keys_away(a
 
 def test_an_ssh_key_is_switched_off_and_removed_by_its_users_name(alice, bob, carol):
     key = SshPublicKey.objects.create(user=bob, body="ssh-ed25519 AAAA", fingerprint=":".join(["ab"] * 16))
-    user_credentials.update_ssh_public_key(alice.principal, "bob", key.key_id, "Inactive")
+    ssh_keys.update(alice.principal, "bob", key.key_id, "Inactive")
     key.refresh_from_db()
     assert key.status == "Inactive"
     with pytest.raises(NotFound, match="Public Key"):
-        user_credentials.delete_ssh_public_key(alice.principal, "carol", key.key_id)
-    user_credentials.delete_ssh_public_key(alice.principal, "bob", key.key_id)
+        ssh_keys.delete(alice.principal, "carol", key.key_id)
+    ssh_keys.delete(alice.principal, "bob", key.key_id)
     assert not SshPublicKey.objects.exists()
 
 

@@ -1,29 +1,7 @@
-"""IAM and STS operations, a module a topic; importing the package registers them."""
+"""IAM and STS operations, a module a topic; importing the package registers them all."""
 
-from codeservices.iam.aws import (
-    access_keys,
-    account,
-    attachments,
-    authorization_details,
-    git_credentials,
-    groups,
-    login_profiles,
-    policies,
-    ssh_keys,
-    sts,
-    users,
-)
+from importlib import import_module
+from pkgutil import iter_modules
 
-__all__ = [
-    "access_keys",
-    "account",
-    "attachments",
-    "authorization_details",
-    "git_credentials",
-    "groups",
-    "login_profiles",
-    "policies",
-    "ssh_keys",
-    "sts",
-    "users",
-]
+for _module in iter_modules(__path__):
+    import_module(f"{__name__}.{_module.name}")
