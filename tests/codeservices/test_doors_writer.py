@@ -14,7 +14,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from codeservices.iam import credentials
+from codeservices.iam import credentials, ssh_keys
 from codeservices.iam.models import Group, Policy, User
 from repos.git.store import BareRepository
 from tests import factories
@@ -41,6 +41,7 @@ FOREIGN = {
     "dora": "fred",
     "erna": "gina",
     "team": "strangers",
+    "crew": "gang",
     "ours": "theirs",
 }
 OWN = [
@@ -51,8 +52,12 @@ OWN = [
     "arn:aws:logs:*:*:log-group:/aws/codebuild/hush-build:*",
     "arn:aws:iam::*:user/dora",
     "arn:aws:iam::*:user/erna",
+    "arn:aws:iam::*:user/moved/dora",  # where dora is moved to
     "arn:aws:iam::*:group/team",
+    "arn:aws:iam::*:group/crew",
+    "arn:aws:iam::*:group/renamed",  # what crew is renamed to
     "arn:aws:iam::*:policy/ours",
+    "arn:aws:iam::*:policy/kept",
     "arn:aws:iam::*:role/codebuild-service-role",
 ]
 # Doors behind which several things meet: the one that decides is not the one that the address names first.
@@ -90,7 +95,9 @@ def twins(world: World, history: tuple[BareRepository, str]) -> Twins:
     fred, _ = factories.user("fred"), factories.user("gina")
     key, _ = credentials.issue_access_key(fred)
     credential, _ = credentials.issue_git_credential(fred)
+    ssh_key = ssh_keys.upload(factories.SERVICE, "fred", factories.ssh_key())
     Group.objects.create(name="strangers")
+    Group.objects.create(name="gang")
     theirs = Policy.objects.create_with_document(DOCUMENT, name="theirs")
     repository = factories.repository("noise")
     shutil.copytree(history[0].path, repository.git.path, dirs_exist_ok=True)
@@ -104,7 +111,9 @@ def twins(world: World, history: tuple[BareRepository, str]) -> Twins:
         "build_id": build.api_id,
         "repository_arn": repository.arn,
         "dora_arn": fred.arn,
+        "ssh_key_id": ssh_key.key_id,
         "ours_arn": theirs.arn,
+        "kept_arn": theirs.arn,
     }
     foreign = {world.names[name]: value for name, value in foreign_names.items() if name in world.names}
     artifact = world.names["artifact_pk"]
@@ -156,7 +165,7 @@ def object_calls() -> list[str]:
     def names_one(value: Any) -> bool:
         if isinstance(value, dict | list):
             return any(names_one(one) for one in (value.values() if isinstance(value, dict) else value))
-        return value in (*FOREIGN, "build_id", "repository_arn", "dora_arn", "ours_arn")
+        return value in (*FOREIGN, "build_id", "repository_arn", "dora_arn", "ours_arn", "kept_arn", "key_id")
 
     return [operation for operation, call in CALLS.items() if names_one(call.params)]
 
