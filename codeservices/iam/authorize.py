@@ -6,7 +6,7 @@ act being audited, and raises AccessDenied with the statement that decided.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import ItemsView, Iterator, Mapping, Sequence
 
 from django.conf import settings
 from django.db.models import Q, QuerySet
@@ -147,10 +147,24 @@ class _RequestContext(Mapping[str, "str | Sequence[str]"]):
     def __len__(self) -> int:
         return len(self._all())
 
+    def items(self) -> ItemsView[str, str | Sequence[str]]:
+        return self._all().items()  # the mixin's would look up every key again
+
     def _all(self) -> dict[str, str | Sequence[str]]:
         if self._keys is None:
-            self._keys = {**_of_principal(self._principal), **_of_request(self._principal), **(self._extra or {})}
+            common = _common_keys(self._principal)
+            self._keys = {**common, **self._extra} if self._extra else common
         return self._keys
+
+
+def _common_keys(principal: Principal) -> dict[str, str | Sequence[str]]:
+    """What is the same for every decision of an act, its time included."""
+    act = current_act()
+    if act is None:
+        return {**_of_principal(principal), **_of_request(principal)}
+    if principal not in act.condition_keys:
+        act.condition_keys[principal] = {**_of_principal(principal), **_of_request(principal)}
+    return act.condition_keys[principal]
 
 
 def _of_principal(principal: Principal) -> dict[str, str]:
@@ -174,7 +188,7 @@ def _of_principal(principal: Principal) -> dict[str, str]:
 def _of_request(principal: Principal) -> dict[str, str]:
     now = timezone.now()
     keys = {
-        "aws:CurrentTime": now.strftime(_TIME),
+        "aws:CurrentTime": f"{now.isoformat(timespec='seconds')[:19]}Z",
         "aws:EpochTime": str(int(now.timestamp())),
         "aws:RequestedRegion": settings.REGION,
         "aws:ViaAWSService": "false",
