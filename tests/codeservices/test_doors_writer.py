@@ -15,12 +15,13 @@ from django.test import Client
 from django.urls import reverse
 
 from codeservices.iam import credentials, ssh_keys
-from codeservices.iam.models import Group, Policy, User
+from codeservices.iam.models import Group, Policy, Role, User
 from repos.git.store import BareRepository
 from tests import factories
 from tests.codeservices.behind_doors import (
     DOCUMENT,
     TOKEN,
+    TRUST,
     World,
     body,
     changed,
@@ -43,6 +44,8 @@ FOREIGN = {
     "team": "strangers",
     "crew": "gang",
     "ours": "theirs",
+    "watch": "guard",
+    "idle": "busy",
 }
 OWN = [
     "arn:aws:codecommit:*:*:hush",
@@ -59,6 +62,8 @@ OWN = [
     "arn:aws:iam::*:policy/ours",
     "arn:aws:iam::*:policy/kept",
     "arn:aws:iam::*:role/codebuild-service-role",
+    "arn:aws:iam::*:role/idle",
+    "arn:aws:iam::*:role/watch",
 ]
 # Doors behind which several things meet: the one that decides is not the one that the address names first.
 DECIDED_BY_THE_FORM = ("iam:user_groups",)
@@ -98,6 +103,8 @@ def twins(world: World, history: tuple[BareRepository, str]) -> Twins:
     ssh_key = ssh_keys.upload(factories.SERVICE, "fred", factories.ssh_key())
     Group.objects.create(name="strangers")
     Group.objects.create(name="gang")
+    guard, _ = (Role.objects.create(name=name, trust_policy=TRUST) for name in ("guard", "busy"))
+    guard.inline_policies.create(name="inline", document=DOCUMENT)
     theirs = Policy.objects.create_with_document(DOCUMENT, name="theirs")
     repository = factories.repository("noise")
     shutil.copytree(history[0].path, repository.git.path, dirs_exist_ok=True)
@@ -114,6 +121,7 @@ def twins(world: World, history: tuple[BareRepository, str]) -> Twins:
         "ssh_key_id": ssh_key.key_id,
         "ours_arn": theirs.arn,
         "kept_arn": theirs.arn,
+        "watch_arn": guard.arn,
     }
     foreign = {world.names[name]: value for name, value in foreign_names.items() if name in world.names}
     artifact = world.names["artifact_pk"]
