@@ -12,7 +12,7 @@ from functools import lru_cache
 from django.db.models import Q
 from django.utils import timezone
 
-from codeservices.audit.record import current_act
+from codeservices.audit.record import current_act, is_read
 from codeservices.errors import AccessDenied
 from codeservices.iam import models, policy
 from codeservices.iam.policy import Decision
@@ -41,6 +41,8 @@ def authorize(principal: Principal, action: str, resource: str, context: Context
     if not decision.is_allowed:
         statement = decision.statement if decision.is_explicit_deny else None
         raise AccessDenied(principal.arn, action, resource, statement=statement)
+    if act is not None and not is_read(action.partition(":")[2]):
+        act.begin()  # nothing is changed that is not written down first
     return decision
 
 
