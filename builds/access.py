@@ -29,6 +29,12 @@ def project_name_of(name_or_arn: str) -> str:
     return name_or_arn.removeprefix(prefix)
 
 
+def tags_of_arn(resource: str) -> dict[str, str]:
+    """The tags of the project with that ARN; none where there is no such project."""
+    found = Project.objects.filter(name=project_name_of(resource)).values_list("tags", flat=True).first()
+    return {tag["key"]: tag["value"] for tag in found or ()}
+
+
 def project_for(principal: Principal, action: str, name: str) -> Project:
     """The project called `name`, for one act.
 

@@ -6,8 +6,10 @@ class BuildsConfig(AppConfig):
     verbose_name = "Builds"
 
     def ready(self) -> None:
-        from builds import aws, health, panels, triggers  # noqa: F401  importing aws registers its operations
+        from builds import access, aws, health, panels, triggers  # noqa: F401  importing aws registers its operations
+        from codeservices.iam import resource_tags
 
         health.register()
         panels.register()
         triggers.connect()
+        resource_tags.register("codebuild", access.tags_of_arn)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from django.conf import settings
 
 from codeservices.errors import NotFound
-from codeservices.iam import arn
+from codeservices.iam import arn, resource_tags
 from codeservices.iam.authorize import authorize, is_allowed
 from codeservices.iam.principal import Principal
 from repos.git import refs
@@ -56,5 +56,6 @@ def repositories_for(principal: Principal) -> Iterator[Repository]:
     """The repositories to list: all that the principal may look at, by name. One act: codecommit:ListRepositories."""
     authorize(principal, "codecommit:ListRepositories", "*")
     for repository in Repository.objects.order_by("name"):
+        resource_tags.remember(repository.arn, repository.tags)
         if is_allowed(principal, "codecommit:GetRepository", repository.arn):
             yield repository

@@ -6,6 +6,8 @@ class ReposConfig(AppConfig):
     verbose_name = "Repositories"
 
     def ready(self) -> None:
-        from repos import aws, panels  # noqa: F401  importing aws registers its operations
+        from codeservices.iam import resource_tags
+        from repos import aws, panels, tags  # noqa: F401  importing aws registers its operations
 
         panels.register()
+        resource_tags.register("codecommit", tags.of_arn)

@@ -42,6 +42,12 @@ def context(tags: Mapping[str, str]) -> dict[str, str | list[str]]:
     return {"aws:TagKeys": list(tags), **{f"aws:RequestTag/{key}": value for key, value in tags.items()}}
 
 
+def of_arn(resource: str) -> dict[str, str]:
+    """The tags of the repository with that ARN, for conditions of policies; none where there is no such repository."""
+    name = resource.rpartition(":")[2]
+    return dict(Repository.objects.filter(name=name).values_list("tags", flat=True).first() or {})
+
+
 def tags_of(principal: Principal, resource_arn: str) -> dict[str, str]:
     """The tags of the repository with that ARN."""
     return dict(_repository(principal, "codecommit:ListTagsForResource", resource_arn, {}).tags)

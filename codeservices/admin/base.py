@@ -69,19 +69,11 @@ class Asks:
 
     def may(self, request: HttpRequest, action: str, obj: Any = None) -> bool:
         """Whether the person may do it on the row, or, without one, on any; nothing is recorded."""
-        return bool(action) and is_allowed(request.principal, action, *self._about(obj))  # type: ignore[attr-defined]
+        return bool(action) and is_allowed(request.principal, action, self.about(obj))  # type: ignore[attr-defined]
 
-    def _about(self, obj: Any) -> tuple[str, dict[str, str]]:
-        if obj is None:
-            return "*", {}
-        return self.resource_of(obj), tag_conditions(self.owner_of(obj))
-
-
-def tag_conditions(row: Any) -> dict[str, str]:
-    """The condition keys that tell of the tags on what is acted on."""
-    tags = getattr(row, "tags", None)
-    told = tags.items() if isinstance(tags, dict) else ()
-    return {f"{prefix}:ResourceTag/{key}": value for prefix in ("aws", "iam") for key, value in told}
+    def about(self, obj: Any) -> str:
+        """What an act on the row, or on none, is decided on."""
+        return "*" if obj is None else self.resource_of(obj)
 
 
 class ActionAdmin(Asks, admin.ModelAdmin):
@@ -165,7 +157,7 @@ class ActionAdmin(Asks, admin.ModelAdmin):
         if request.method != "GET" and self.may(request, action, obj):
             return  # what is sent is an act of its own
         try:
-            authorize(request.principal, action, *self._about(obj))
+            authorize(request.principal, action, self.about(obj))
         except AccessDenied as denied:
             raise denied.about("*") from None
 
@@ -179,13 +171,13 @@ class ActionAdmin(Asks, admin.ModelAdmin):
         self, request: Any, object_id: str | None = None, form_url: str = "", extra_context: Any = None
     ) -> Any:
         if object_id is None:
-            self._need(request, self.has_add_permission(request), self.add_action, (self.add_resource(), {}))
+            self._need(request, self.has_add_permission(request), self.add_action, self.add_resource())
         else:
             obj = self.get_object(request, unquote(object_id))
             self.admit(request, self.actions_of(obj).view, obj)
             if obj is not None and request.method == "POST":
                 action = next(iter(self.actions_of(obj).change), "")
-                self._need(request, self.has_change_permission(request, obj), action, self._about(obj))
+                self._need(request, self.has_change_permission(request, obj), action, self.about(obj))
         try:
             with together():
                 return super().changeform_view(request, object_id, form_url, extra_context)
@@ -205,7 +197,7 @@ class ActionAdmin(Asks, admin.ModelAdmin):
         actions = self.actions_of(obj)
         self.admit(request, actions.view, obj)
         if obj is not None:
-            self._need(request, self.has_delete_permission(request, obj), actions.delete, self._about(obj))
+            self._need(request, self.has_delete_permission(request, obj), actions.delete, self.about(obj))
         try:
             with together():
                 return super().delete_view(request, object_id, extra_context)
@@ -213,10 +205,10 @@ class ActionAdmin(Asks, admin.ModelAdmin):
             self.message_user(request, f"{error.message} {error.hint}".strip(), messages.ERROR)
         return redirect(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", object_id)
 
-    def _need(self, request: ConsoleRequest, is_allowed: bool, action: str, about: tuple[str, dict[str, str]]) -> None:
+    def _need(self, request: ConsoleRequest, is_allowed: bool, action: str, about: str) -> None:
         """Tell and record which action is missing, where one is: Django's own refusal says neither."""
         if not is_allowed and action:
-            authorize(request.principal, action, *about)
+            authorize(request.principal, action, about)
 
     # ---- forms -------------------------------------------------------------------------------------------------------
 

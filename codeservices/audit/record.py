@@ -71,6 +71,8 @@ class Act:
     policies: dict[Principal, Any] = field(default_factory=dict, repr=False)
     # Likewise the condition keys that all its decisions have in common.
     condition_keys: dict[Principal, Any] = field(default_factory=dict, repr=False)
+    # And the tags of each resource that conditions asked about, by its ARN.
+    resource_tags: dict[str, dict[str, str]] = field(default_factory=dict, repr=False)
 
     def note(self, action: str, resource: str) -> None:
         """Called by `authorize`: the first action names the act, or the first that changes something."""

@@ -9,7 +9,14 @@ class IamConfig(AppConfig):
     def ready(self) -> None:
         from django.db.models.signals import post_migrate
 
-        from codeservices.iam import aws, managed_policies, search  # noqa: F401  importing aws registers its operations
+        from codeservices.iam import (  # importing aws registers its operations
+            aws,  # noqa: F401
+            managed_policies,
+            resource_tags,
+            rules,
+            search,
+        )
 
         post_migrate.connect(managed_policies.install, sender=self)
         search.register()
+        resource_tags.register("iam", rules.tags_of_arn)

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from codeservices.audit.record import current_act, is_read
 from codeservices.errors import AccessDenied
-from codeservices.iam import models, policy
+from codeservices.iam import models, policy, resource_tags
 from codeservices.iam.policy import Decision
 from codeservices.iam.principal import Principal
 
@@ -70,7 +70,7 @@ def decide(principal: Principal, action: str, resource: str, context: Context | 
     if principal.kind == "service":
         # The server's own work (upkeep, time-outs) acts on nobody's behalf; it is recorded like all else.
         return Decision(True, source="service")
-    keys = global_context(principal, context)
+    keys = global_context(principal, context, resource)
     return policy.evaluate(policies_of(principal), action, resource, keys, limits_of(principal))
 
 
@@ -126,24 +126,25 @@ def _of_role(role_pk: int) -> Attached:
     )
 
 
-def global_context(principal: Principal, extra: Context | None) -> Context:
-    """The global condition keys of a request, with the action's own keys added.
+def global_context(principal: Principal, extra: Context | None, resource: str = "") -> Context:
+    """The global condition keys of a request, with the resource's tags and the action's own keys added.
 
     They are worked out when the first condition asks for one, and most decisions ask for none.
 
     Source: IAM User Guide, "AWS global condition context keys".
     """
-    return _RequestContext(principal, extra)
+    return _RequestContext(principal, extra, resource)
 
 
 class _RequestContext(Mapping[str, "str | Sequence[str]"]):
     """Condition keys that are worked out at the first look."""
 
-    __slots__ = ("_extra", "_keys", "_principal")
+    __slots__ = ("_extra", "_keys", "_principal", "_resource")
 
-    def __init__(self, principal: Principal, extra: Context | None) -> None:
+    def __init__(self, principal: Principal, extra: Context | None, resource: str) -> None:
         self._principal = principal
         self._extra = extra
+        self._resource = resource
         self._keys: dict[str, str | Sequence[str]] | None = None
 
     def __getitem__(self, key: str) -> str | Sequence[str]:
@@ -160,8 +161,8 @@ class _RequestContext(Mapping[str, "str | Sequence[str]"]):
 
     def _all(self) -> dict[str, str | Sequence[str]]:
         if self._keys is None:
-            common = _common_keys(self._principal)
-            self._keys = {**common, **self._extra} if self._extra else common
+            common, tags = _common_keys(self._principal), resource_tags.conditions(self._resource)
+            self._keys = {**common, **tags, **(self._extra or {})} if tags or self._extra else common
         return self._keys
 
 

@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
 
 from codeservices.errors import AccessDenied, Conflict, InvalidInput, NotFound
-from codeservices.iam import names
+from codeservices.iam import arn, names, resource_tags
 from codeservices.iam.authorize import Context, authorize
 from codeservices.iam.models import Group, Policy, Role, User
 from codeservices.iam.principal import Principal
@@ -29,16 +29,22 @@ def authorize_row(
 
     The path and the spelling in the row's own ARN would tell that there is a row.
     """
+    if row is not None:
+        resource_tags.remember(row.arn, getattr(row, "tags", {}))  # groups carry none
     try:
-        authorize(principal, action, row.arn if row else asked_arn, {**_tags_of(row), **(context or {})})
+        authorize(principal, action, row.arn if row else asked_arn, context)
     except AccessDenied as denied:
         raise denied.about(asked_arn) from None
 
 
-def _tags_of(row: User | Group | Role | Policy | None) -> dict[str, str]:
-    """The condition keys that tell of the tags on what is acted on. Groups carry none."""
-    tags: dict[str, str] = getattr(row, "tags", {})
-    return {f"{prefix}:ResourceTag/{key}": value for prefix in ("aws", "iam") for key, value in tags.items()}
+def tags_of_arn(resource: str) -> dict[str, str]:
+    """The tags of the user, role or policy with that ARN, for conditions of policies; none where there is none."""
+    kind, _, path_and_name = arn.parse(resource).resource.partition("/")
+    models_by_kind: dict[str, type[Taggable]] = {"user": User, "role": Role, "policy": Policy}
+    if kind not in models_by_kind:
+        return {}
+    rows = models_by_kind[kind]._default_manager.filter(name__iexact=path_and_name.rpartition("/")[2])
+    return next((dict(row.tags) for row in rows if row.arn == resource), {})
 
 
 def tag_context(tags: Mapping[str, str]) -> dict[str, str | list[str]]:

@@ -110,3 +110,25 @@ def test_an_act_in_which_nothing_was_decided_leaves_no_event(alice):
     with act(alice.principal, INFO):
         pass
     assert not Event.objects.exists()
+
+
+TAGGED = {"StringEquals": {"aws:ResourceTag/team": "blue"}}
+
+
+@pytest.mark.parametrize(("tags", "answer"), [({"team": "blue"}, True), ({"team": "red"}, False), ({}, False)])
+def test_a_policy_may_speak_of_the_tags_of_what_is_acted_on(carol, tags, answer):
+    document = factories.allow("codecommit:GetRepository", "codebuild:BatchGetProjects", "iam:GetUser")
+    document["Statement"][0]["Condition"] = TAGGED
+    dave = factories.user("dave", document=document)
+    repository = factories.repository("demo")
+    repository.tags = tags
+    repository.save()
+    project = factories.project("demo")
+    project.tags = [{"key": key, "value": value} for key, value in tags.items()]
+    project.save()
+    carol.tags = tags
+    carol.save()
+    assert is_allowed(dave.principal, "codecommit:GetRepository", repository.arn) is answer
+    assert is_allowed(dave.principal, "codebuild:BatchGetProjects", project.arn) is answer
+    assert is_allowed(dave.principal, "iam:GetUser", carol.arn) is answer
+    assert not is_allowed(dave.principal, "codecommit:GetRepository", repository.arn + "-not")

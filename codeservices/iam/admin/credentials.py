@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from codeservices.admin import columns
 from codeservices.admin.acts import row_act
-from codeservices.admin.base import ActionAdmin, tag_conditions
+from codeservices.admin.base import ActionAdmin
 from codeservices.http import ConsoleRequest
 from codeservices.iam import revocation, ssh_keys, user_credentials
 from codeservices.iam.authorize import is_allowed
@@ -207,4 +207,4 @@ def hidden_owners(action: str, request: HttpRequest, model: type[User] | type[Ro
     """Those whose credentials one may not list."""
     owners = model._default_manager.filter(**{f"{related}__isnull": False}).distinct()
     asked: Any = request
-    return [one.pk for one in owners if not is_allowed(asked.principal, action, one.arn, tag_conditions(one))]
+    return [one.pk for one in owners if not is_allowed(asked.principal, action, one.arn)]
