@@ -14,7 +14,7 @@ from django.conf import settings
 from builds import artifacts, compute, container, environment, service_role, source
 from builds.environment import Environment, Facts, Variable
 from builds.images import catalogue
-from builds.lease import change
+from builds.lease import change, held
 from builds.models import Artifact, Build
 from builds.reporter import Reporter
 from builds.runner.docker import DockerExecutor
@@ -80,6 +80,9 @@ class _Steps:
 
     def admit(self) -> None:
         self.session = service_role.assume(self.build)
+        if not held(self.build).exists():
+            # Ended by another while we were asking: nobody would end this session.
+            service_role.release(self.build)
 
     def download(self, tools: Tools) -> Prepared:
         assert self.session is not None
