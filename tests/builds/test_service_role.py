@@ -46,13 +46,16 @@ phases:
 
 
 @pytest.fixture
-def role(db) -> Role:
-    """May pull demo and lib, look at them, and nothing else."""
+def role(db, install) -> Role:
+    """May pull demo, and lib from inside a build of the project demo; look at them, and nothing else."""
     made = Role.objects.create(
         name="builder", trust_policy=Role.objects.get(name="codebuild-service-role").trust_policy
     )
     names = [factories.repository(name).arn for name in ("demo", "lib", "hush")]
-    document = factories.allow("codecommit:GitPull", "codecommit:GetRepository", resource=names[:2])
+    document = factories.allow("codecommit:GitPull", "codecommit:GetRepository", resource=names[0])
+    lib = factories.allow("codecommit:GitPull", "codecommit:GetRepository", resource=names[1])["Statement"][0]
+    lib["Condition"] = {"ArnEquals": {"codebuild:projectArn": f"arn:aws:codebuild:*:{install}:project/demo"}}
+    document["Statement"].append(lib)
     InlinePolicy.objects.create(role=made, name="pull", document=json.dumps(document))
     return made
 
