@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-import uuid
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,7 +22,7 @@ from builds.runner.phases import Plan, Prepared, Tools
 from builds.shapes import encryption_key
 from builds.source import Source
 from codeservices import storage
-from codeservices.audit.record import RequestInfo, act
+from codeservices.audit.record import act
 from codeservices.iam.credentials import IssuedSession
 
 MINUTE_SECONDS = 60.0
@@ -107,8 +106,7 @@ class _Steps:
     def _pull(self, session: IssuedSession) -> Source:
         """Which commit to build, looked up as the role: one act, the pull."""
         refused: PhaseError | None = None
-        info = RequestInfo(str(uuid.uuid4()), service_role.SERVICE, service_role.SERVICE, "worker", is_secure=True)
-        with act(session.principal, info) as current:
+        with act(session.principal, service_role.request_info()) as current:
             current.additional["build"] = self.build.api_id
             try:
                 return source.resolve(self.build, session.principal)
