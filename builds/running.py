@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-import uuid
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,7 +13,7 @@ from django.conf import settings
 from builds import artifacts, compute, container, environment, service_role, source
 from builds.environment import Environment, Facts, Variable
 from builds.images import catalogue
-from builds.lease import change
+from builds.lease import change, held
 from builds.models import Artifact, Build
 from builds.reporter import Reporter
 from builds.runner.docker import DockerExecutor
@@ -23,7 +22,7 @@ from builds.runner.phases import Plan, Prepared, Tools
 from builds.shapes import encryption_key
 from builds.source import Source
 from codeservices import storage
-from codeservices.audit.record import RequestInfo, act
+from codeservices.audit.record import act
 from codeservices.iam.credentials import IssuedSession
 
 MINUTE_SECONDS = 60.0
@@ -80,6 +79,9 @@ class _Steps:
 
     def admit(self) -> None:
         self.session = service_role.assume(self.build)
+        if not held(self.build).exists():
+            # Ended by another while we were asking: nobody would end this session.
+            service_role.release(self.build)
 
     def download(self, tools: Tools) -> Prepared:
         assert self.session is not None
@@ -104,8 +106,7 @@ class _Steps:
     def _pull(self, session: IssuedSession) -> Source:
         """Which commit to build, looked up as the role: one act, the pull."""
         refused: PhaseError | None = None
-        info = RequestInfo(str(uuid.uuid4()), service_role.SERVICE, service_role.SERVICE, "worker", is_secure=True)
-        with act(session.principal, info) as current:
+        with act(session.principal, service_role.request_info()) as current:
             current.additional["build"] = self.build.api_id
             try:
                 return source.resolve(self.build, session.principal)

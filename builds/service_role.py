@@ -39,6 +39,11 @@ def denied_sentence(role_arn: str) -> str:
     return f"CodeBuild is not authorized to perform: {sts.ASSUME_ROLE} on {role_arn}"
 
 
+def request_info() -> RequestInfo:
+    """Where the acts of a build's worker come from, as the trail tells it."""
+    return RequestInfo(str(uuid.uuid4()), SERVICE, SERVICE, "worker", is_secure=True)
+
+
 def session_name(build: Build) -> str:
     """As CodeBuild calls its sessions."""
     return f"AWSCodeBuild-{build.uuid}"
@@ -50,11 +55,10 @@ def assume(build: Build) -> IssuedSession:
     Raises:
         PhaseError: ACCESS_DENIED, the role is gone or does not trust CodeBuild.
     """
-    info = RequestInfo(str(uuid.uuid4()), SERVICE, SERVICE, "worker", is_secure=True)
     itself = Principal("service", SERVICE, settings.ACCOUNT_ID, "", SERVICE)
     name, role_arn = session_name(build), build.service_role_arn
     try:
-        with act(itself, info, event_name="AssumeRole", event_source="sts.amazonaws.com") as current:
+        with act(itself, request_info(), event_name="AssumeRole", event_source="sts.amazonaws.com") as current:
             current.parameters.update(roleArn=role_arn, roleSessionName=name)
             session = sts.assume_role_as_service(
                 SERVICE,

@@ -9,7 +9,7 @@ import pytest
 from django.conf import settings as product_settings
 from django.utils import timezone
 
-from builds import container, lifecycle, log_access, projects, service_role, tasks
+from builds import container, lifecycle, log_access, projects, running, service_role, tasks
 from builds.models import Build
 from builds.project_rules import InvalidProject
 from codeservices.audit.models import Event, Outcome
@@ -46,13 +46,16 @@ phases:
 
 
 @pytest.fixture
-def role(db) -> Role:
-    """May pull demo and lib, look at them, and nothing else."""
+def role(db, install) -> Role:
+    """May pull demo, and lib from inside a build of the project demo; look at them, and nothing else."""
     made = Role.objects.create(
         name="builder", trust_policy=Role.objects.get(name="codebuild-service-role").trust_policy
     )
     names = [factories.repository(name).arn for name in ("demo", "lib", "hush")]
-    document = factories.allow("codecommit:GitPull", "codecommit:GetRepository", resource=names[:2])
+    document = factories.allow("codecommit:GitPull", "codecommit:GetRepository", resource=names[0])
+    lib = factories.allow("codecommit:GitPull", "codecommit:GetRepository", resource=names[1])["Statement"][0]
+    lib["Condition"] = {"ArnEquals": {"codebuild:projectArn": f"arn:aws:codebuild:*:{install}:project/demo"}}
+    document["Statement"].append(lib)
     InlinePolicy.objects.create(role=made, name="pull", document=json.dumps(document))
     return made
 
@@ -162,6 +165,13 @@ def test_a_build_that_its_worker_left_loses_its_credentials(alice, project):
     Build.objects.update(lease_expires_at=timezone.now() - timedelta(seconds=1))
     assert lifecycle.end_expired_leases() == 1
     assert credentials.find_access_key(session.access_key_id) is None
+
+
+def test_a_build_that_another_ended_meanwhile_gets_no_credentials_that_last(alice, project):
+    build = lifecycle.claim(lifecycle.start_build(alice.principal, "demo").pk)
+    Build.objects.update(lease_owner="another")
+    running.plan(build, report=None).admit()
+    assert not TemporaryCredential.objects.exists()
 
 
 def test_what_a_container_is_told_of_this_server(alice, project, settings, tmp_path):

@@ -16,6 +16,18 @@ from tests.fixtures.installation import ROOT, Installation, wait_for
 pytestmark = pytest.mark.docker
 ENDLESS = "version: 0.2\nphases:\n  build:\n    commands:\n      - while true; do echo still here; sleep 1; done\n"
 
+# What the CLI does, in what the base image has: ask as whom the container's credentials act.
+WHO_AM_I = """version: 0.2
+phases:
+  build:
+    commands:
+      - key() { sed -n "s/^aws_$1 = //p" "$AWS_SHARED_CREDENTIALS_FILE"; }
+      - curl -sS --cacert "$AWS_CA_BUNDLE" --aws-sigv4 aws:amz:us-east-1:sts
+        --user "$(key access_key_id):$(key secret_access_key)" -H "x-amz-security-token:$(key session_token)"
+        -d "Action=GetCallerIdentity&Version=2011-06-15" "$AWS_ENDPOINT_URL/" | tee answer
+      - grep -q "assumed-role/codebuild-service-role/AWSCodeBuild-${CODEBUILD_BUILD_ID##*:}<" answer
+"""
+
 
 def manage(installation: Installation, *arguments: str) -> subprocess.CompletedProcess[str]:
     argv = [str(places.PYTHON), "manage.py", *arguments]
@@ -72,6 +84,17 @@ def test_state_is_for_its_owner_alone(installation):
     assert stat.S_IMODE(installation.var.stat().st_mode) == 0o700
     for name in ("admin.json", "keys/secret_key", "keys/master_key", "tls/ca-key.pem", "tls/server.pem"):
         assert stat.S_IMODE((installation.var / name).stat().st_mode) == 0o600, name
+
+
+def test_a_build_reaches_the_server_as_its_role(installation):
+    client = installation.client("codebuild")
+    build_id = client.start_build(projectName="sample", buildspecOverride=WHO_AM_I)["build"]["id"]
+
+    def status() -> str:
+        return client.batch_get_builds(ids=[build_id])["builds"][0]["buildStatus"]
+
+    wait_for(lambda: status() != "IN_PROGRESS", seconds=60, what="the build's end")
+    assert status() == "SUCCEEDED"
 
 
 def test_a_build_that_runs_when_the_workers_have_to_stop_is_stopped_in_good_form(installation):
