@@ -21,7 +21,7 @@ MAX_CASES = 10_000  # actions times resources: far above what a person reads, an
 
 _ACTION = re.compile(r"[A-Za-z0-9-]+:[A-Za-z0-9]+")
 # Facts of the request that asks, which say nothing of the one that is simulated.
-_REQUEST_KEYS = ("aws:SourceIp", "aws:UserAgent", "aws:SecureTransport")
+_REQUEST_KEYS = ("aws:SourceIp", "aws:UserAgent", "aws:SecureTransport", "aws:MultiFactorAuthPresent")
 _CHECKS: dict[str, Callable[[str], object]] = {
     "string": str,
     "numeric": conditions.number,

@@ -39,14 +39,18 @@ class Statements:
     """The statements of one effect about one action, by the resources they are on."""
 
     def __init__(self, statements: Iterable[Statement]) -> None:
-        self._statements = tuple(statements)
+        statements = tuple(statements)
         self._everywhere: list[int] = []
         self._literal: dict[str, list[int]] = {}
         self._prefix: dict[int, dict[str, list[int]]] = {}
         self._tried: list[tuple[str, int]] = []  # a text that the resource must hold, and the statement to try then
-        for place, statement in enumerate(self._statements):
+        for place, statement in enumerate(statements):
             self._add(place, statement)
-        self._must_try = frozenset(place for _, place in self._tried)
+        must_try = {place for _, place in self._tried}
+        self._rows = [
+            (statement, place in must_try, statement.holds if statement.tests else None)
+            for place, statement in enumerate(statements)
+        ]
 
     def _add(self, place: int, statement: Statement) -> None:
         patterns = statement.resources
@@ -72,10 +76,10 @@ class Statements:
         if self._tried:
             found += [place for text, place in self._tried if text in resource]
         for place in sorted(found):
-            statement = self._statements[place]
-            if place in self._must_try and not statement.is_on(resource, request.keys):
+            statement, must_try, holds = self._rows[place]
+            if must_try and not statement.is_on(resource, request.keys):
                 continue
-            if not statement.tests or statement.holds(request.keys):
+            if holds is None or holds(request.keys):
                 return statement
         return None
 
