@@ -187,15 +187,15 @@ def test_a_user_is_made_by_the_service(alice_client: Client):
 
 
 def test_each_change_of_a_form_is_an_act_of_its_own(alice_client: Client, world: World):
-    dora = User.objects.get(name="dora")
+    erna = User.objects.get(name="erna")
     ours, team = Policy.objects.get(name="ours"), Group.objects.get(name="team")
-    form = user_form(dora, name="doris", policies=[ours.pk], groups=[team.pk], is_active="")
-    assert alice_client.post(place(User, "change", dora.pk), form).status_code == 302
-    dora.refresh_from_db()
-    assert (dora.name, dora.is_active) == ("doris", False)
-    assert list(dora.policies.all()) == [ours] and list(dora.groups.all()) == [team]
+    form = user_form(erna, name="erina", policies=[ours.pk], groups=[team.pk], is_active="")
+    assert alice_client.post(place(User, "change", erna.pk), form).status_code == 302
+    erna.refresh_from_db()
+    assert (erna.name, erna.is_active) == ("erina", False)
+    assert list(erna.policies.all()) == [ours] and list(erna.groups.all()) == [team]
     assert [name for name, _ in changes()] == ["UpdateUser", "AttachUserPolicy", "AddUserToGroup", "UpdateUser"]
-    history = body(alice_client.get(place(User, "history", dora.pk)))
+    history = body(alice_client.get(place(User, "history", erna.pk)))
     assert "alice" in history and "Changed Name, Is active, Policies and Groups" in history
 
 
@@ -261,7 +261,7 @@ def test_an_inline_policy_is_written_and_removed(alice_client: Client, world: Wo
     form = {"name": "mine", "document": DOCUMENT}
     assert "Choose one user, one group or one role" in body(alice_client.post(place(InlinePolicy, "add"), form))
     assert alice_client.post(place(InlinePolicy, "add"), {**form, "group": team.pk}).status_code == 302
-    made = InlinePolicy.objects.get()
+    made = InlinePolicy.objects.get(name="mine")
     page = body(alice_client.post(place(InlinePolicy, "change", made.pk), {"document": "{"}))
     assert "errorlist" in page
     assert alice_client.post(place(InlinePolicy, "delete", made.pk), {"post": "yes"}).status_code == 302
