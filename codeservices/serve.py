@@ -30,8 +30,8 @@ GRACE_SECONDS = 10
 KEEP_ALIVE_SECONDS = 60
 # A client that has not sent a whole request head by then is dropped (slow-header attacks).
 HEAD_SECONDS = 20.0
-# As nginx: four buffers of 8 KiB, doubled for long SigV4 headers.
-HEAD_BYTES = 64 * 1024
+# Four times nginx's four buffers of 8 KiB, so that an Authorization header of 64 KB still gets AWS's own error.
+HEAD_BYTES = 128 * 1024
 _BACKLOG = 2048
 _RENEWAL_CHECK_SECONDS = 12 * 3600
 

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from codeservices.iam import attachments, credentials, groups, policies, users
+from codeservices.iam import attachments, credentials, groups, policies, roles, users
 from codeservices.iam.authorize import authorize
 from codeservices.iam.models import Group, Policy, PolicyVersion, Role, User
 from codeservices.iam.principal import Principal
-
-# IAM and AWS STS quotas that nothing here counts against yet.
-MAX_ROLES = 1000
-MAX_TRUST_POLICY_CHARACTERS = 2048
 
 
 def summary(principal: Principal) -> dict[str, int]:
@@ -26,7 +22,7 @@ def summary(principal: Principal) -> dict[str, int]:
         "GroupsQuota": groups.MAX_GROUPS,
         "GroupsPerUserQuota": groups.MAX_GROUPS_A_USER,
         "Roles": Role.objects.count(),
-        "RolesQuota": MAX_ROLES,
+        "RolesQuota": roles.MAX_ROLES,
         "Policies": own_policies.count(),
         "PoliciesQuota": policies.MAX_POLICIES,
         "PolicySizeQuota": policies.MAX_POLICY_CHARACTERS,
@@ -38,7 +34,7 @@ def summary(principal: Principal) -> dict[str, int]:
         "UserPolicySizeQuota": attachments.USER.max_inline_characters,
         "GroupPolicySizeQuota": attachments.GROUP.max_inline_characters,
         "RolePolicySizeQuota": attachments.ROLE.max_inline_characters,
-        "AssumeRolePolicySizeQuota": MAX_TRUST_POLICY_CHARACTERS,
+        "AssumeRolePolicySizeQuota": roles.MAX_TRUST_POLICY_CHARACTERS,
         "AccessKeysPerUserQuota": credentials.MAX_ACCESS_KEYS,
         "SigningCertificatesPerUserQuota": 0,
         "ServerCertificates": 0,

@@ -135,7 +135,18 @@ MANAGED_POLICIES: dict[str, tuple[int, str, str]] = {
     "IAMReadOnlyAccess": (
         4,
         "Read users, groups, policies and roles.",
-        _document(_allow(["iam:Get*", "iam:List*", "iam:SimulateCustomPolicy", "iam:SimulatePrincipalPolicy"])),
+        _document(
+            _allow(
+                [
+                    "iam:GenerateCredentialReport",
+                    "iam:GenerateServiceLastAccessedDetails",
+                    "iam:Get*",
+                    "iam:List*",
+                    "iam:SimulateCustomPolicy",
+                    "iam:SimulatePrincipalPolicy",
+                ]
+            )
+        ),
     ),
     "IAMSelfManageServiceSpecificCredentials": (
         1,
