@@ -34,6 +34,7 @@ app.conf.update(
         "deliver-recorded-pushes": {"task": "repos.tasks.deliver_recorded_pushes", "schedule": 15.0},
         "recover-begun-pushes": {"task": "repos.tasks.recover_pushes", "schedule": 60.0},
         "end-expired-leases": {"task": "builds.tasks.end_expired_leases", "schedule": 5.0},
+        "remove-old-sign-in-rows": {"task": "codeservices.iam.tasks.remove_old_sign_in_rows", "schedule": 600.0},
         "requeue-builds": {"task": "builds.tasks.requeue_builds", "schedule": 15.0},
     },
 )

@@ -121,6 +121,9 @@ def global_context(principal: Principal, extra: Context | None) -> dict[str, str
         context["aws:SourceIp"] = act.info.source_ip
         context["aws:UserAgent"] = act.info.user_agent
         context["aws:SecureTransport"] = "true" if act.info.is_secure else "false"
+        # As in IAM the key is missing where a long-term access key signed; a console session always carries it.
+        if act.info.via == "console" or principal.is_mfa_authenticated:
+            context["aws:MultiFactorAuthPresent"] = "true" if principal.is_mfa_authenticated else "false"
     context.update(extra or {})
     return context
 

@@ -38,6 +38,7 @@ class Call:
 
 HUSH, HUSH_BUILD = {"repositoryName": "hush"}, {"projectName": "hush-build"}
 DORA = {"UserName": "dora"}
+CODES = {"AuthenticationCode1": "mfa_code", "AuthenticationCode2": "mfa_next_code"}
 NEW_PROJECT = {
     "name": "made",
     "source": {"type": "CODECOMMIT", "location": LOCATION},
@@ -86,6 +87,16 @@ CALLS = {
         "iam:CreateServiceSpecificCredential", {**DORA, "ServiceName": "codecommit.amazonaws.com"}
     ),
     "iam:CreateUser": Call("iam:CreateUser", {"UserName": "erin"}),
+    "iam:CreateVirtualMFADevice": Call("iam:CreateVirtualMFADevice", {"VirtualMFADeviceName": "phone"}),
+    "iam:DeactivateMFADevice": Call("iam:DeactivateMFADevice", {**DORA, "SerialNumber": "mfa_serial"}),
+    "iam:DeleteAccountPasswordPolicy": Call("iam:DeleteAccountPasswordPolicy"),
+    "iam:DeleteVirtualMFADevice": Call("iam:DeleteVirtualMFADevice", {"SerialNumber": "free_serial"}),
+    "iam:EnableMFADevice": Call("iam:EnableMFADevice", {**DORA, "SerialNumber": "free_serial", **CODES}),
+    "iam:GetAccountPasswordPolicy": Call("iam:GetAccountPasswordPolicy"),
+    "iam:ListMFADevices": Call("iam:ListMFADevices", DORA),
+    "iam:ListVirtualMFADevices": Call("iam:ListVirtualMFADevices"),
+    "iam:ResyncMFADevice": Call("iam:ResyncMFADevice", {**DORA, "SerialNumber": "mfa_serial", **CODES}),
+    "iam:UpdateAccountPasswordPolicy": Call("iam:UpdateAccountPasswordPolicy", {"MinimumPasswordLength": "12"}),
     "iam:DeleteAccessKey": Call("iam:DeleteAccessKey", {**DORA, "AccessKeyId": "key_id"}),
     "iam:DeleteServiceSpecificCredential": Call(
         "iam:DeleteServiceSpecificCredential", {**DORA, "ServiceSpecificCredentialId": "credential_id"}
