@@ -8,6 +8,7 @@ Source: OpenID Connect Core 1.0, sections 3.1 and 3.1.3.7; OpenID Connect Discov
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +23,7 @@ from joserfc.errors import JoseError
 from codeservices.errors import Conflict, ServiceError
 from codeservices.iam import users
 from codeservices.iam.models import FederatedIdentity, User
-from codeservices.iam.names import validate_user_name
+from codeservices.iam.names import USER_NAME
 from codeservices.iam.principal import Principal
 
 # A provider that is slower than this leaves people in front of a blank page.
@@ -140,10 +141,10 @@ def create_user(principal: Principal, identity: Identity) -> User:
     """A new user for the person, without any policy, where CODESERVICES_OIDC_CREATE_USERS allows it."""
     if not settings.OIDC_CREATE_USERS:
         raise OidcError("Nobody here is bound to your account at the identity provider. An administrator can bind it.")
-    if not validate_user_name.regex.fullmatch(identity.name):
+    if not re.fullmatch(USER_NAME, identity.name):
         raise OidcError(
-            f"The identity provider calls you “{identity.name[:64]}”, which can't be a user name here. "
-            f"The claim {settings.OIDC_USERNAME_CLAIM} must have {validate_user_name.message.partition('has ')[2]}"
+            f"The identity provider calls you “{identity.name[:64]}”, which can't be a user name here: the claim "
+            f"{settings.OIDC_USERNAME_CLAIM} must have 1 to 64 letters, digits or the characters _ + = , . @ -."
         )
     user = users.create_user(principal, identity.name, email=identity.email)
     bind(user, identity.issuer, identity.subject)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,6 +22,9 @@ class SessionStore(DatabaseStore):
     """Sessions that end after a time without requests, and at the latest some time after the sign-in."""
 
     last_seen_at: datetime | None = None
+    # Django's own members, which its type stubs leave out.
+    _get_session_from_db: Callable[[], Any]
+    _get_or_create_session_key: Callable[[], str]
 
     @classmethod
     def get_model_class(cls) -> Any:
@@ -44,7 +48,7 @@ class SessionStore(DatabaseStore):
         key = self._get_or_create_session_key()
         facts, now = data.get(FACTS), timezone.now()
         user_id = data.get("_auth_user_id")
-        return self.model(
+        return self.get_model_class()(
             session_key=key,
             session_data=self.encode(data),
             expire_date=end_after(facts, now),

@@ -20,7 +20,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from codeservices.audit.record import current_act
-from codeservices.errors import ServiceError
+from codeservices.errors import InvalidInput
 from codeservices.http import ConsoleRequest, is_partial
 from codeservices.iam import gate, mfa, oidc, password_policy, passwords, sessions, throttle
 from codeservices.iam.forms.sign_in import PasswordForm, SecondFactorForm, SignInForm
@@ -140,19 +140,13 @@ def change_own(form: Form, change: Any, *values: Any) -> bool:
     """Change one's password by the function given; a refusal stands on the field that it speaks of."""
     try:
         change(*values)
-    except TooManyAttempts as error:
-        field, refusal = "old_password", error
-    except ServiceError as error:
-        if error.code not in ("PasswordPolicyViolation", "AccessDenied"):
-            raise
-        field, refusal = ("new_password" if error.code == "PasswordPolicyViolation" else "old_password"), error
-    else:
-        return True
-    act = current_act()
-    if act is not None:
-        act.fail(refusal)
-    form.add_error(field, refusal.message)
-    return False
+    except (InvalidInput, TooManyAttempts) as error:
+        act = current_act()
+        if act is not None:
+            act.fail(error)
+        form.add_error("new_password" if error.code == "PasswordPolicyViolation" else "old_password", error.message)
+        return False
+    return True
 
 
 def begin_session(
