@@ -41,6 +41,7 @@ app.conf.update(
             "schedule": float(settings.AUDIT_DELIVERY_SECONDS),
         },
         "prune-audit-events": {"task": "codeservices.audit.tasks.prune_events", "schedule": 86400.0},
+        "remove-old-sign-in-rows": {"task": "codeservices.iam.tasks.remove_old_sign_in_rows", "schedule": 600.0},
         "requeue-builds": {"task": "builds.tasks.requeue_builds", "schedule": 15.0},
         "remove-expired-credentials": {"task": "codeservices.iam.tasks.remove_expired_credentials", "schedule": 900.0},
     },

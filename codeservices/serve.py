@@ -175,6 +175,8 @@ def server(application: Application, sock: socket.socket, *, context: ssl.SSLCon
             server_header=False,
             # Forwarded headers are believed from nobody, unless the setting says that a proxy stands in front.
             proxy_headers=settings.TRUST_PROXY_TLS,
+            # Of X-Forwarded-For the last address counts that is none of these: all before it a client can make up.
+            forwarded_allow_ips=list(settings.TRUSTED_PROXIES),
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=GRACE_SECONDS,
             ssl_context_factory=(lambda config, default: context) if context else None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import dj_database_url
@@ -50,6 +51,8 @@ ALLOWED_HOSTS = list(env_list("CODESERVICES_ALLOWED_HOSTS", ("*",)))
 TRUST_PROXY_TLS = env_bool("CODESERVICES_TRUST_PROXY_TLS", False)
 if TRUST_PROXY_TLS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+# Whose X-Forwarded-For is believed, so that a client can't choose the address that it is counted and recorded under.
+TRUSTED_PROXIES = env_list("CODESERVICES_TRUSTED_PROXIES", ("127.0.0.1", "::1"))
 OUTBOUND_ALLOW = env_list("CODESERVICES_OUTBOUND_ALLOW")
 
 # ---- Builds ----------------------------------------------------------------------------------------------------------
@@ -76,7 +79,6 @@ INSTALLED_APPS = [
     "codeservices.admin.apps.AdminPanelConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
-    "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django_htmx",
@@ -90,6 +92,7 @@ MIDDLEWARE = [
     "codeservices.middleware.RequestMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "codeservices.static_files.StaticFilesMiddleware",
+    "codeservices.iam.cookies.HostCookieMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -99,6 +102,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "codeservices.middleware.PrincipalMiddleware",
+    "codeservices.iam.gate.SignInGateMiddleware",
 ]
 ROOT_URLCONF = "codeservices.urls"
 ASGI_APPLICATION = "codeservices.asgi.application"
@@ -166,16 +170,36 @@ SILENCED_SYSTEM_CHECKS = ["auth.W004"]
 AUTHENTICATION_BACKENDS = ["codeservices.iam.backends.SessionBackend"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
-    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {
+        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+        "OPTIONS": {"user_attributes": ["name", "email"]},
+    },
+    {"NAME": "codeservices.iam.password_policy.AccountPolicyValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 LOGIN_URL = "/sign-in/"
 LOGIN_REDIRECT_URL = "/"
+SESSION_ENGINE = "codeservices.iam.session_store"
+# A session ends after so long without a request, and at the latest so long after the sign-in.
+SESSION_IDLE_SECONDS = env_int("CODESERVICES_SESSION_IDLE_SECONDS", 12 * 3600, minimum=120, maximum=365 * 86400)
+SESSION_COOKIE_AGE = env_int("CODESERVICES_SESSION_MAX_SECONDS", 7 * 86400, minimum=120, maximum=365 * 86400)
 SESSION_COOKIE_NAME = "codeservices_session"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
-SESSION_COOKIE_AGE = 14 * 24 * 3600
+# An OpenID Connect provider that people may sign in through; off while no issuer is named.
+OIDC_ISSUER = env_str("CODESERVICES_OIDC_ISSUER")
+OIDC_CLIENT_ID = env_str("CODESERVICES_OIDC_CLIENT_ID")
+OIDC_CLIENT_SECRET = env_secret("CODESERVICES_OIDC_CLIENT_SECRET")
+OIDC_SCOPES = env_str("CODESERVICES_OIDC_SCOPES", "openid profile email")
+OIDC_USERNAME_CLAIM = env_str("CODESERVICES_OIDC_USERNAME_CLAIM", "preferred_username")
+OIDC_CREATE_USERS = env_bool("CODESERVICES_OIDC_CREATE_USERS", False)
+OIDC_LINK_BY_NAME = env_bool("CODESERVICES_OIDC_LINK_BY_NAME", False)
+if OIDC_ISSUER and not OIDC_CLIENT_ID:
+    raise SettingError("CODESERVICES_OIDC_ISSUER needs CODESERVICES_OIDC_CLIENT_ID beside it.")
+if OIDC_ISSUER and not re.match(r"https://|http://(127\.0\.0\.1|localhost|\[::1\])[:/]", OIDC_ISSUER):
+    raise SettingError("CODESERVICES_OIDC_ISSUER must begin with https://, or lie on this machine.")
+if OIDC_ISSUER and "openid" not in OIDC_SCOPES.split():
+    raise SettingError("CODESERVICES_OIDC_SCOPES must have “openid” among its words.")
 CSRF_COOKIE_NAME = "codeservices_csrf"
 CSRF_COOKIE_SAMESITE = "Lax"
 CSRF_FAILURE_VIEW = "codeservices.console.views.csrf_failure"

@@ -56,6 +56,9 @@ FEATURES_BYTES = 16 * 1024
 # A request that finds every process busy waits this long before it is sent away for RETRY_SECONDS.
 QUEUE_SECONDS = 15.0
 RETRY_SECONDS = 10
+# Git passwords have 256 random bits, so nobody finds one by trying and no client is ever locked out. A wrong one is
+# answered late, which costs us a timer and spares us most of the work of those who try all the same.
+WRONG_CREDENTIALS_SECONDS = 0.5
 NO_CACHE = (
     (b"cache-control", b"no-cache, max-age=0, must-revalidate"),
     (b"expires", b"Fri, 01 Jan 1980 00:00:00 GMT"),
@@ -153,7 +156,12 @@ class _GitRequest:
             raise _Answer(403, error.message) from None
         if what != "info/refs" and self.headers.get("content-type") != f"application/x-{what}-request":
             raise _Answer(415, f"The content type must be application/x-{what}-request.")
-        repository = await self._in_thread(self._admit)
+        try:
+            repository = await self._in_thread(self._admit)
+        except _Answer as refusal:
+            if refusal.status == 401 and "authorization" in self.headers:
+                await asyncio.sleep(WRONG_CREDENTIALS_SECONDS)
+            raise
         if what == "info/refs":
             await self._advertise(repository)
         elif self.service == "upload-pack":

@@ -5,7 +5,13 @@ import tempfile
 
 _var = os.environ.get("CODESERVICES_TEST_VAR") or tempfile.mkdtemp(prefix="codeservices-test-")
 os.environ.update(CODESERVICES_VAR=_var, CODESERVICES_DEBUG="yes", CODESERVICES_ACCOUNT_ID="123456789012")
-for _name in ("CODESERVICES_BASE_URL", "REDIS_URL", "CODESERVICES_TRUST_PROXY_TLS", "CODESERVICES_REGION"):
+for _name in (
+    "CODESERVICES_BASE_URL",
+    "REDIS_URL",
+    "CODESERVICES_TRUST_PROXY_TLS",
+    "CODESERVICES_REGION",
+    "CODESERVICES_OIDC_ISSUER",
+):
     os.environ.pop(_name, None)
 
 from codeservices.settings import *  # noqa: E402, F403

@@ -71,5 +71,9 @@ def policy_arn(account_id: str, path: str, name: str) -> str:
     return f"arn:aws:iam::{account_id}:policy{path}{name}"
 
 
+def mfa_arn(account_id: str, path: str, name: str) -> str:
+    return f"arn:aws:iam::{account_id}:mfa{path}{name}"
+
+
 def assumed_role_arn(account_id: str, role_name: str, session_name: str) -> str:
     return f"arn:aws:sts::{account_id}:assumed-role/{role_name}/{session_name}"

@@ -6,12 +6,14 @@ The AWS endpoint (`aws/views.py`) and the git program (`repos/git_http.py`) auth
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.backends import BaseBackend
 from django.http import HttpRequest
 
+from codeservices.iam import sessions
 from codeservices.iam.models import User
 from codeservices.iam.principal import Principal
 
@@ -26,9 +28,11 @@ class SessionBackend(BaseBackend):
             return None
         user = User.objects.filter(name__iexact=username).first()
         if user is None:
-            # The same work as for a wrong password, so that the time tells nothing.
+            # The same work as for a wrong password, so that the time tells nothing; for a user who has no password,
+            # Django itself does it.
             User().set_password(password)
             return None
+        # In this order: the password of an inactive user costs its time too.
         return user if user.check_password(password) and user.is_active else None
 
     def get_user(self, user_id: int) -> User | None:
@@ -39,5 +43,7 @@ def principal_of(request: HttpRequest) -> Principal:
     """The principal of a browser's request."""
     user = request.user
     if isinstance(user, User):
-        return user.principal
+        return replace(
+            user.principal, is_mfa_authenticated=bool(sessions.fact(request.session, "is_mfa_authenticated"))
+        )
     return Principal.anonymous(settings.ACCOUNT_ID)

@@ -18,8 +18,9 @@ MAX_TAG_VALUE_CHARACTERS = 256
 # Letters, digits, blanks and _ . : / = + - @ of any language, as the API's model has it.
 _TAG_TEXT = re.compile(r"[\w\s.:/=+\-@]*")
 
+USER_NAME = r"\A[\w+=,.@-]{1,64}\Z"
 validate_user_name = RegexValidator(
-    r"\A[\w+=,.@-]{1,64}\Z", "A user name has 1 to 64 letters, digits or the characters _ + = , . @ -."
+    USER_NAME, "A user name has 1 to 64 letters, digits or the characters _ + = , . @ -."
 )
 validate_role_name = RegexValidator(
     r"\A[\w+=,.@-]{1,64}\Z", "A role name has 1 to 64 letters, digits or the characters _ + = , . @ -."

@@ -30,10 +30,23 @@ def new_session_token() -> str:
     return secrets.token_urlsafe(32)
 
 
-def new_sign_in_password() -> str:
-    """20 letters, digits and dashes in groups of five: over 100 random bits that can be read aloud."""
+def new_sign_in_password(minimum_length: int = 0) -> str:
+    """Letters, digits and dashes in groups of five: over 100 random bits that can be read aloud.
+
+    Every kind of character is in it that a password policy can ask for.
+    """
     alphabet = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
-    return "-".join("".join(secrets.choice(alphabet) for _ in range(5)) for _ in range(4))
+    groups = max(4, -(-(minimum_length + 1) // 6))
+    while True:
+        made = "-".join("".join(secrets.choice(alphabet) for _ in range(5)) for _ in range(groups))
+        if any(map(str.isdigit, made)) and any(map(str.islower, made)) and any(map(str.isupper, made)):
+            return made
+
+
+def new_recovery_code() -> str:
+    """Two groups of five characters: 50 random bits, which the counting of tries keeps from being guessed."""
+    alphabet = "abcdefghjkmnpqrstuvwxyz23456789"
+    return "-".join("".join(secrets.choice(alphabet) for _ in range(5)) for _ in range(2))
 
 
 def seal(text: str) -> str:

@@ -1,14 +1,33 @@
 from django.urls import path
 
-from codeservices.iam.views import credentials, groups, policies, sign_in, simulator, users
+from codeservices.iam.views import (
+    credentials,
+    groups,
+    mfa,
+    oidc,
+    password_policy,
+    policies,
+    sessions,
+    sign_in,
+    simulator,
+    users,
+)
 
 app_name = "iam"
 
 urlpatterns = [
     path("sign-in/", sign_in.sign_in, name="sign_in"),
+    path("sign-in/code/", sign_in.second_factor, name="second_factor"),
+    path("sign-in/new-password/", sign_in.new_password, name="new_password"),
+    path("sign-in/oidc/", oidc.oidc_begin, name="oidc_begin"),
+    path("sign-in/oidc/callback", oidc.oidc_callback, name="oidc_callback"),
     path("sign-out/", sign_in.sign_out, name="sign_out"),
     path("me/credentials/", credentials.my_credentials, name="my_credentials"),
     path("me/credentials/password", credentials.change_password, name="change_password"),
+    path("me/credentials/sessions", sessions.own_sessions, name="own_sessions"),
+    path("me/credentials/mfa/", mfa.enrol, name="mfa_enrol"),
+    path("me/credentials/mfa/remove", mfa.remove, name="mfa_remove"),
+    path("me/credentials/mfa/recovery-codes", mfa.recovery_codes, name="mfa_recovery_codes"),
     path("iam/users/", users.user_list, name="user_list"),
     path("iam/users/new/", users.user_create, name="user_create"),
     path("iam/users/<str:name>/", users.user, name="user"),
@@ -17,6 +36,9 @@ urlpatterns = [
     path("iam/users/<str:name>/active", users.user_active, name="user_active"),
     path("iam/users/<str:name>/password", users.user_password, name="user_password"),
     path("iam/users/<str:name>/delete", users.user_delete, name="user_delete"),
+    path("iam/users/<str:name>/sessions", sessions.user_sessions, name="user_sessions"),
+    path("iam/users/<str:name>/sign-in-lock", sessions.user_sign_in_lock, name="user_sign_in_lock"),
+    path("iam/users/<str:name>/mfa", mfa.user_mfa, name="user_mfa"),
     path("iam/users/<str:name>/git-credentials", credentials.git_credential_create, name="git_credential_create"),
     path("iam/users/<str:name>/git-credentials/<str:credential_id>", credentials.git_credential, name="git_credential"),
     path("iam/users/<str:name>/access-keys", credentials.access_key_create, name="access_key_create"),
@@ -31,5 +53,7 @@ urlpatterns = [
     path("iam/policies/aws/<str:name>/", policies.policy, {"owner": "aws"}, name="policy_aws"),
     path("iam/policies/customer/<str:name>/", policies.policy, {"owner": "customer"}, name="policy_customer"),
     path("iam/policies/customer/<str:name>/delete", policies.policy_delete, name="policy_delete"),
+    path("iam/password-policy/", password_policy.password_policy, name="password_policy"),
+    path("iam/password-policy/delete", password_policy.password_policy_delete, name="password_policy_delete"),
     path("iam/simulator/", simulator.simulator, name="simulator"),
 ]

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from codeservices.errors import Conflict, LimitExceeded, NotFound
-from codeservices.iam import arn, names, rules
+from codeservices.iam import arn, names, rules, sessions
 from codeservices.iam.authorize import Context, authorize
 from codeservices.iam.models import User
 from codeservices.iam.principal import Principal
@@ -81,6 +81,7 @@ def _refuse_while_it_has_parts(user: User) -> None:
         "access keys": user.access_keys.exists(),
         "git credentials": user.git_credentials.exists(),
         "SSH public keys": user.ssh_public_keys.exists(),
+        "MFA devices": user.mfa_devices.exists(),
         "attached policies": user.policies.exists(),
         "inline policies": user.inline_policies.exists(),
         "group memberships": user.groups.exists(),
@@ -99,6 +100,7 @@ def delete_user_with_everything(principal: Principal, name: str) -> None:
         "iam:DeleteAccessKey": user.access_keys.exists(),
         "iam:DeleteServiceSpecificCredential": user.git_credentials.exists(),
         "iam:DeleteSSHPublicKey": user.ssh_public_keys.exists(),
+        "iam:DeactivateMFADevice": user.mfa_devices.exists(),
         "iam:DetachUserPolicy": user.policies.exists(),
         "iam:DeleteUserPolicy": user.inline_policies.exists(),
     }
@@ -115,6 +117,8 @@ def set_active(principal: Principal, name: str, is_active: bool) -> User:
     user = user_for(principal, "iam:UpdateUser", name)
     user.is_active = is_active
     user.save(update_fields=["is_active"])
+    if not is_active:
+        sessions.end_all(user)
     return user
 
 

@@ -48,7 +48,8 @@ def state() -> dict[str, list[Any]]:
         "audit.ChainHead",
         "audit.OpenAct",
         "audit.SpoolOffset",
-        "sessions.Session",
+        "iam.ConsoleSession",
+        "iam.SignInCounter",
         "auth.Permission",
         "contenttypes.ContentType",
     )

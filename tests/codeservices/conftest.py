@@ -3,18 +3,41 @@
 from __future__ import annotations
 
 import shutil
+from datetime import datetime, timedelta
 
 import pytest
 from django.contrib.auth.hashers import make_password
+from django.utils import timezone
 
 from builds.models import Project
 from codeservices import registry
-from codeservices.iam import credentials, ssh_keys
+from codeservices.iam import credentials, secrets, ssh_keys, totp
 from codeservices.iam.managed_policies import SERVICE_ROLE_NAME
-from codeservices.iam.models import Group, Policy, Role, User
+from codeservices.iam.models import AccountPasswordPolicy, Group, MfaDevice, Policy, Role, User
 from repos.git.store import BareRepository
 from tests import factories, gitrepo
+from tests.authenticator import mfa_code
 from tests.codeservices.behind_doors import DOCUMENT, TRUST, World, finished_build
+
+
+class Clock:
+    """The time that the product sees; it stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.moment = timezone.now()
+
+    def now(self) -> datetime:
+        return self.moment
+
+    def advance(self, **duration: float) -> None:
+        self.moment += timedelta(**duration)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(timezone, "now", made.now)
+    return made
 
 
 @pytest.fixture(scope="session")
@@ -48,6 +71,12 @@ def world(
     watch.inline_policies.create(name="inline", document=DOCUMENT)
     Role.objects.create(name="idle", trust_policy=TRUST)
     ssh_key = ssh_keys.upload(factories.SERVICE, "dora", factories.ssh_key())
+    AccountPasswordPolicy.objects.create(pk=1)
+    secret = totp.new_secret()
+    device = MfaDevice.objects.create(
+        name="dora", user=dora, enabled_at=timezone.now(), sealed_secret=secrets.seal(secret)
+    )
+    free_device = MfaDevice.objects.create(name="free", sealed_secret=secrets.seal(secret))
     repository = factories.repository("hush")
     shutil.copytree(history[0].path, repository.git.path, dirs_exist_ok=True)
     project = factories.project("hush-build", repository_name="hush")
@@ -59,6 +88,10 @@ def world(
         "oid": history[1],
         "key_id": key.access_key_id,
         "credential_id": credential.credential_id,
+        "mfa_serial": device.serial_number,
+        "free_serial": free_device.serial_number,
+        "mfa_code": mfa_code(secret),
+        "mfa_next_code": mfa_code(secret, steps=1),
         "event_id": str(event.event_id),
         "artifact_pk": str(build.artifacts.get().pk),
         "build_id": build.api_id,

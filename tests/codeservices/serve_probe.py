@@ -35,7 +35,10 @@ async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
 
 
 if __name__ == "__main__":
+    from django.conf import settings
+
     from codeservices import serve
 
+    settings.TRUST_PROXY_TLS = os.environ.get("TRUST_PROXY_TLS") == "yes"
     serve.HEAD_SECONDS = float(os.environ.get("HEAD_SECONDS", serve.HEAD_SECONDS))
     serve.main(application)

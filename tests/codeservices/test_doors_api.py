@@ -43,6 +43,8 @@ WATCH = {"RoleName": "watch"}
 INLINE = {"PolicyName": "inline"}
 TAG = {"Tags.member.1.Key": "mood", "Tags.member.1.Value": "quiet"}  # lists as the Query protocol writes them
 TAG = {"Tags.member.1.Key": "colour", "Tags.member.1.Value": "quiet"}  # lists as the Query protocol writes them
+DORA = {"UserName": "dora"}
+CODES = {"AuthenticationCode1": "mfa_code", "AuthenticationCode2": "mfa_next_code"}
 NEW_PROJECT = {
     "name": "made",
     "source": {"type": "CODECOMMIT", "location": LOCATION},
@@ -104,6 +106,16 @@ CALLS = {
         "iam:CreateServiceSpecificCredential", {**DORA, "ServiceName": "codecommit.amazonaws.com"}
     ),
     "iam:CreateUser": Call("iam:CreateUser", {"UserName": "erin"}),
+    "iam:CreateVirtualMFADevice": Call("iam:CreateVirtualMFADevice", {"VirtualMFADeviceName": "phone"}),
+    "iam:DeactivateMFADevice": Call("iam:DeactivateMFADevice", {**DORA, "SerialNumber": "mfa_serial"}),
+    "iam:DeleteAccountPasswordPolicy": Call("iam:DeleteAccountPasswordPolicy"),
+    "iam:DeleteVirtualMFADevice": Call("iam:DeleteVirtualMFADevice", {"SerialNumber": "free_serial"}),
+    "iam:EnableMFADevice": Call("iam:EnableMFADevice", {**DORA, "SerialNumber": "free_serial", **CODES}),
+    "iam:GetAccountPasswordPolicy": Call("iam:GetAccountPasswordPolicy"),
+    "iam:ListMFADevices": Call("iam:ListMFADevices", DORA),
+    "iam:ListVirtualMFADevices": Call("iam:ListVirtualMFADevices"),
+    "iam:ResyncMFADevice": Call("iam:ResyncMFADevice", {**DORA, "SerialNumber": "mfa_serial", **CODES}),
+    "iam:UpdateAccountPasswordPolicy": Call("iam:UpdateAccountPasswordPolicy", {"MinimumPasswordLength": "12"}),
     "iam:DeleteAccessKey": Call("iam:DeleteAccessKey", {**DORA, "AccessKeyId": "key_id"}),
     "iam:DeleteGroup": Call("iam:DeleteGroup", {"GroupName": "team"}),
     "iam:DeleteGroupPolicy": Call("iam:DeleteGroupPolicy", {**CREW, **INLINE}),

@@ -39,7 +39,9 @@ def test_credentials_over_plain_http_from_another_machine_are_refused(client: Cl
 def test_cookies_are_marked_secure_over_tls_alone(alice, db):
     for secure in (True, False):
         response = Client().get("/sign-in/", secure=secure)
-        assert bool(response.cookies["codeservices_csrf"]["secure"]) is secure
+        name = "__Host-codeservices_csrf" if secure else "codeservices_csrf"
+        assert list(response.cookies) == [name]
+        assert bool(response.cookies[name]["secure"]) is secure
 
 
 def test_a_page_view_is_one_event_with_its_request_id(alice_client: Client):

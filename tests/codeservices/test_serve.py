@@ -176,6 +176,22 @@ def test_forwarded_headers_are_believed_from_nobody(web):
     assert (answer["scheme"], answer["client"]) == ("http", "127.0.0.1")
 
 
+@pytest.mark.parametrize(
+    ("trusted", "forwarded", "client"),
+    [
+        ("", "192.0.2.9", "192.0.2.9"),
+        ("", "1.1.1.1, 192.0.2.9", "192.0.2.9"),
+        ("", "127.0.0.1, 192.0.2.9", "192.0.2.9"),
+        ("127.0.0.1, 10.0.0.0/8", "1.1.1.1, 192.0.2.9, 10.1.2.3", "192.0.2.9"),
+        ("", "2001:db8::7", "2001:db8::7"),
+        ("10.0.0.0/8", "192.0.2.9", "127.0.0.1"),
+    ],
+)
+def test_behind_a_proxy_the_last_address_that_is_no_proxys_is_the_clients(web, trusted, forwarded, client):
+    web.start(TRUST_PROXY_TLS="yes", CODESERVICES_TRUSTED_PROXIES=trusted)
+    assert web.get(headers={"X-Forwarded-For": forwarded})["client"] == client
+
+
 def test_a_port_that_is_taken_ends_the_process_with_a_sentence(web):
     with socket.create_server(("127.0.0.1", web.http_port)):
         process = web.spawn()

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django import forms
 
 from codeservices.forms import ConsoleForm
+from codeservices.iam import password_policy
+from codeservices.iam.models import AccountPasswordPolicy
 
 
 class SignInForm(ConsoleForm):
@@ -32,8 +36,11 @@ class PasswordForm(ConsoleForm):
         strip=False,
         max_length=4096,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-        help_text="At least 10 characters, not among the common ones.",
     )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["new_password"].help_text = password_policy.sentence(password_policy.current())
 
 
 class NewPasswordForm(ConsoleForm):
@@ -44,5 +51,82 @@ class NewPasswordForm(ConsoleForm):
         strip=False,
         max_length=4096,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-        help_text="At least 10 characters. Hand it over by a safe way; the user can change it.",
     )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        told = password_policy.sentence(password_policy.current())
+        self.fields["password"].help_text = f"{told} Hand it over by a safe way; the user can change it."
+
+
+def _code_field(label: str, *, help_text: str = "", autofocus: bool = False) -> forms.CharField:
+    attributes = {"autocomplete": "one-time-code", "autocapitalize": "none", "spellcheck": "false"}
+    if autofocus:
+        attributes["autofocus"] = ""
+    return forms.CharField(label=label, max_length=32, help_text=help_text, widget=forms.TextInput(attrs=attributes))
+
+
+class SecondFactorForm(ConsoleForm):
+    """The code that follows the password."""
+
+    code = _code_field(
+        "Code", help_text="Six digits from your authenticator app, or one of your recovery codes.", autofocus=True
+    )
+
+
+class EnrolmentForm(ConsoleForm):
+    """Two codes in a row, which prove that the app has the secret."""
+
+    first_code = _code_field("Code", help_text="The six digits that the app shows now.")
+    second_code = _code_field("Next code", help_text="Wait for the next six digits, at most 30 seconds.")
+
+
+class ProofForm(ConsoleForm):
+    """Password and code once more, before the second factor is changed."""
+
+    mfa_password = forms.CharField(
+        label="Password",
+        strip=False,
+        max_length=4096,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+    mfa_code = _code_field("Code")
+
+
+class PasswordPolicyForm(forms.ModelForm):
+    """The account's password policy, field by field."""
+
+    class Meta:
+        model = AccountPasswordPolicy
+        fields = [
+            "minimum_length",
+            "require_uppercase",
+            "require_lowercase",
+            "require_numbers",
+            "require_symbols",
+            "allow_users_to_change_password",
+            "max_age_days",
+            "hard_expiry",
+            "remembered_passwords",
+        ]
+        labels = {
+            "minimum_length": "Minimum length",
+            "require_uppercase": "An uppercase letter (A to Z)",
+            "require_lowercase": "A lowercase letter (a to z)",
+            "require_numbers": "A number",
+            "require_symbols": "A symbol",
+            "allow_users_to_change_password": "Users may change their own password",
+            "max_age_days": "Days until a password expires",
+            "hard_expiry": "Only an administrator can replace an expired password",
+            "remembered_passwords": "Passwords that may not be used again",
+        }
+        help_texts = {
+            "minimum_length": "6 to 128 characters.",
+            "max_age_days": "1 to 1095; empty: never.",
+            "remembered_passwords": "The last 1 to 24 of each user; empty: none.",
+            "allow_users_to_change_password": "Without a policy of theirs that allows iam:ChangePassword.",
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("label_suffix", "")
+        super().__init__(*args, **kwargs)

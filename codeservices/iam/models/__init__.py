@@ -9,16 +9,32 @@ from codeservices.iam.models.credentials import (
 )
 from codeservices.iam.models.identities import Group, Role, User
 from codeservices.iam.models.policies import InlinePolicy, Policy, PolicyVersion
+from codeservices.iam.models.sign_in import (
+    AccountPasswordPolicy,
+    ConsoleSession,
+    FederatedIdentity,
+    MfaDevice,
+    PreviousPassword,
+    RecoveryCode,
+    SignInCounter,
+)
 
 __all__ = [
     "AccessKey",
+    "AccountPasswordPolicy",
+    "ConsoleSession",
     "CredentialStatus",
+    "FederatedIdentity",
     "GitCredential",
     "Group",
     "InlinePolicy",
+    "MfaDevice",
     "Policy",
     "PolicyVersion",
+    "PreviousPassword",
+    "RecoveryCode",
     "Role",
+    "SignInCounter",
     "SshPublicKey",
     "TemporaryCredential",
     "User",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import csv
 import io
+from functools import partial
 
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
@@ -15,13 +16,13 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_POST
 
-from codeservices.audit.record import current_act
-from codeservices.errors import AccessDenied, ServiceError
 from codeservices.http import ConsoleRequest, confirmed
 from codeservices.iam import credentials, once, passwords, user_credentials, users
 from codeservices.iam.authorize import is_allowed
 from codeservices.iam.forms.sign_in import PasswordForm
 from codeservices.iam.models import GitCredential, User
+from codeservices.iam.views.sessions import sign_in_context
+from codeservices.iam.views.sign_in import change_own
 
 _ACTIONS = (
     "ListAccessKeys",
@@ -33,7 +34,6 @@ _ACTIONS = (
     "ResetServiceSpecificCredential",
     "UpdateServiceSpecificCredential",
     "DeleteServiceSpecificCredential",
-    "ChangePassword",
 )
 
 
@@ -51,19 +51,9 @@ def change_password(request: ConsoleRequest) -> HttpResponse:
     """Change one's own password; other sessions end, this one goes on."""
     form = PasswordForm(request.POST)
     if form.is_valid():
-        user = _own(request)
-        values = form.cleaned_data
-        try:
-            passwords.change_password(request.principal, user, values["old_password"], values["new_password"])
-        except AccessDenied:
-            raise
-        except ServiceError as error:
-            act = current_act()
-            if act is not None:
-                act.fail(error)
-            field = "new_password" if error.code == "PasswordPolicyViolation" else "old_password"
-            form.add_error(field, error.message)
-        else:
+        user, values = _own(request), form.cleaned_data
+        change = partial(passwords.change_password, request.principal, user)
+        if change_own(form, change, values["old_password"], values["new_password"]):
             update_session_auth_hash(request, user)
             messages.success(request, "Your password is changed. Your other sessions have ended.")
             return redirect("iam:my_credentials")
@@ -128,7 +118,7 @@ def _credentials_page(
     may = {name: is_allowed(request.principal, f"iam:{name}", user.arn) for name in _ACTIONS}
     context = {
         "shown": user,
-        "may": may,
+        "may": {**may, "ChangePassword": passwords.may_change(request.principal, user)},
         "git_credentials": user_credentials.list_git_credentials(request.principal, user.name)
         if may["ListServiceSpecificCredentials"]
         else None,
@@ -138,6 +128,7 @@ def _credentials_page(
         "max_git_credentials": credentials.MAX_GIT_CREDENTIALS,
         "max_access_keys": credentials.MAX_ACCESS_KEYS,
         "password_form": form,
+        **sign_in_context(request, user),
         "secret": secret,
         "origin": f"{request.scheme}://{request.get_host()}",
     }

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from django.conf import settings
-from django.forms import Form
+from django.forms import BaseForm
 
 from codeservices.audit.record import current_act
 from codeservices.errors import AccessDenied, NotFound, ServiceError
@@ -35,7 +35,7 @@ def chosen(request: ConsoleRequest, changes: dict[str, Any]) -> Any:
     return change
 
 
-def tell(form: Form, error: ServiceError) -> None:
+def tell(form: BaseForm, error: ServiceError) -> None:
     """Show a refusal on the form, where the entries are still at hand, and note it on the act; denials rise."""
     if isinstance(error, AccessDenied):
         raise error

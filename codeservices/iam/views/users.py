@@ -20,6 +20,7 @@ from codeservices.iam.authorize import is_allowed
 from codeservices.iam.forms.identities import UserForm, joinable
 from codeservices.iam.forms.policies import attachable
 from codeservices.iam.forms.sign_in import NewPasswordForm
+from codeservices.iam.views.sessions import sign_in_context
 from codeservices.iam.views.shared import answers, chosen, may_open, tell
 
 PAGE_ROWS = 50
@@ -97,6 +98,7 @@ def user(request: ConsoleRequest, name: str) -> HttpResponse:
         "git_credentials": found.git_credentials.all() if may["ListServiceSpecificCredentials"] else None,
         "password_form": NewPasswordForm(),
         "secret": once.take(request),
+        **sign_in_context(request, found),
     }
     return render(request, "codeservices/user.html", context)
 

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from codeservices.errors import ServiceError
-from codeservices.iam import onboarding, secrets
+from codeservices.iam import onboarding, password_policy, secrets
 from codeservices.iam.models import Policy
 from codeservices.iam.shell import account, shell_act
 
@@ -26,7 +26,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *, name: str, email: str, policy: list[str], **options: Any) -> None:
-        password = secrets.new_sign_in_password()
+        password = secrets.new_sign_in_password(password_policy.current().minimum_length)
         try:
             arns = [_policy_arn(one) for one in policy]
             with shell_act("create_user"):

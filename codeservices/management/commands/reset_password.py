@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from codeservices.errors import ServiceError
-from codeservices.iam import passwords, secrets
+from codeservices.iam import password_policy, passwords, secrets
 from codeservices.iam.shell import account, shell_act
 
 
@@ -18,7 +18,7 @@ class Command(BaseCommand):
         parser.add_argument("name", help="the user's name")
 
     def handle(self, *, name: str, **options: Any) -> None:
-        password = secrets.new_sign_in_password()
+        password = secrets.new_sign_in_password(password_policy.current().minimum_length)
         try:
             with shell_act("reset_password"):
                 user = passwords.set_password(account(), name, password)
