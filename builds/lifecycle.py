@@ -20,7 +20,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from builds import lease, running
+from builds import lease, running, service_role
 from builds.access import project_for
 from builds.logformat import timestamp
 from builds.logstream import seal
@@ -203,7 +203,7 @@ def run(build: Build) -> str:
 def finish(
     build: Build, status: str, *, exported_variables: Mapping[str, str] | None = None, line_count: int | None = None
 ) -> None:
-    """Give a held build its final status; the lease ends with it.
+    """Give a held build its final status; the lease and the credentials of its role's session end with it.
 
     Args:
         line_count: Of the complete log; None where it still has to be sealed.
@@ -226,6 +226,7 @@ def finish(
             log_line_count=line_count or 0,
             lease_expires_at=None,
         )
+        service_role.release(build)
     logger.info("build %s ended %s", build.pk, status)
 
 

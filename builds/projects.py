@@ -12,12 +12,12 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from builds import project_rules as rules
+from builds import service_role
 from builds.models import Project, repository_name_of
 from builds.project_rules import InvalidProject
 from codeservices.errors import Conflict, LimitExceeded, NotFound
 from codeservices.iam import arn
 from codeservices.iam.authorize import authorize, is_allowed
-from codeservices.iam.models import Role
 from codeservices.iam.principal import Principal
 from repos import trigger_config
 from repos.models import Repository, Trigger
@@ -199,7 +199,7 @@ def _apply(principal: Principal, project: Project, fields: Mapping[str, Any]) ->
         project.tags = rules.check_tags(fields["tags"] or [])
     role_arn = fields.get("serviceRole")
     if role_arn and role_arn != project.service_role_arn:
-        _authorize_role(principal, role_arn)
+        authorize_role(principal, role_arn, project.arn)
         project.service_role_arn = role_arn
 
 
@@ -209,17 +209,13 @@ def _authorize_source(principal: Principal, source: Mapping[str, Any]) -> None:
         authorize(principal, "codecommit:GitPull", arn.repository_arn(settings.REGION, settings.ACCOUNT_ID, name))
 
 
-def _authorize_role(principal: Principal, role_arn: str) -> None:
+def authorize_role(principal: Principal, role_arn: str, project_arn: str) -> None:
     """A build does what its role may, so naming one takes iam:PassRole, as in AWS."""
     if arn.parse(role_arn).account_id != settings.ACCOUNT_ID:
         raise InvalidProject(
             "serviceRole", "Invalid service role: Service role account ID does not match caller's account"
         )
-    authorize(principal, "iam:PassRole", role_arn, {"iam:PassedToService": "codebuild.amazonaws.com"})
-    name = role_arn.rpartition("/")[2]
-    if not any(role.arn == role_arn for role in Role.objects.filter(name__iexact=name)):
-        raise InvalidProject(
-            "serviceRole",
-            f"CodeBuild is not authorized to perform: sts:AssumeRole on {role_arn}",
-            hint="There is no such role in this account.",
-        )
+    authorize(principal, "iam:PassRole", role_arn, {"iam:PassedToService": service_role.SERVICE})
+    why = service_role.refusal(role_arn, project_arn)
+    if why:
+        raise InvalidProject("serviceRole", service_role.denied_sentence(role_arn), hint=why)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import tempfile
+import uuid
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from builds import artifacts, compute, environment, source
+from builds import artifacts, compute, container, environment, service_role, source
 from builds.environment import Environment, Facts, Variable
 from builds.images import catalogue
 from builds.lease import change
@@ -21,8 +23,8 @@ from builds.runner.phases import Plan, Prepared, Tools
 from builds.shapes import encryption_key
 from builds.source import Source
 from codeservices import storage
-from codeservices.iam.models import Role
-from codeservices.iam.principal import Principal
+from codeservices.audit.record import RequestInfo, act
+from codeservices.iam.credentials import IssuedSession
 
 MINUTE_SECONDS = 60.0
 PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
@@ -30,24 +32,23 @@ PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https
 
 def executor() -> DockerExecutor:
     """A container on this host's engine, with the CA bundle and proxies that the host itself needs."""
-    bundle = Path(settings.BUILD_CA_BUNDLE) if settings.BUILD_CA_BUNDLE else None
+    has_bundle = bool(settings.BUILD_CA_BUNDLE) and Path(settings.BUILD_CA_BUNDLE).is_file()
     return DockerExecutor(
         settings.ACCOUNT_ID,
         docker_host=settings.DOCKER_HOST,
-        ca_bundle=bundle.read_bytes() if bundle is not None and bundle.is_file() else b"",
-        variables={name: os.environ[name] for name in PROXY_VARIABLES if os.environ.get(name)},
+        ca_bundle=container.authorities() if has_bundle else b"",
+        variables=_proxies(),
     )
 
 
-def principal_of(build: Build) -> Principal:
-    """The session of the build's service role: as whom it pulls and writes."""
-    name = build.service_role_arn.rpartition("/")[2]
-    role = Role.objects.filter(name__iexact=name).first()
-    session = f"AWSCodeBuild-{build.uuid}"
-    if role is None or role.arn != build.service_role_arn:
-        # A role that is gone allows nothing.
-        return Principal("role", build.service_role_arn, settings.ACCOUNT_ID, "", name, session_name=session)
-    return role.session(session)
+def _proxies() -> dict[str, str]:
+    """The host's proxies, which this server itself is not reached through."""
+    found = {name: os.environ[name] for name in PROXY_VARIABLES if os.environ.get(name)}
+    if found:
+        own = urlsplit(container.endpoint()).hostname or ""
+        for name in ("NO_PROXY", "no_proxy"):
+            found[name] = ",".join(filter(None, (found.get(name), own)))
+    return found
 
 
 def plan(build: Build, report: Reporter) -> Plan:
@@ -63,34 +64,54 @@ def plan(build: Build, report: Reporter) -> Plan:
             is_privileged=bool(build.environment.get("privilegedMode")),
         ),
         timeout_seconds=build.timeout_minutes * MINUTE_SECONDS,
+        admit=steps.admit,
         download=steps.download,
         upload=steps.upload,
     )
 
 
 class _Steps:
-    """DOWNLOAD_SOURCE and UPLOAD_ARTIFACTS of one build."""
+    """What is special to one build in PROVISIONING, DOWNLOAD_SOURCE and UPLOAD_ARTIFACTS."""
 
     def __init__(self, build: Build, report: Reporter) -> None:
         self.build = build
         self.report = report
+        self.session: IssuedSession | None = None
+
+    def admit(self) -> None:
+        self.session = service_role.assume(self.build)
 
     def download(self, tools: Tools) -> Prepared:
-        found = source.resolve(self.build, principal_of(self.build))
+        assert self.session is not None
+        found = self._pull(self.session)
         change(self.build, resolved_source_oid=found.oid)
         spec, location = source.read_buildspec(self.build, found)
         merged = environment.merge(spec, self._variables())
         resolved = environment.resolve(merged, self._stored(merged), self._facts(found))
-        self.report.mask(resolved.secrets)
+        access = container.access(self.session, found.url, has_git_credential_helper=spec.has_git_credential_helper)
+        self.report.mask([*resolved.secrets, *access.secrets])
         self._tell(resolved, tools)
         source.put(self.build, found, tools.executor)
         return Prepared(
             buildspec=spec,
             buildspec_location=location,
-            variables=resolved.variables,
+            variables={**access.variables, **resolved.variables},
+            files=access.files,
             directory=found.directory,
             may_export=lambda name: environment.may_export(name, merged),
         )
+
+    def _pull(self, session: IssuedSession) -> Source:
+        """Which commit to build, looked up as the role: one act, the pull."""
+        refused: PhaseError | None = None
+        info = RequestInfo(str(uuid.uuid4()), service_role.SERVICE, service_role.SERVICE, "worker", is_secure=True)
+        with act(session.principal, info) as current:
+            current.additional["build"] = self.build.api_id
+            try:
+                return source.resolve(self.build, session.principal)
+            except PhaseError as error:  # why it failed is told to the act by then
+                refused = error
+        raise refused
 
     def upload(self, tools: Tools, prepared: Prepared) -> None:
         wanted = prepared.buildspec.artifacts

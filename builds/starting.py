@@ -10,6 +10,7 @@ from django.conf import settings
 
 from builds import project_rules as rules
 from builds.models import Project, repository_name_of
+from builds.projects import authorize_role
 from codeservices.errors import InvalidInput
 from codeservices.iam import arn
 from codeservices.iam.authorize import authorize
@@ -61,7 +62,7 @@ def settings_of(principal: Principal, project: Project, overrides: Mapping[str, 
     """The project's settings with StartBuild's overrides.
 
     Raises:
-        InvalidInput: An override breaks a rule or is not supported.
+        InvalidInput: An override breaks a rule or is not supported, or CodeBuild can't assume the role.
         AccessDenied: Of iam:PassRole on another role, or codecommit:GitPull on another repository.
     """
     for member in UNSUPPORTED:
@@ -78,7 +79,7 @@ def settings_of(principal: Principal, project: Project, overrides: Mapping[str, 
         authorize(principal, "codecommit:GitPull", repository_arn)
     role_arn = overrides.get("serviceRoleOverride") or project.service_role_arn
     if role_arn != project.service_role_arn:
-        authorize(principal, "iam:PassRole", role_arn, {"iam:PassedToService": "codebuild.amazonaws.com"})
+        authorize_role(principal, role_arn, project.arn)
     artifacts = overrides.get("artifactsOverride")
     cache = overrides.get("cacheOverride")
     timeout, queued = overrides.get("timeoutInMinutesOverride"), overrides.get("queuedTimeoutInMinutesOverride")

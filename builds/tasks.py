@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import logging
-import uuid
 
 from celery import shared_task
 
-from builds import lifecycle, running
-from codeservices.audit.record import RequestInfo, act
+from builds import lifecycle
 
 logger = logging.getLogger(__name__)
-
-SERVICE = "codebuild.amazonaws.com"
 
 
 @shared_task(acks_late=True, ignore_result=True)
@@ -22,11 +18,7 @@ def run_build(build_pk: int) -> None:
     if build is None:
         logger.info("build %s is taken or over", build_pk)
         return
-    # What a build does outside its container, it does as its service role: one act, the pull of its source.
-    info = RequestInfo(str(uuid.uuid4()), SERVICE, SERVICE, "worker", is_secure=True)
-    with act(running.principal_of(build), info) as current:
-        current.additional["build"] = build.api_id
-        lifecycle.run(build)
+    lifecycle.run(build)
 
 
 @shared_task(ignore_result=True)

@@ -13,8 +13,8 @@ from builds.access import project_name_of
 from builds.models import Project
 from codeservices.audit.record import RequestInfo, act
 from codeservices.errors import ServiceError
-from codeservices.iam.models import Role
 from codeservices.iam.principal import Principal
+from codeservices.iam.roles import find_role
 from repos import triggers
 from repos.models import Push, Repository
 from repos.signals import ref_updated
@@ -58,7 +58,7 @@ def start_builds(
 def _principal(project_name: str, trigger_name: str) -> Principal:
     """A push starts a build as the project's service role: whoever may push need not be allowed to start builds."""
     role_arn = Project.objects.filter(name=project_name).values_list("service_role_arn", flat=True).first() or ""
-    role = Role.objects.filter(name__iexact=role_arn.rpartition("/")[2]).first()
+    role = find_role(role_arn)
     if role is None:
         return Principal("role", role_arn or SERVICE, settings.ACCOUNT_ID, "", SERVICE)
     return role.session(f"trigger-{trigger_name}"[:64])

@@ -35,6 +35,7 @@ app.conf.update(
         "recover-begun-pushes": {"task": "repos.tasks.recover_pushes", "schedule": 60.0},
         "end-expired-leases": {"task": "builds.tasks.end_expired_leases", "schedule": 5.0},
         "requeue-builds": {"task": "builds.tasks.requeue_builds", "schedule": 15.0},
+        "remove-expired-credentials": {"task": "codeservices.iam.tasks.remove_expired_credentials", "schedule": 900.0},
     },
 )
 app.autodiscover_tasks()

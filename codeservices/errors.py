@@ -69,14 +69,22 @@ class AccessDenied(ServiceError):
         action: The IAM action, "codecommit:GitPush".
         resource: The ARN acted on, or "*".
         decision: What was decided and why: the statement's policy, number, Sid and lines, or the limit that stopped it.
+        policy_kind: "identity-based policy", "session policy", "permissions boundary" or "resource-based policy".
         statement: The statement that denied it as JSON text, or None where none allowed it.
     """
 
     code = "AccessDeniedException"
     status = 403
 
-    def __init__(self, principal_arn: str, action: str, resource: str, decision: Decision | None = None) -> None:
-        kind = decision.limit if decision is not None and decision.limit else "identity-based policy"
+    def __init__(
+        self,
+        principal_arn: str,
+        action: str,
+        resource: str,
+        decision: Decision | None = None,
+        policy_kind: str = "identity-based policy",
+    ) -> None:
+        kind = decision.limit if decision is not None and decision.limit else policy_kind
         is_explicit = decision is not None and decision.is_explicit_deny
         if is_explicit:
             reason = f"with an explicit deny in {'an' if kind[0] in 'aeiou' else 'a'} {kind}"
@@ -90,8 +98,9 @@ class AccessDenied(ServiceError):
         self.action = action
         self.resource = resource
         self.decision = decision
+        self.policy_kind = kind
         self.statement = decision.statement if decision is not None and is_explicit else None
 
     def about(self, resource: str) -> AccessDenied:
         """The same refusal told of another resource: the one that was asked for, where the true ARN would tell more."""
-        return AccessDenied(self.principal_arn, self.action, resource, self.decision)
+        return AccessDenied(self.principal_arn, self.action, resource, self.decision, self.policy_kind)

@@ -54,6 +54,8 @@ OUTBOUND_ALLOW = env_list("CODESERVICES_OUTBOUND_ALLOW")
 # ---- Builds ----------------------------------------------------------------------------------------------------------
 DOCKER_HOST = env_str("DOCKER_HOST")
 BUILD_CONCURRENCY = env_int("CODESERVICES_BUILD_CONCURRENCY", 2, minimum=1, maximum=256)
+# Where builds find this server from inside their containers; the machine itself where this is empty.
+BUILD_ENDPOINT_URL = env_str("CODESERVICES_BUILD_ENDPOINT_URL").rstrip("/")
 BUILD_CA_BUNDLE = env_str("CODESERVICES_BUILD_CA_BUNDLE", env_str("SSL_CERT_FILE"))
 # A worker renews its lease every third of this time; a build whose lease ran out has lost its worker.
 LEASE_SECONDS = env_int("CODESERVICES_LEASE_SECONDS", 30, minimum=3, maximum=3600)

@@ -36,7 +36,9 @@ def possible_start(data: bytes, starts: tuple[bytes, ...]) -> int:
     return len(data)
 
 
-def files(variables: Mapping[str, str], directory: str, ca_bundle: bytes) -> bytes:
+def files(
+    variables: Mapping[str, str], directory: str, ca_bundle: bytes, more: Mapping[str, bytes] | None = None
+) -> bytes:
     """A tar of what the container's first process needs."""
     lines = [f"export {name}={shlex.quote(value)}\n" for name, value in sorted(variables.items())]
     packed = io.BytesIO()
@@ -59,6 +61,8 @@ def files(variables: Mapping[str, str], directory: str, ca_bundle: bytes) -> byt
         add(f"{READONLY}/environment.sh", 0o600, "".join(lines).encode("utf-8", "surrogateescape"))
         if ca_bundle:
             add(CA_PATH, 0o644, ca_bundle)
+        for path, content in (more or {}).items():
+            add(path, 0o644, content)
     return packed.getvalue()
 
 

@@ -34,6 +34,8 @@ logger = logging.getLogger(__name__)
 
 BUILD_LABEL = "codeservices.build"
 INSTALL_LABEL = "codeservices.install"
+# The machine whose engine runs the container, by the name that Docker Desktop gives it too.
+HOST_NAME = "host.docker.internal"
 CA_VARIABLES = (
     "SSL_CERT_FILE",
     "PIP_CERT",
@@ -168,6 +170,7 @@ class DockerExecutor:
                 stdin_open=True,
                 labels=labels,
                 network=self._network.id,
+                extra_hosts={HOST_NAME: "host-gateway"},
                 init=True,
                 cap_drop=["ALL"],
                 cap_add=list(CAPABILITIES),
@@ -235,7 +238,7 @@ class DockerExecutor:
         self._start = start
         variables = {**self._defaults, **(dict.fromkeys(CA_VARIABLES, agent.CA_PATH) if self._ca_bundle else {})}
         variables.update(start.variables)
-        self.put([agent.files(variables, start.directory, self._ca_bundle)])
+        self.put([agent.files(variables, start.directory, self._ca_bundle, start.files)])
         try:
             # Attached before it is started, so that the first byte is ours, and never with logs=1 (see above).
             self._stream = self._container.attach_socket(

@@ -114,12 +114,14 @@ class Start:
         directory: The working directory, CODEBUILD_SRC_DIR.
         shell: "/bin/sh" or "bash".
         is_shared: One shell for all commands (version 0.2), or a new one for each (0.1).
+        files: Contents by absolute path; any user of the container may read them.
     """
 
     variables: Mapping[str, str] = field(repr=False)
     directory: str
     shell: str = "/bin/sh"
     is_shared: bool = True
+    files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
 
 class Executor(Protocol):

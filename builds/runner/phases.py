@@ -72,6 +72,7 @@ class Prepared:
         variables: The environment of every command.
         directory: CODEBUILD_SRC_DIR.
         may_export: Whether a variable's value may leave the build.
+        files: Files beside the source that the container starts with: contents by path.
     """
 
     buildspec: Buildspec
@@ -79,6 +80,7 @@ class Prepared:
     variables: Mapping[str, str] = field(repr=False)
     directory: str
     may_export: Callable[[str], bool] = lambda name: True
+    files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
 
 class Tools(Protocol):
@@ -102,12 +104,14 @@ class Plan:
     Attributes:
         spec: The container.
         timeout_seconds: For everything from PROVISIONING on.
+        admit: Takes what the build needs before there is a container; PhaseError where it may not have it.
         download: Brings the source into the container and reads the buildspec; PhaseError where it can't.
         upload: Keeps the artifacts; PhaseError where it can't.
     """
 
     spec: Spec
     timeout_seconds: float
+    admit: Callable[[], None]
     download: Callable[[Tools], Prepared]
     upload: Callable[[Tools, Prepared], None]
 
@@ -209,6 +213,7 @@ class _Run:
     def _phases(self) -> None:
         with self._phase(PROVISIONING, is_fatal=True):
             self.note("Running on CodeBuild On-demand")
+            self.plan.admit()
             self.note("Waiting for agent ping")
             self.executor.provision(self.plan.spec, self.note)
         with self._phase(DOWNLOAD_SOURCE, is_fatal=True):
@@ -216,8 +221,9 @@ class _Run:
             prepared = self.plan.download(self)
             self._tell(prepared)
             buildspec = prepared.buildspec
+            is_shared = buildspec.version != "0.1"
             self.executor.start(
-                Start(prepared.variables, prepared.directory, buildspec.shell, buildspec.version != "0.1")
+                Start(prepared.variables, prepared.directory, buildspec.shell, is_shared, prepared.files)
             )
         for name in PHASES:
             phase_type = COMMAND_PHASES[name]

@@ -63,6 +63,8 @@ class Act:
     is_denied: bool = False
     # The compiled policies of each principal asked about: a push of 4,000 refs reads them once, as does a long list.
     policies: dict[Principal, Any] = field(default_factory=dict, repr=False)
+    # Likewise the condition keys that all its decisions have in common.
+    condition_keys: dict[Principal, Any] = field(default_factory=dict, repr=False)
 
     def note(self, action: str, resource: str) -> None:
         """Called by `authorize`: the first action names the act."""

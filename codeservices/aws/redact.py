@@ -14,6 +14,8 @@ HIDDEN = "HIDDEN_DUE_TO_SECURITY_REASONS"
 # With these types a variable's value is the name under which the secret is kept; with all others, right or wrong, it
 # may be the secret itself.
 _NAMES_A_SECRET = ("PARAMETER_STORE", "SECRETS_MANAGER")
+# Members that are as good as a password, though the models don't call them sensitive everywhere.
+_SECRET_MEMBERS = ("SecretAccessKey", "SessionToken", "TokenCode")
 MAX_TEXT = 2000  # characters kept of one value: enough to recognise a buildspec or a policy by
 
 
@@ -30,7 +32,7 @@ def _kept(shape: Any, value: Any) -> Any:
         return HIDDEN
     if kind == "structure":
         kept = {
-            name[0].lower() + name[1:]: _kept(member, value[name])
+            name[0].lower() + name[1:]: HIDDEN if name in _SECRET_MEMBERS else _kept(member, value[name])
             for name, member in shape.members.items()
             if value.get(name) is not None
         }

@@ -75,13 +75,13 @@ def _answer(request: HttpRequest, route: Route, body: bytes, info: RequestInfo) 
     signed = _signed_request(request, body)
     claim = sigv4.parse(signed)
     key = credentials.find_access_key(claim.access_key_id)
-    if key is None or not key.is_active or key.session_token != claim.session_token:
+    if key is None or not key.is_active or not key.accepts_token(claim.session_token):
         logger.info("key %r is unknown or inactive", claim.access_key_id[:128])
         raise sigv4.SignatureError(_UNKNOWN_KEY, code="UnrecognizedClientException")
     try:
         now = timezone.now()
         sigv4.verify(signed, claim, secret=key.secret, service=service.name, now=now)
-        if key.expires_at is not None and key.expires_at <= now:
+        if key.is_expired(now):
             raise sigv4.SignatureError(
                 "The security token included in the request is expired", code="ExpiredTokenException"
             )
@@ -90,12 +90,28 @@ def _answer(request: HttpRequest, route: Route, body: bytes, info: RequestInfo) 
         nobody = replace(Principal.anonymous(settings.ACCOUNT_ID), access_key_id=claim.access_key_id)
         with act(nobody, info, event_name=operation.name, event_source=service.event_source):
             raise
-    credentials.touch_access_key(claim.access_key_id, service.name, claim.region)
+    credentials.touch_access_key(key, service.name, claim.region)
     with act(key.principal, info, event_name=operation.name, event_source=service.event_source) as current:
+        _check_session(key.principal, service)
         params = query.parse(operation, route.form) if route.protocol == "query" else json11.parse(operation, body)
         current.parameters = redact.for_trail(operation.input_shape, params) or {}
         result = dispatch(service, Call(key.principal, params, info, _origin(request), operation))
         return _written(route, service, operation, result, current)
+
+
+def _check_session(principal: Principal, service: model.Service) -> None:
+    """A user's temporary credentials make no lasting ones: without a second factor they are none to IAM.
+
+    Source: AWS STS API Reference, "GetSessionToken".
+    """
+    is_temporary = principal.kind == "user" and principal.session_started_at is not None
+    if is_temporary and service.name == "iam" and not principal.is_mfa_authenticated:
+        raise ServiceError(
+            _UNKNOWN_KEY,
+            code="UnrecognizedClientException",
+            status=403,
+            hint="Credentials of GetSessionToken can't call IAM unless a second factor stands behind them.",
+        )
 
 
 def _written(

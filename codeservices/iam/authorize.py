@@ -6,9 +6,9 @@ act being audited, and raises AccessDenied with the statement that decided.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from collections.abc import ItemsView, Iterator, Mapping, Sequence
 
+from django.conf import settings
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
@@ -19,6 +19,8 @@ from codeservices.iam.policy import Decision
 from codeservices.iam.principal import Principal
 
 Context = Mapping[str, str | Sequence[str]]
+
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
 def authorize(principal: Principal, action: str, resource: str, context: Context | None = None) -> Decision:
@@ -35,12 +37,17 @@ def authorize(principal: Principal, action: str, resource: str, context: Context
         AccessDenied: Nothing allows it, or a statement denies it.
     """
     decision = decide(principal, action, resource, context)
-    act = current_act()
-    if act is not None:
-        act.note(action, resource)
+    note(action, resource)
     if not decision.is_allowed:
         raise AccessDenied(principal.arn, action, resource, decision)
     return decision
+
+
+def note(action: str, resource: str) -> None:
+    """Name the act that is under way, as `authorize` does, where a decision has rules of its own (sts:AssumeRole)."""
+    act = current_act()
+    if act is not None:
+        act.note(action, resource)
 
 
 def is_allowed(principal: Principal, action: str, resource: str, context: Context | None = None) -> bool:
@@ -55,7 +62,16 @@ def decide(principal: Principal, action: str, resource: str, context: Context | 
     if principal.kind == "service":
         # The server's own work (upkeep, time-outs) acts on nobody's behalf; it is recorded like all else.
         return Decision(True, source="service")
-    return policy.evaluate(policies_of(principal), action, resource, global_context(principal, context))
+    keys = global_context(principal, context)
+    return policy.evaluate(policies_of(principal), action, resource, keys, limits_of(principal))
+
+
+def limits_of(principal: Principal) -> tuple[policy.Limit, ...]:
+    """What must allow besides the principal's own policies: the session policies of temporary credentials."""
+    if not principal.session_policies:
+        return ()
+    documents = tuple(policy.compiled(document, "session policy") for document in principal.session_policies)
+    return (policy.Limit("session policy", documents),)
 
 
 def policies_of(principal: Principal) -> list[policy.Policy]:
@@ -73,8 +89,10 @@ def policies_of(principal: Principal) -> list[policy.Policy]:
     else:
         return []
     versions, inline = mine
-    found = [_compiled(row.policy.arn, row.document) for row in versions.select_related("policy").order_by("policy_id")]
-    found += [_compiled(row.source, row.document) for row in inline.select_related("user", "group", "role")]
+    found = [
+        policy.compiled(row.document, row.policy.arn) for row in versions.select_related("policy").order_by("policy_id")
+    ]
+    found += [policy.compiled(row.document, row.source) for row in inline.select_related("user", "group", "role")]
     if act is not None:
         act.policies[principal] = found
     return found
@@ -100,30 +118,88 @@ def _of_role(role_pk: int) -> Attached:
     )
 
 
-def global_context(principal: Principal, extra: Context | None) -> dict[str, str | Sequence[str]]:
-    """The global condition keys of a request, with the action's own keys added."""
-    now = timezone.now()
-    context: dict[str, str | Sequence[str]] = {
-        "aws:PrincipalArn": principal.arn,
+def global_context(principal: Principal, extra: Context | None) -> Context:
+    """The global condition keys of a request, with the action's own keys added.
+
+    They are worked out when the first condition asks for one, and most decisions ask for none.
+
+    Source: IAM User Guide, "AWS global condition context keys".
+    """
+    return _RequestContext(principal, extra)
+
+
+class _RequestContext(Mapping[str, "str | Sequence[str]"]):
+    """Condition keys that are worked out at the first look."""
+
+    __slots__ = ("_extra", "_keys", "_principal")
+
+    def __init__(self, principal: Principal, extra: Context | None) -> None:
+        self._principal = principal
+        self._extra = extra
+        self._keys: dict[str, str | Sequence[str]] | None = None
+
+    def __getitem__(self, key: str) -> str | Sequence[str]:
+        return self._all()[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def items(self) -> ItemsView[str, str | Sequence[str]]:
+        return self._all().items()  # the mixin's would look up every key again
+
+    def _all(self) -> dict[str, str | Sequence[str]]:
+        if self._keys is None:
+            common = _common_keys(self._principal)
+            self._keys = {**common, **self._extra} if self._extra else common
+        return self._keys
+
+
+def _common_keys(principal: Principal) -> dict[str, str | Sequence[str]]:
+    """What is the same for every decision of an act, its time included."""
+    act = current_act()
+    if act is None:
+        return {**_of_principal(principal), **_of_request(principal)}
+    if principal not in act.condition_keys:
+        act.condition_keys[principal] = {**_of_principal(principal), **_of_request(principal)}
+    return act.condition_keys[principal]
+
+
+def _of_principal(principal: Principal) -> dict[str, str]:
+    keys = {
+        # Of a role's session it is the role that counts, whatever the session is called.
+        "aws:PrincipalArn": principal.role_arn or principal.arn,
         "aws:PrincipalAccount": principal.account_id,
         "aws:PrincipalType": {"user": "User", "role": "AssumedRole"}.get(principal.kind, "Service"),
         "aws:userid": principal.principal_id,
-        "aws:CurrentTime": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "aws:EpochTime": str(int(now.timestamp())),
     }
     if principal.kind == "user":
-        context["aws:username"] = principal.name
+        keys["aws:username"] = principal.name
     for key, value in principal.tags:
-        context[f"aws:PrincipalTag/{key}"] = value
+        keys[f"aws:PrincipalTag/{key}"] = value
+    if principal.session_started_at is not None:
+        keys["aws:TokenIssueTime"] = principal.session_started_at.strftime(_TIME)
+    keys.update(principal.session_context)
+    return keys
+
+
+def _of_request(principal: Principal) -> dict[str, str]:
+    now = timezone.now()
+    keys = {
+        "aws:CurrentTime": f"{now.isoformat(timespec='seconds')[:19]}Z",
+        "aws:EpochTime": str(int(now.timestamp())),
+        "aws:RequestedRegion": settings.REGION,
+        "aws:ViaAWSService": "false",
+    }
     act = current_act()
     if act is not None:
-        context["aws:SourceIp"] = act.info.source_ip
-        context["aws:UserAgent"] = act.info.user_agent
-        context["aws:SecureTransport"] = "true" if act.info.is_secure else "false"
-    context.update(extra or {})
-    return context
-
-
-@lru_cache(maxsize=4096)
-def _compiled(source: str, document: str) -> policy.Policy:
-    return policy.parse(document, source)
+        keys["aws:SourceIp"] = act.info.source_ip
+        keys["aws:UserAgent"] = act.info.user_agent
+        keys["aws:SecureTransport"] = "true" if act.info.is_secure else "false"
+    # Absent with long-term keys, which nobody's second factor stands behind; AWS's console is a session as well.
+    is_session = principal.session_started_at is not None or (act is not None and act.info.via == "console")
+    if is_session or principal.is_mfa_authenticated:
+        keys["aws:MultiFactorAuthPresent"] = "true" if principal.is_mfa_authenticated else "false"
+    return keys

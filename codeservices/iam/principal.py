@@ -24,7 +24,9 @@ class Principal:
         access_key_id: The key that signed the request, where one did.
         session_name: The role session's name.
         tags: Key and value pairs that policies see as aws:PrincipalTag; a session's beat its role's.
-        session_policies: JSON documents that bound a session of temporary credentials: each must allow too.
+        role_arn: Of a role's session, the role's own ARN.
+        session_policies: JSON documents that bound a session of temporary credentials: together they must allow too.
+        session_context: Condition keys and values that the service which began the session gave it.
         session_started_at: When the temporary credentials were issued; None for long-term ones.
         is_mfa_authenticated: Whether a second factor proved who this is.
     """
@@ -38,8 +40,10 @@ class Principal:
     role_pk: int | None = None
     access_key_id: str = ""
     session_name: str = ""
+    role_arn: str = ""
     tags: tuple[tuple[str, str], ...] = ()
     session_policies: tuple[str, ...] = ()
+    session_context: tuple[tuple[str, str], ...] = ()
     session_started_at: datetime | None = None
     is_mfa_authenticated: bool = False
 

@@ -25,6 +25,11 @@ def new_git_password() -> str:
     return base64.b64encode(secrets.token_bytes(32)).decode("ascii")
 
 
+def new_session_token() -> str:
+    """Goes with a temporary key: 256 random bits in letters that need no encoding in a header, URL or file."""
+    return secrets.token_urlsafe(32)
+
+
 def new_sign_in_password() -> str:
     """20 letters, digits and dashes in groups of five: over 100 random bits that can be read aloud."""
     alphabet = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"

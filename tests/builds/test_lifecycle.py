@@ -46,14 +46,6 @@ artifacts:
 
 
 @pytest.fixture
-def no_broker(monkeypatch) -> list[int]:
-    """The ids of builds that would have been sent to a worker."""
-    sent: list[int] = []
-    monkeypatch.setattr(lifecycle.current_app, "send_task", lambda name, args, **options: sent.append(args[0]))
-    return sent
-
-
-@pytest.fixture
 def repository(alice):
     made = factories.repository("demo")
     gitrepo.commit(made.git, {"buildspec.yml": GREEN, "name.txt": "the repository"}, "First")
@@ -226,7 +218,9 @@ def test_a_branch_that_does_not_exist_fails_in_download_source(alice, project, b
 
 @pytest.mark.docker
 def test_a_role_that_may_not_pull_fails_in_download_source_and_the_denial_is_recorded(alice, project, base_image):
-    role = Role.objects.create(name="powerless", trust_policy="{}")
+    role = Role.objects.create(
+        name="powerless", trust_policy=Role.objects.get(name="codebuild-service-role").trust_policy
+    )
     project.service_role_arn = role.arn
     project.save()
     build = ended(start(alice, project))

@@ -56,6 +56,7 @@ class Build:
         self.plan = Plan(
             spec=Spec("demo:1", image, 2**30, 1),
             timeout_seconds=options.pop("timeout_seconds", 60.0),
+            admit=options.pop("admit", None) or (lambda: None),
             download=options.pop("download", None) or (lambda tools: self.prepared(text)),
             upload=options.pop("upload", None) or (lambda tools, prepared: None),
         )

@@ -19,6 +19,10 @@ from tests.builds import logged
 TOKEN = "a" * 32
 READ_ONLY = "arn:aws:iam::aws:policy/IAMReadOnlyAccess"
 DOCUMENT = '{"Version": "2012-10-17", "Statement": {"Effect": "Deny", "Action": "s3:*", "Resource": "*"}}'
+TRUST = (
+    '{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "sts:AssumeRole", '
+    '"Principal": {"AWS": "arn:aws:iam::123456789012:root"}}}'
+)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from codeservices.iam.managed_policies import SERVICE_ROLE_NAME
 from codeservices.iam.models import Group, Policy, Role, User
 from repos.git.store import BareRepository
 from tests import factories, gitrepo
-from tests.codeservices.behind_doors import DOCUMENT, World, finished_build
+from tests.codeservices.behind_doors import DOCUMENT, TRUST, World, finished_build
 
 
 @pytest.fixture(scope="session")
@@ -29,7 +29,7 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> tuple[BareRepository, s
 def world(
     alice: User, bob: User, carol: User, history: tuple[BareRepository, str], monkeypatch: pytest.MonkeyPatch
 ) -> World:
-    """The repository “hush”, its project with one build, groups, policies; dora with keys, erna without."""
+    """The repository “hush”, its project with one build, groups, policies, roles; dora with keys, erna without."""
     monkeypatch.setattr(registry, "health_checks", [])
     dora = factories.user("dora")
     User.objects.create(name="erna", password=make_password(None))
@@ -44,6 +44,10 @@ def world(
     crew.policies.add(kept)
     crew.inline_policies.create(name="inline", document=DOCUMENT)
     dora.inline_policies.create(name="inline", document=DOCUMENT)
+    watch = Role.objects.create(name="watch", trust_policy=TRUST, tags={"a": "b"})
+    watch.policies.add(kept)
+    watch.inline_policies.create(name="inline", document=DOCUMENT)
+    Role.objects.create(name="idle", trust_policy=TRUST)
     ssh_key = ssh_keys.upload(factories.SERVICE, "dora", factories.ssh_key())
     repository = factories.repository("hush")
     shutil.copytree(history[0].path, repository.git.path, dirs_exist_ok=True)
@@ -65,6 +69,7 @@ def world(
         "ours_arn": ours.arn,
         "kept_arn": kept.arn,
         "dora_arn": dora.arn,
+        "watch_arn": watch.arn,
         "readers_arn": bob.policies.first().arn,
         "role_arn": Role.objects.get(name=SERVICE_ROLE_NAME).arn,
     }

@@ -20,7 +20,7 @@ from codeservices.aws import dispatch, model
 from codeservices.aws.json11 import CONTENT_TYPE as JSON
 from codeservices.iam import credentials
 from codeservices.iam.models import AccessKey
-from tests.codeservices.behind_doors import DOCUMENT, READ_ONLY, World, body, changed, door_client, may, state
+from tests.codeservices.behind_doors import DOCUMENT, READ_ONLY, TRUST, World, body, changed, door_client, may, state
 from tests.factories import PASSWORD
 
 pytestmark = pytest.mark.django_db
@@ -39,8 +39,9 @@ class Call:
 
 HUSH, HUSH_BUILD = {"repositoryName": "hush"}, {"projectName": "hush-build"}
 DORA, CREW, KEPT = {"UserName": "dora"}, {"GroupName": "crew"}, {"PolicyArn": "kept_arn"}
+WATCH = {"RoleName": "watch"}
 INLINE = {"PolicyName": "inline"}
-TAG = {"Tags.member.1.Key": "team", "Tags.member.1.Value": "quiet"}  # lists as the Query protocol writes them
+TAG = {"Tags.member.1.Key": "colour", "Tags.member.1.Value": "quiet"}  # lists as the Query protocol writes them
 NEW_PROJECT = {
     "name": "made",
     "source": {"type": "CODECOMMIT", "location": LOCATION},
@@ -85,6 +86,7 @@ CALLS = {
     "codecommit:UpdateRepositoryName": Call("codecommit:UpdateRepositoryName", {"oldName": "hush", "newName": "loud"}),
     "iam:AddUserToGroup": Call("iam:AddUserToGroup", {**DORA, "GroupName": "team"}),
     "iam:AttachGroupPolicy": Call("iam:AttachGroupPolicy", {"GroupName": "team", "PolicyArn": READ_ONLY}),
+    "iam:AttachRolePolicy": Call("iam:AttachRolePolicy", {**WATCH, "PolicyArn": READ_ONLY}),
     "iam:AttachUserPolicy": Call("iam:AttachUserPolicy", {**DORA, "PolicyArn": READ_ONLY}),
     "iam:ChangePassword": Call(
         "iam:ChangePassword", {"OldPassword": PASSWORD, "NewPassword": "another long passphrase"}
@@ -96,6 +98,7 @@ CALLS = {
     ),
     "iam:CreatePolicy": Call("iam:CreatePolicy", {"PolicyName": "fresh", "PolicyDocument": DOCUMENT}),
     "iam:CreatePolicyVersion": Call("iam:CreatePolicyVersion", {**KEPT, "PolicyDocument": DOCUMENT}),
+    "iam:CreateRole": Call("iam:CreateRole", {"RoleName": "made", "AssumeRolePolicyDocument": TRUST}),
     "iam:CreateServiceSpecificCredential": Call(
         "iam:CreateServiceSpecificCredential", {**DORA, "ServiceName": "codecommit.amazonaws.com"}
     ),
@@ -106,6 +109,8 @@ CALLS = {
     "iam:DeleteLoginProfile": Call("iam:DeleteLoginProfile", DORA),
     "iam:DeletePolicy": Call("iam:DeletePolicy", {"PolicyArn": "ours_arn"}),
     "iam:DeletePolicyVersion": Call("iam:DeletePolicyVersion", {**KEPT, "VersionId": "v1"}),
+    "iam:DeleteRole": Call("iam:DeleteRole", {"RoleName": "idle"}),
+    "iam:DeleteRolePolicy": Call("iam:DeleteRolePolicy", {**WATCH, **INLINE}),
     "iam:DeleteSSHPublicKey": Call("iam:DeleteSSHPublicKey", {**DORA, "SSHPublicKeyId": "ssh_key_id"}),
     "iam:DeleteServiceSpecificCredential": Call(
         "iam:DeleteServiceSpecificCredential", {**DORA, "ServiceSpecificCredentialId": "credential_id"}
@@ -113,6 +118,7 @@ CALLS = {
     "iam:DeleteUser": Call("iam:DeleteUser", {"UserName": "erna"}),
     "iam:DeleteUserPolicy": Call("iam:DeleteUserPolicy", {**DORA, **INLINE}),
     "iam:DetachGroupPolicy": Call("iam:DetachGroupPolicy", {**CREW, **KEPT}),
+    "iam:DetachRolePolicy": Call("iam:DetachRolePolicy", {**WATCH, **KEPT}),
     "iam:DetachUserPolicy": Call("iam:DetachUserPolicy", {"UserName": "bob", "PolicyArn": "readers_arn"}),
     "iam:GetAccessKeyLastUsed": Call("iam:GetAccessKeyLastUsed", {"AccessKeyId": "key_id"}),
     "iam:GetAccountAuthorizationDetails": Call("iam:GetAccountAuthorizationDetails"),
@@ -122,6 +128,8 @@ CALLS = {
     "iam:GetLoginProfile": Call("iam:GetLoginProfile", DORA),
     "iam:GetPolicy": Call("iam:GetPolicy", KEPT),
     "iam:GetPolicyVersion": Call("iam:GetPolicyVersion", {**KEPT, "VersionId": "v2"}),
+    "iam:GetRole": Call("iam:GetRole", WATCH),
+    "iam:GetRolePolicy": Call("iam:GetRolePolicy", {**WATCH, **INLINE}),
     "iam:GetSSHPublicKey": Call("iam:GetSSHPublicKey", {**DORA, "SSHPublicKeyId": "ssh_key_id", "Encoding": "PEM"}),
     "iam:GetContextKeysForCustomPolicy": Call(
         "iam:GetContextKeysForCustomPolicy", {"PolicyInputList.member.1": DOCUMENT}
@@ -134,14 +142,19 @@ CALLS = {
     "iam:ListAccessKeys": Call("iam:ListAccessKeys", DORA),
     "iam:ListAccountAliases": Call("iam:ListAccountAliases"),
     "iam:ListAttachedGroupPolicies": Call("iam:ListAttachedGroupPolicies", CREW),
+    "iam:ListAttachedRolePolicies": Call("iam:ListAttachedRolePolicies", WATCH),
     "iam:ListAttachedUserPolicies": Call("iam:ListAttachedUserPolicies", DORA),
     "iam:ListEntitiesForPolicy": Call("iam:ListEntitiesForPolicy", KEPT),
     "iam:ListGroupPolicies": Call("iam:ListGroupPolicies", CREW),
     "iam:ListGroups": Call("iam:ListGroups"),
     "iam:ListGroupsForUser": Call("iam:ListGroupsForUser", DORA),
+    "iam:ListInstanceProfilesForRole": Call("iam:ListInstanceProfilesForRole", WATCH),
     "iam:ListPolicies": Call("iam:ListPolicies"),
     "iam:ListPolicyTags": Call("iam:ListPolicyTags", KEPT),
     "iam:ListPolicyVersions": Call("iam:ListPolicyVersions", KEPT),
+    "iam:ListRolePolicies": Call("iam:ListRolePolicies", WATCH),
+    "iam:ListRoleTags": Call("iam:ListRoleTags", WATCH),
+    "iam:ListRoles": Call("iam:ListRoles"),
     "iam:ListSSHPublicKeys": Call("iam:ListSSHPublicKeys", DORA),
     "iam:ListServiceSpecificCredentials": Call("iam:ListServiceSpecificCredentials", DORA),
     "iam:ListSigningCertificates": Call("iam:ListSigningCertificates", DORA),
@@ -149,6 +162,7 @@ CALLS = {
     "iam:ListUserTags": Call("iam:ListUserTags", DORA),
     "iam:ListUsers": Call("iam:ListUsers"),
     "iam:PutGroupPolicy": Call("iam:PutGroupPolicy", {**CREW, **INLINE, "PolicyDocument": DOCUMENT}),
+    "iam:PutRolePolicy": Call("iam:PutRolePolicy", {**WATCH, **INLINE, "PolicyDocument": DOCUMENT}),
     "iam:PutUserPolicy": Call("iam:PutUserPolicy", {**DORA, **INLINE, "PolicyDocument": DOCUMENT}),
     "iam:RemoveUserFromGroup": Call("iam:RemoveUserFromGroup", {**DORA, **CREW}),
     "iam:ResetServiceSpecificCredential": Call(
@@ -156,8 +170,10 @@ CALLS = {
     ),
     "iam:SetDefaultPolicyVersion": Call("iam:SetDefaultPolicyVersion", {**KEPT, "VersionId": "v1"}),
     "iam:TagPolicy": Call("iam:TagPolicy", {**KEPT, **TAG}),
+    "iam:TagRole": Call("iam:TagRole", {**WATCH, **TAG}),
     "iam:TagUser": Call("iam:TagUser", {**DORA, **TAG}),
     "iam:UntagPolicy": Call("iam:UntagPolicy", {**KEPT, "TagKeys.member.1": "a"}),
+    "iam:UntagRole": Call("iam:UntagRole", {**WATCH, "TagKeys.member.1": "a"}),
     "iam:UntagUser": Call("iam:UntagUser", {**DORA, "TagKeys.member.1": "a"}),
     "iam:SimulateCustomPolicy": Call(
         "iam:SimulateCustomPolicy",
@@ -167,8 +183,11 @@ CALLS = {
         "iam:SimulatePrincipalPolicy", {"PolicySourceArn": "dora_arn", "ActionNames.member.1": "codecommit:GitPull"}
     ),
     "iam:UpdateAccessKey": Call("iam:UpdateAccessKey", {**DORA, "AccessKeyId": "key_id", "Status": "Inactive"}),
+    "iam:UpdateAssumeRolePolicy": Call("iam:UpdateAssumeRolePolicy", {**WATCH, "PolicyDocument": TRUST}),
     "iam:UpdateGroup": Call("iam:UpdateGroup", {**CREW, "NewGroupName": "renamed"}),
     "iam:UpdateLoginProfile": Call("iam:UpdateLoginProfile", {**DORA, "PasswordResetRequired": "true"}),
+    "iam:UpdateRole": Call("iam:UpdateRole", {**WATCH, "MaxSessionDuration": "7200"}),
+    "iam:UpdateRoleDescription": Call("iam:UpdateRoleDescription", {**WATCH, "Description": "Looks on."}),
     "iam:UpdateSSHPublicKey": Call(
         "iam:UpdateSSHPublicKey", {**DORA, "SSHPublicKeyId": "ssh_key_id", "Status": "Inactive"}
     ),
@@ -178,7 +197,10 @@ CALLS = {
     ),
     "iam:UpdateUser": Call("iam:UpdateUser", {**DORA, "NewPath": "/moved/"}),
     "iam:UploadSSHPublicKey": Call("iam:UploadSSHPublicKey", {**DORA, "SSHPublicKeyBody": "new_ssh_key"}),
+    "sts:AssumeRole": Call("sts:AssumeRole", {"RoleArn": "watch_arn", "RoleSessionName": "night"}),
+    "sts:GetAccessKeyInfo": Call("sts:GetAccessKeyInfo", {"AccessKeyId": "key_id"}),
     "sts:GetCallerIdentity": Call(SIGNED_IN),
+    "sts:GetSessionToken": Call(SIGNED_IN),
 }
 
 
@@ -233,5 +255,5 @@ def test_an_operation_answers_those_whom_its_rule_names(operation: str, world: W
             assert not changed(before)
         event = Event.objects.order_by("pk").last()
         assert (event.event_name, event.principal_name) == (operation.partition(":")[2], name)
-    if is_read(operation.partition(":")[2]):
+    if is_read(operation.partition(":")[2]) and operation != "sts:GetSessionToken":  # it reads by its name alone
         assert not changed(before)

@@ -15,12 +15,13 @@ from django.test import Client
 from django.urls import reverse
 
 from codeservices.iam import credentials
-from codeservices.iam.models import Group, Policy, User
+from codeservices.iam.models import Group, Policy, Role, User
 from repos.git.store import BareRepository
 from tests import factories
 from tests.codeservices.behind_doors import (
     DOCUMENT,
     TOKEN,
+    TRUST,
     World,
     body,
     changed,
@@ -42,6 +43,8 @@ FOREIGN = {
     "erna": "gina",
     "team": "strangers",
     "ours": "theirs",
+    "watch": "guard",
+    "idle": "busy",
 }
 OWN = [
     "arn:aws:codecommit:*:*:hush",
@@ -54,6 +57,8 @@ OWN = [
     "arn:aws:iam::*:group/team",
     "arn:aws:iam::*:policy/ours",
     "arn:aws:iam::*:role/codebuild-service-role",
+    "arn:aws:iam::*:role/idle",
+    "arn:aws:iam::*:role/watch",
 ]
 # Doors behind which several things meet: the one that decides is not the one that the address names first.
 DECIDED_BY_THE_FORM = ("iam:user_groups",)
@@ -91,6 +96,8 @@ def twins(world: World, history: tuple[BareRepository, str]) -> Twins:
     key, _ = credentials.issue_access_key(fred)
     credential, _ = credentials.issue_git_credential(fred)
     Group.objects.create(name="strangers")
+    guard, _ = (Role.objects.create(name=name, trust_policy=TRUST) for name in ("guard", "busy"))
+    guard.inline_policies.create(name="inline", document=DOCUMENT)
     theirs = Policy.objects.create_with_document(DOCUMENT, name="theirs")
     repository = factories.repository("noise")
     shutil.copytree(history[0].path, repository.git.path, dirs_exist_ok=True)
@@ -105,6 +112,7 @@ def twins(world: World, history: tuple[BareRepository, str]) -> Twins:
         "repository_arn": repository.arn,
         "dora_arn": fred.arn,
         "ours_arn": theirs.arn,
+        "watch_arn": guard.arn,
     }
     foreign = {world.names[name]: value for name, value in foreign_names.items() if name in world.names}
     artifact = world.names["artifact_pk"]

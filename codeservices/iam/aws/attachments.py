@@ -1,8 +1,8 @@
-"""Managed policies attached to users and groups, and inline policies that stand in them.
+"""Managed policies attached to users, groups and roles, and inline policies that stand in them.
 
 Each kind of identity has the same operations under names of its own: AttachUserPolicy, AttachGroupPolicy,
-DetachUserPolicy, DetachGroupPolicy, ListAttachedUserPolicies, ListAttachedGroupPolicies, PutUserPolicy, PutGroupPolicy,
-GetUserPolicy, GetGroupPolicy, ListUserPolicies, ListGroupPolicies, DeleteUserPolicy, DeleteGroupPolicy.
+AttachRolePolicy, and so on with DetachUserPolicy, ListAttachedUserPolicies, PutUserPolicy, GetUserPolicy,
+ListUserPolicies and DeleteUserPolicy.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def serve(kind: Kind) -> None:
         attachments.delete_inline(call.principal, kind, call.params[name], call.params["PolicyName"])
 
 
-for each in (attachments.USER, attachments.GROUP):
+for each in (attachments.USER, attachments.GROUP, attachments.ROLE):
     serve(each)
 
 

@@ -140,6 +140,7 @@ class Role(models.Model):
             f"{self.role_id}:{session_name}",
             self.name,
             role_pk=self.pk,
+            role_arn=self.arn,
             session_name=session_name,
             tags=tuple(sorted(self.tags.items())),
         )
