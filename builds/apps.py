@@ -7,7 +7,9 @@ class BuildsConfig(AppConfig):
 
     def ready(self) -> None:
         from builds import aws, health, panels, triggers  # noqa: F401  importing aws registers its operations
+        from codeservices import registry
 
         health.register()
         panels.register()
         triggers.connect()
+        registry.register_actions("codebuild:RetryBuild", "logs:GetLogEvents", "s3:GetObject", "s3:PutObject")
