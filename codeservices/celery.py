@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 
 from celery import Celery
+from django.conf import settings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "codeservices.settings")
 
@@ -34,6 +35,12 @@ app.conf.update(
         "deliver-recorded-pushes": {"task": "repos.tasks.deliver_recorded_pushes", "schedule": 15.0},
         "recover-begun-pushes": {"task": "repos.tasks.recover_pushes", "schedule": 60.0},
         "end-expired-leases": {"task": "builds.tasks.end_expired_leases", "schedule": 5.0},
+        "drain-audit-spools": {"task": "codeservices.audit.tasks.drain_spools", "schedule": 30.0},
+        "deliver-audit-trails": {
+            "task": "codeservices.audit.tasks.deliver_trails",
+            "schedule": float(settings.AUDIT_DELIVERY_SECONDS),
+        },
+        "prune-audit-events": {"task": "codeservices.audit.tasks.prune_events", "schedule": 86400.0},
         "requeue-builds": {"task": "builds.tasks.requeue_builds", "schedule": 15.0},
         "remove-expired-credentials": {"task": "codeservices.iam.tasks.remove_expired_credentials", "schedule": 900.0},
     },

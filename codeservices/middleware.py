@@ -97,7 +97,9 @@ class PrincipalMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         request.principal = principal_of(request)  # type: ignore[attr-defined]
-        with act(request.principal, request.info):  # type: ignore[attr-defined]
+        with act(request.principal, request.info) as current:  # type: ignore[attr-defined]
+            if request.method in ("GET", "HEAD"):
+                current.is_read_only = True
             response = self.get_response(request)
         patch_vary_headers(response, ["HX-Request"])
         return response

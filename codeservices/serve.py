@@ -238,6 +238,7 @@ def main(application: Application) -> None:
     """Bind, then serve until told to stop; exits with a sentence where that can't be."""
     from django.conf import settings
 
+    from codeservices.audit import drain
     from codeservices.tls import TlsError
 
     try:
@@ -246,8 +247,12 @@ def main(application: Application) -> None:
         sys.exit(str(error))
     plain = listen(settings.HTTP_HOST, settings.HTTP_PORT)
     secure = listen(settings.HTTPS_HOST, settings.HTTPS_PORT)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(run(application, plain, secure, context))
+    drain.start()
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(run(application, plain, secure, context))
+    finally:
+        drain.stop()
 
 
 if __name__ == "__main__":

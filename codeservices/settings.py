@@ -22,6 +22,7 @@ RUN_ROOT = VAR / "run"
 LOGS_ROOT = VAR / "logs"
 TLS_ROOT = VAR / "tls"
 KEYS_ROOT = VAR / "keys"
+AUDIT_ROOT = VAR / "audit"
 
 DEBUG = env_bool("CODESERVICES_DEBUG", False)
 SECRET_KEY = env_secret("CODESERVICES_SECRET_KEY") or keys.load_or_create(KEYS_ROOT / "secret_key", keys.new_secret_key)
@@ -59,6 +60,11 @@ BUILD_ENDPOINT_URL = env_str("CODESERVICES_BUILD_ENDPOINT_URL").rstrip("/")
 BUILD_CA_BUNDLE = env_str("CODESERVICES_BUILD_CA_BUNDLE", env_str("SSL_CERT_FILE"))
 # A worker renews its lease every third of this time; a build whose lease ran out has lost its worker.
 LEASE_SECONDS = env_int("CODESERVICES_LEASE_SECONDS", 30, minimum=3, maximum=3600)
+
+# ---- Audit trail -----------------------------------------------------------------------------------------------------
+# Events that are older are removed each day; 0 keeps all of them for ever.
+AUDIT_RETENTION_DAYS = env_int("CODESERVICES_AUDIT_RETENTION_DAYS", 0, minimum=0, maximum=36500)
+AUDIT_DELIVERY_SECONDS = env_int("CODESERVICES_AUDIT_DELIVERY_SECONDS", 300, minimum=1, maximum=86400)
 
 # ---- Git -------------------------------------------------------------------------------------------------------------
 # Clients that are slow to read or to send hold a place as well, so there are more places than processors.

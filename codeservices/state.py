@@ -7,7 +7,7 @@ from pathlib import Path
 # Raised when older code could no longer read what newer code has written, whatever the database's migrations say.
 VERSION = 1
 # Everything under var/ belongs to the user that runs the processes, and to nobody else.
-FOLDERS = ("git", "objects", "redis", "keys", "tls", "run", "logs", "cache")
+FOLDERS = ("git", "objects", "redis", "keys", "tls", "run", "logs", "cache", "audit")
 _MODE = 0o700
 
 

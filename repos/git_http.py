@@ -272,6 +272,9 @@ class _GitRequest:
                     begun.lock.release()
         except receive.PushRefused as error:
             self._note(error.denial or error)
+            self.act.additional["rejectedReferences"] = {
+                refs.shown(refname): reason for refname, reason in error.reasons.items()
+            }
             await body.discard()
             await self._finish_answer(content_type, wire.refusal(request, error.reasons, error.message))
             return
@@ -424,6 +427,7 @@ class _GitRequest:
     def _describe_push(self, request: wire.PushRequest) -> None:
         assert self.act is not None
         self.act.is_read_only = False
+        self.act.is_deferred = True  # receive.begin writes it down, beside the push
         self.act.parameters["references"] = [
             {"commit": command.new_oid, "ref": refs.escaped(command.refname)} for command in request.commands
         ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import uuid
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,6 +21,8 @@ from django.db import transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
+from codeservices.audit.record import current_act, settle
+from codeservices.audit.writer import AuditUnavailable
 from codeservices.errors import AccessDenied, ServiceError
 from codeservices.iam.principal import Principal
 from repos import push_lock
@@ -53,8 +56,10 @@ class PushRefused(ServiceError):
     code = "PushRefusedException"
     status = 403
 
-    def __init__(self, message: str, reasons: dict[str, str], denial: AccessDenied | None) -> None:
-        super().__init__(message)
+    def __init__(
+        self, message: str, reasons: dict[str, str], denial: AccessDenied | None, *, status: int | None = None
+    ) -> None:
+        super().__init__(message, status=status)
         self.reasons = reasons
         self.denial = denial
 
@@ -74,7 +79,10 @@ def begin(principal: Principal, repository: Repository, commands: Sequence[RefCo
         PushRefused: A ref may not move; the message says which and why.
     """
     _check(principal, repository, commands)
+    act = current_act()
     push = Push(
+        # A push and its event have one id: recovery finds the one by the other.
+        push_id=act.event_id if act is not None else uuid.uuid4(),
         repository=repository,
         principal_arn=principal.arn,
         principal_name=principal.name,
@@ -85,6 +93,13 @@ def begin(principal: Principal, repository: Repository, commands: Sequence[RefCo
     assert lock is not None, "nobody else knows the id of a new push"
     try:
         push.save()
+        if act is not None:
+            act.begin(is_deferred=True)
+    except AuditUnavailable as error:
+        lock.release()
+        push.delete()
+        reasons = {command.refname: "the audit trail can't be written" for command in commands}
+        raise PushRefused(f"{error.message} {error.hint}", reasons, None, status=error.status) from error
     except BaseException:
         lock.release()
         raise
@@ -130,12 +145,24 @@ def recover() -> int:
         try:
             # Whoever held the lock until now may have finished it.
             if Push.objects.filter(pk=push.pk, state=PushState.BEGUN).exists():
-                finish(push, None)
+                _settle(finish(push, None))
                 count += 1
                 logger.warning("push %s was left half-done and is now %s", push.push_id, push.state)
         finally:
             lock.release()
     return count
+
+
+def _settle(push: Push) -> None:
+    """Complete the event of a push whose process died: one event, which tells what git did."""
+    error = None
+    additional: dict[str, object] = {"recovered": True}
+    if push.state == PushState.DROPPED:
+        sentence = "The server process ended during this push, of which nothing was applied."
+        error = ServiceError(sentence, code="ProcessEnded")
+    else:
+        additional["movedReferences"] = [command["refname"] for command in push.commands]
+    settle(push.push_id, error=error, additional=additional)
 
 
 def deliver(push_pk: int) -> bool:

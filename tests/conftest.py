@@ -20,6 +20,18 @@ def _temporary_var() -> Iterator[None]:
     shutil.rmtree(settings.VAR, ignore_errors=True)
 
 
+@pytest.fixture(autouse=True)
+def _empty_spool() -> Iterator[None]:
+    """Each test begins without audit events in files: those in the database are rolled back or flushed with it."""
+    from django.conf import settings
+
+    from codeservices.audit import writer
+
+    yield
+    writer.forget()
+    shutil.rmtree(settings.AUDIT_ROOT, ignore_errors=True)
+
+
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None) -> Iterator[None]:
     """pytest-django's, with the connection closed that asynchronous clients leave in asgiref's own thread."""

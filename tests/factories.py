@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import uuid
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from django.db import transaction
+from django.utils import timezone
 
+from codeservices.audit import trail
+from codeservices.audit.members import resource_of
+from codeservices.audit.models import Event, Outcome
 from codeservices.iam.managed_policies import SERVICE_ROLE_NAME
 from codeservices.iam.models import Policy, Role, User
 from codeservices.iam.principal import Principal
@@ -25,6 +31,32 @@ def user(name: str, *policy_names: str, document: dict[str, Any] | None = None) 
     if document is not None:
         made.policies.add(Policy.objects.create_with_document(json.dumps(document), name=f"{name}-policy"))
     return made
+
+
+def event(**members: Any) -> Event:
+    """An event of the trail, chained like every other; `event_time` may be a datetime."""
+    values: dict[str, Any] = {
+        "event_id": uuid.uuid4(),
+        "event_time": timezone.now(),
+        "event_source": "codecommit.amazonaws.com",
+        "event_name": "GitPush",
+        "event_type": "AwsApiCall",
+        "principal_kind": "user",
+        "principal_arn": "arn:aws:iam::123456789012:user/erin",
+        "principal_name": "erin",
+        "via": "git",
+        "request_id": "11111111-2222-3333-4444-555555555555",
+        "outcome": Outcome.SUCCESS,
+        **members,
+    }
+    reads_and_works = values.get("is_read_only") and values["outcome"] == Outcome.SUCCESS
+    values.setdefault("is_notable", not reads_and_works)
+    kind, name = resource_of(values.get("resource_arn", ""))
+    values |= {"resource_type": kind, "resource_name": name, "event_id": str(values["event_id"])}
+    values["event_time"] = values["event_time"].isoformat(timespec="microseconds")
+    with transaction.atomic():
+        trail.add(trail.locked_head(), [values])
+    return Event.objects.get(event_id=values["event_id"])
 
 
 def allow(*actions: str, resource: str | list[str] = "*") -> dict[str, Any]:

@@ -298,7 +298,7 @@ class ActionAdmin(Asks, admin.ModelAdmin):
                         self.log_change(request, row, f"{done.capitalize()}.")
                     change(row)
             except ServiceError as error:
-                refused.append((name, error.message))
+                refused.append((name, error.message.rstrip(".")))
         self._tell_each(request, len(rows) - len(refused), refused, done)
 
     def _tell_each(self, request: ConsoleRequest, count: int, refused: list[tuple[str, str]], done: str) -> None:
@@ -309,7 +309,7 @@ class ActionAdmin(Asks, admin.ModelAdmin):
             told = format_html_join("; ", "<strong>{}</strong>: {}", refused[:MAX_REFUSALS_TOLD])
             more = f"; and {len(refused) - MAX_REFUSALS_TOLD} more" if len(refused) > MAX_REFUSALS_TOLD else ""
             what = f"{len(refused)} {model_ngettext(self.opts, len(refused))} not {done}"
-            self.message_user(request, format_html("{}. {}{}", what, told, more), messages.ERROR)
+            self.message_user(request, format_html("{}. {}{}.", what, told, more), messages.ERROR)
 
 
 class LookOnlyInline(Asks, admin.TabularInline):

@@ -13,7 +13,7 @@ from codeservices.audit.models import Event
 @admin.register(Event)
 class EventAdmin(admin.ModelAdmin):
     list_display = ["event_time", "principal_name", "event_name", "resource_arn", "outcome", "via", "source_ip"]
-    list_filter = ["outcome", "via", "event_source", "is_read_only"]
+    list_filter = ["outcome", "via", "is_read_only"]
     search_fields = ["principal_name", "event_name", "resource_arn", "request_id"]
     date_hierarchy = "event_time"
     show_full_result_count = False

@@ -5,21 +5,23 @@
         current.parameters["repositoryName"] = name
 
 A list filtered by policy is one act, not one a row: only the first `authorize` names it, unless a later one is denied.
+A change is written down before it happens, when the first action that changes something is allowed, and again when the
+act has ended; the two are one event (writer.py).
 """
 
 from __future__ import annotations
 
-import logging
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from django.utils import timezone
+
 from codeservices.errors import AccessDenied, ServiceError
 from codeservices.iam.principal import Principal
-
-logger = logging.getLogger(__name__)
 
 _READ_PREFIXES = ("Get", "List", "Describe", "BatchGet", "BatchDescribe", "Lookup", "Search", "Simulate")
 
@@ -61,15 +63,54 @@ class Act:
     error_code: str = ""
     error_message: str = ""
     is_denied: bool = False
+    event_id: uuid.UUID = field(default_factory=uuid.uuid4)
+    is_begun: bool = False
+    # Its edge calls `begin` itself, once what `settle` will need is written.
+    is_deferred: bool = False
     # The compiled policies of each principal asked about: a push of 4,000 refs reads them once, as does a long list.
     policies: dict[Principal, Any] = field(default_factory=dict, repr=False)
     # Likewise the condition keys that all its decisions have in common.
     condition_keys: dict[Principal, Any] = field(default_factory=dict, repr=False)
 
     def note(self, action: str, resource: str) -> None:
-        """Called by `authorize`: the first action names the act."""
-        if not self.action:
+        """Called by `authorize`: the first action names the act, or the first that changes something."""
+        is_first_change = self.is_read_only is None and _is_read_action(self.action) and not _is_read_action(action)
+        if not self.action or is_first_change:
             self.action, self.resource = action, resource
+
+    @property
+    def reads_only(self) -> bool:
+        """Whether the act changes nothing, as the edge says or the name tells."""
+        if self.is_read_only is not None:
+            return self.is_read_only
+        return is_read(self.event_name) if self.event_name else _is_read_action(self.action)
+
+    @property
+    def is_only_a_form(self) -> bool:
+        """Whether somebody has just opened the form of a change: no act of its own, unless it was refused."""
+        return (
+            self.info.via == "console"
+            and self.is_read_only is True
+            and not self.event_name
+            and not self.error_code
+            and not _is_read_action(self.action)
+        )
+
+    def begin(self, *, is_deferred: bool = False) -> None:
+        """Write down that the act is about to change something, unless that is done or it only reads.
+
+        Args:
+            is_deferred: Where this process dies, `settle` tells how the act ended.
+
+        Raises:
+            AuditUnavailable: That can't be written, so nothing may be changed.
+        """
+        if self.is_begun or self.reads_only or self.is_deferred is not is_deferred:
+            return
+        from codeservices.audit import members, writer
+
+        writer.begin(members.of_act(self, event_id=self.event_id, at=timezone.now()), is_deferred=is_deferred)
+        self.is_begun = True
 
     def fail(self, error: BaseException) -> None:
         """Tell the act that it ended with an error that an edge has already turned into an answer."""
@@ -85,6 +126,10 @@ class Act:
 def is_read(event_name: str) -> bool:
     """Whether an operation of that name changes nothing."""
     return event_name.startswith(_READ_PREFIXES) or event_name == "GitPull"
+
+
+def _is_read_action(action: str) -> bool:
+    return is_read(action.partition(":")[2])
 
 
 _current: ContextVar[Act | None] = ContextVar("act", default=None)
@@ -133,41 +178,36 @@ def entered(current: Act) -> Iterator[Act]:
 
 
 def record(ended: Act) -> None:
-    """Write the event of an act that has ended."""
-    from codeservices.audit.models import Event, Outcome
+    """Write the event of an act that has ended, once; one without a name leaves none."""
+    from codeservices.audit import members, writer
 
-    service, _, operation = ended.action.partition(":")
-    name = ended.event_name or operation
-    if not name:
+    if not (ended.event_name or ended.action) or ended.is_only_a_form:
+        if ended.is_begun:
+            writer.drop(str(ended.event_id))
         return
-    if ended.is_denied:
-        outcome = Outcome.DENIED
-    else:
-        outcome = Outcome.FAILED if ended.error_code else Outcome.SUCCESS
-    is_read_only = ended.is_read_only
-    if is_read_only is None:
-        is_read_only = is_read(name)
-    principal = ended.principal
-    Event.objects.create(
-        event_source=ended.event_source or f"{service or 'codeservices'}.amazonaws.com",
-        event_name=name,
-        event_type=ended.event_type,
-        is_read_only=is_read_only,
-        principal_kind=principal.kind,
-        principal_arn=principal.arn,
-        principal_id=principal.principal_id,
-        principal_name=principal.name,
-        access_key_id=principal.access_key_id,
-        source_ip=ended.info.source_ip[:64],
-        user_agent=ended.info.user_agent[:512],
-        via=ended.info.via,
-        request_id=ended.info.request_id,
-        action=ended.action,
-        resource_arn=ended.resource[:600],
-        outcome=outcome,
-        error_code=ended.error_code,
-        error_message=ended.error_message[:4000],
-        request_parameters=ended.parameters or None,
-        response_elements=None if ended.error_code else (ended.response or None),
-        additional_event_data=ended.additional or None,
-    )
+    writer.end(members.of_act(ended, event_id=ended.event_id, at=timezone.now()))
+
+
+def settle(event_id: uuid.UUID, *, error: ServiceError | None, additional: dict[str, Any]) -> bool:
+    """Tell how a deferred act ended whose process died; whether it was still open.
+
+    Args:
+        event_id: The act's.
+        error: Why it failed, or None where it succeeded.
+        additional: More members of additionalEventData.
+    """
+    from codeservices.audit import drain, writer
+    from codeservices.audit.models import OpenAct, Outcome
+
+    drain.drain()
+    left = OpenAct.objects.filter(event_id=event_id).first()
+    if left is None:
+        return False
+    ended = left.members | {
+        "outcome": Outcome.FAILED if error else Outcome.SUCCESS,
+        "error_code": error.code if error else "",
+        "error_message": error.message if error else "",
+        "additional_event_data": (left.members["additional_event_data"] or {}) | additional,
+    }
+    writer.end(ended)
+    return True

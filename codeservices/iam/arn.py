@@ -49,6 +49,10 @@ def build_arn(region: str, account_id: str, project_name: str, uuid: str) -> str
     return f"arn:aws:codebuild:{region}:{account_id}:build/{project_name}:{uuid}"
 
 
+def trail_arn(region: str, account_id: str, name: str) -> str:
+    return f"arn:aws:cloudtrail:{region}:{account_id}:trail/{name}"
+
+
 def user_arn(account_id: str, path: str, name: str) -> str:
     """`path` begins and ends with a slash and is part of the ARN."""
     return f"arn:aws:iam::{account_id}:user{path}{name}"

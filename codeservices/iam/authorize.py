@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from codeservices.audit.record import current_act
+from codeservices.audit.record import current_act, is_read
 from codeservices.errors import AccessDenied
 from codeservices.iam import models, policy
 from codeservices.iam.policy import Decision
@@ -40,7 +40,15 @@ def authorize(principal: Principal, action: str, resource: str, context: Context
     note(action, resource)
     if not decision.is_allowed:
         raise AccessDenied(principal.arn, action, resource, decision)
+    begin(action)
     return decision
+
+
+def begin(action: str) -> None:
+    """Write down that an allowed act is about to change something: nothing is changed that is not recorded first."""
+    act = current_act()
+    if act is not None and not is_read(action.partition(":")[2]):
+        act.begin()
 
 
 def note(action: str, resource: str) -> None:

@@ -80,6 +80,7 @@ def assume_role(principal: Principal, role_arn: str, wanted: SessionRequest) -> 
     if wanted.tags:
         _admit(principal, "sts:TagSession", role, role_arn, context)
     assert role is not None
+    authorize.begin(ASSUME_ROLE)
     return credentials.issue_role_session(
         role,
         wanted.name,
@@ -143,6 +144,7 @@ def assume_role_as_service(
     authorize.note(ASSUME_ROLE, role_arn)
     if role is None or not service_may_assume(role, service, {"sts:RoleSessionName": session_name, **(context or {})}):
         raise AccessDenied(service, ASSUME_ROLE, role_arn, policy_kind="resource-based policy")
+    authorize.begin(ASSUME_ROLE)
     return credentials.issue_role_session(role, session_name, seconds=seconds, context=session_context or {})
 
 

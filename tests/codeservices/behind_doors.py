@@ -43,7 +43,15 @@ def finished_build(project: Project, number: int = 1) -> Build:
 
 def state() -> dict[str, list[Any]]:
     """All rows, but for the audit trail, sessions and Django's own lists; when one was last seen is no change."""
-    tables = ("audit.Event", "sessions.Session", "auth.Permission", "contenttypes.ContentType")
+    tables = (
+        "audit.Event",
+        "audit.ChainHead",
+        "audit.OpenAct",
+        "audit.SpoolOffset",
+        "sessions.Session",
+        "auth.Permission",
+        "contenttypes.ContentType",
+    )
     left_out = ("last_login", "last_used_at", "last_used_service", "last_used_region")
     found = {}
     for each in apps.get_models(include_auto_created=True):

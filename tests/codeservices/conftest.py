@@ -9,7 +9,6 @@ from django.contrib.auth.hashers import make_password
 
 from builds.models import Project
 from codeservices import registry
-from codeservices.audit.models import Event, Outcome
 from codeservices.iam import credentials, ssh_keys
 from codeservices.iam.managed_policies import SERVICE_ROLE_NAME
 from codeservices.iam.models import Group, Policy, Role, User
@@ -55,7 +54,7 @@ def world(
     Project.objects.update(last_build_number=1)
     build = finished_build(project)
     repository.triggers.create(name="ring", destination_arn=project.arn, events=["all"], branches=[], position=0)
-    event = Event.objects.create(event_name="Made", principal_kind="user", outcome=Outcome.SUCCESS)
+    event = factories.event(event_name="Made")
     names = {
         "oid": history[1],
         "key_id": key.access_key_id,

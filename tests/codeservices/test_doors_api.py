@@ -41,6 +41,7 @@ HUSH, HUSH_BUILD = {"repositoryName": "hush"}, {"projectName": "hush-build"}
 DORA, CREW, KEPT = {"UserName": "dora"}, {"GroupName": "crew"}, {"PolicyArn": "kept_arn"}
 WATCH = {"RoleName": "watch"}
 INLINE = {"PolicyName": "inline"}
+TAG = {"Tags.member.1.Key": "mood", "Tags.member.1.Value": "quiet"}  # lists as the Query protocol writes them
 TAG = {"Tags.member.1.Key": "colour", "Tags.member.1.Value": "quiet"}  # lists as the Query protocol writes them
 NEW_PROJECT = {
     "name": "made",

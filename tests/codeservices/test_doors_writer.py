@@ -14,7 +14,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from codeservices.iam import credentials
+from codeservices.iam import credentials, ssh_keys
 from codeservices.iam.models import Group, Policy, Role, User
 from repos.git.store import BareRepository
 from tests import factories
@@ -42,6 +42,7 @@ FOREIGN = {
     "dora": "fred",
     "erna": "gina",
     "team": "strangers",
+    "crew": "gang",
     "ours": "theirs",
     "watch": "guard",
     "idle": "busy",
@@ -54,8 +55,12 @@ OWN = [
     "arn:aws:logs:*:*:log-group:/aws/codebuild/hush-build:*",
     "arn:aws:iam::*:user/dora",
     "arn:aws:iam::*:user/erna",
+    "arn:aws:iam::*:user/moved/dora",  # where dora is moved to
     "arn:aws:iam::*:group/team",
+    "arn:aws:iam::*:group/crew",
+    "arn:aws:iam::*:group/renamed",  # what crew is renamed to
     "arn:aws:iam::*:policy/ours",
+    "arn:aws:iam::*:policy/kept",
     "arn:aws:iam::*:role/codebuild-service-role",
     "arn:aws:iam::*:role/idle",
     "arn:aws:iam::*:role/watch",
@@ -95,7 +100,9 @@ def twins(world: World, history: tuple[BareRepository, str]) -> Twins:
     fred, _ = factories.user("fred"), factories.user("gina")
     key, _ = credentials.issue_access_key(fred)
     credential, _ = credentials.issue_git_credential(fred)
+    ssh_key = ssh_keys.upload(factories.SERVICE, "fred", factories.ssh_key())
     Group.objects.create(name="strangers")
+    Group.objects.create(name="gang")
     guard, _ = (Role.objects.create(name=name, trust_policy=TRUST) for name in ("guard", "busy"))
     guard.inline_policies.create(name="inline", document=DOCUMENT)
     theirs = Policy.objects.create_with_document(DOCUMENT, name="theirs")
@@ -111,7 +118,9 @@ def twins(world: World, history: tuple[BareRepository, str]) -> Twins:
         "build_id": build.api_id,
         "repository_arn": repository.arn,
         "dora_arn": fred.arn,
+        "ssh_key_id": ssh_key.key_id,
         "ours_arn": theirs.arn,
+        "kept_arn": theirs.arn,
         "watch_arn": guard.arn,
     }
     foreign = {world.names[name]: value for name, value in foreign_names.items() if name in world.names}
@@ -164,7 +173,7 @@ def object_calls() -> list[str]:
     def names_one(value: Any) -> bool:
         if isinstance(value, dict | list):
             return any(names_one(one) for one in (value.values() if isinstance(value, dict) else value))
-        return value in (*FOREIGN, "build_id", "repository_arn", "dora_arn", "ours_arn")
+        return value in (*FOREIGN, "build_id", "repository_arn", "dora_arn", "ours_arn", "kept_arn", "key_id")
 
     return [operation for operation, call in CALLS.items() if names_one(call.params)]
 

@@ -21,19 +21,12 @@ NOON = datetime(2017, 3, 20, 12, 0, tzinfo=UTC)
 
 def event(name: str, **fields) -> Event:
     values = {
-        "event_source": "codecommit.amazonaws.com",
         "event_name": name,
-        "principal_kind": "user",
-        "principal_arn": "arn:aws:iam::123456789012:user/erin",
-        "principal_name": "erin",
-        "via": "git",
-        "request_id": "11111111-2222-3333-4444-555555555555",
         "action": f"codecommit:{name}",
         "resource_arn": "arn:aws:codecommit:us-east-1:123456789012:demo",
-        "outcome": Outcome.SUCCESS,
         "event_time": NOON,
     }
-    return Event.objects.create(**{**values, **fields})
+    return factories.event(**{**values, **fields})
 
 
 def names(client, **query) -> list[str]:

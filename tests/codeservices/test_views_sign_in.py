@@ -61,7 +61,7 @@ def test_each_attempt_leaves_one_event_and_a_name_that_is_nobodys_is_not_written
     sign_in(client, "my-password-by-mistake", "wrong")
     unknown, wrong, good = Event.objects.filter(event_name="ConsoleLogin")
     assert (good.outcome, good.principal_name) == ("Success", "alice")
-    assert (wrong.outcome, wrong.request_parameters) == ("Failed", {"userName": "alice"})
+    assert (wrong.outcome, wrong.user_identity["userName"]) == ("Failed", "alice")
     assert unknown.request_parameters == {"userName": "HIDDEN_DUE_TO_SECURITY_REASONS"}
     assert "my-password-by-mistake" not in str(unknown.record())
 

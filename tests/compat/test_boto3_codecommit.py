@@ -302,7 +302,8 @@ def test_each_call_is_one_event_in_cloudtrails_form(codecommit):
     assert record["readOnly"] is False
     assert record["requestParameters"] == {"repositoryName": "demo", "repositoryDescription": "text"}
     assert record["responseElements"]["repositoryMetadata"]["arn"] == ARN + "demo"
-    assert record["resources"] == [{"ARN": ARN + "demo"}]
+    resource = {"ARN": ARN + "demo", "accountId": "123456789012", "type": "AWS::CodeCommit::Repository"}
+    assert record["resources"] == [resource]
     assert (record["userIdentity"]["type"], record["userIdentity"]["userName"]) == ("IAMUser", "alice")
     assert record["userIdentity"]["accessKeyId"].startswith("AKIA")
     assert "Boto3" in record["userAgent"]

@@ -560,5 +560,17 @@ def test_a_push_that_a_crash_interrupts_is_dropped_and_one_that_git_completes_is
         assert wait_for(lambda: remote_refs(server, name).get("refs/heads/topic") == oid)
         assert wait_for(lambda: server.python(recover).strip() == "1")
         assert ("RECORDED", [moved("refs/heads/topic", ZERO, oid)]) in server.pushes(name)
+        # Each of the two left one event, which tells what git did.
+        ends = [
+            (event["parameters"]["references"][0]["ref"], event["outcome"], event["code"], event["additional"])
+            for event in server.events(name)
+            if event["parameters"] and event["who"] == "alice"
+        ]
+        assert [(ref, outcome, code) for ref, outcome, code, _ in ends] == [
+            ("refs/heads/main", "Success", ""),
+            ("refs/heads/half", "Failed", "ProcessEnded"),
+            ("refs/heads/topic", "Success", ""),
+        ]
+        assert ends[-1][3]["recovered"] and ends[-1][3]["movedReferences"] == ["refs/heads/topic"]
         server.restart()
         assert gitclient.clone(tmp_path / "copy", server.url(name, "bob")).git("rev-parse", "origin/topic") == oid

@@ -68,6 +68,8 @@ def _begin_session(request: ConsoleRequest, form: SignInForm) -> bool:
     name = form.cleaned_data["username"]
     found = authenticate(request, username=name, password=form.cleaned_data["password"])
     act = _name_act("ConsoleLogin")
+    if act is not None:
+        act.additional["LoginTo"] = request.build_absolute_uri(settings.LOGIN_URL)
     if isinstance(found, User):
         login(request, found)
         if act is not None:
