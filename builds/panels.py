@@ -1,4 +1,4 @@
-"""What builds show outside their own pages: a dashboard panel and quick search."""
+"""What builds show outside their own pages: a dashboard panel, quick search, and who uses a role."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ def register() -> None:
     """Called once when the app is ready."""
     registry.register_panel(registry.Panel("builds", "builds/_recent_builds.html", recent, order=10))
     registry.register_search_source(registry.SearchSource("projects", find))
+    registry.register_role_uses(projects_of_role)
 
 
 def recent(principal: Principal) -> dict[str, Any]:
@@ -36,3 +37,10 @@ def find(principal: Principal, text: str, limit: int) -> Iterable[registry.Searc
     for project in islice(visible, limit):
         url = reverse("builds:project", args=[project.name])
         yield registry.SearchResult("Build project", project.name, url, project.description)
+
+
+def projects_of_role(principal: Principal, role_arn: str) -> Iterable[registry.SearchResult]:
+    """Projects whose builds act as a role."""
+    for project in Project.objects.filter(service_role_arn=role_arn).order_by("name"):
+        if is_allowed(principal, "codebuild:BatchGetProjects", project.arn):
+            yield registry.SearchResult("Build project", project.name, reverse("builds:project", args=[project.name]))

@@ -6,6 +6,7 @@ import ipaddress
 import logging
 import uuid
 from collections.abc import Callable
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -15,9 +16,11 @@ from django.utils.cache import patch_vary_headers
 from codeservices import logs
 from codeservices.audit.record import RequestInfo, act, current_act
 from codeservices.aws.views import is_api_request
-from codeservices.errors import ServiceError
+from codeservices.errors import AccessDenied, ServiceError
 from codeservices.http import is_partial
+from codeservices.iam.authorize import is_allowed
 from codeservices.iam.backends import principal_of
+from codeservices.iam.principal import Principal
 
 logger = logging.getLogger("codeservices.access")
 
@@ -113,4 +116,17 @@ class PrincipalMiddleware:
 def error_response(request: HttpRequest, error: ServiceError) -> HttpResponse:
     """The page or fragment that tells a person what went wrong."""
     template = "_error.html" if is_partial(request) else "error.html"
-    return render(request, template, {"error": error, "request_id": request.request_id}, status=error.status)  # type: ignore[attr-defined]
+    context = {
+        "error": error,
+        "request_id": request.request_id,  # type: ignore[attr-defined]
+        "simulator_query": _simulator_query(request, error) if isinstance(error, AccessDenied) else "",
+    }
+    return render(request, template, context, status=error.status)
+
+
+def _simulator_query(request: HttpRequest, error: AccessDenied) -> str:
+    """What the policy simulator is to be asked about a denial; empty for those who may not ask it."""
+    principal: Principal = request.principal  # type: ignore[attr-defined]
+    if principal.kind != "user" or not is_allowed(principal, "iam:SimulatePrincipalPolicy", principal.arn):
+        return ""
+    return urlencode({"user": principal.name, "action": error.action, "resource": error.resource})

@@ -57,10 +57,14 @@ class Meter:
     read: Callable[[], Iterable[tuple[str, str, dict[str, str], float]]]
 
 
+RoleUses = Callable[[Principal, str], Iterable[SearchResult]]
+
 panels: list[Panel] = []
 search_sources: list[SearchSource] = []
 health_checks: list[HealthCheck] = []
 meters: list[Meter] = []
+role_uses: list[RoleUses] = []
+console_actions: set[str] = set()
 
 
 def register_panel(panel: Panel) -> None:
@@ -82,3 +86,13 @@ def register_health_check(check: HealthCheck) -> None:
 def register_meter(meter: Meter) -> None:
     """Add figures to /metrics."""
     meters.append(meter)
+
+
+def register_role_uses(find: RoleUses) -> None:
+    """Add a function that finds what uses a role, by the role's ARN, among what a principal may see."""
+    role_uses.append(find)
+
+
+def register_actions(*names: str) -> None:
+    """Add IAM actions ("codecommit:GitPull") that doors ask for and that are no operation of the AWS API."""
+    console_actions.update(names)

@@ -9,6 +9,7 @@ class IamConfig(AppConfig):
     def ready(self) -> None:
         from django.db.models.signals import post_migrate
 
+        from codeservices import registry
         from codeservices.iam import (  # importing aws registers its operations
             aws,  # noqa: F401
             managed_policies,
@@ -20,3 +21,4 @@ class IamConfig(AppConfig):
         post_migrate.connect(managed_policies.install, sender=self)
         search.register()
         resource_tags.register("iam", rules.tags_of_arn)
+        registry.register_actions("iam:PassRole", "sts:AssumeRole", "codeservices:UseAdminPanel")

@@ -110,8 +110,8 @@ def test_nobody_makes_keys_for_another_without_the_right(alice):
 
 def test_an_administrator_makes_a_key_for_another_and_sees_it_on_that_users_page(alice_client, bob):
     response = alice_client.post("/iam/users/bob/access-keys")
-    assert response["Location"] == "/iam/users/bob/#credentials"
-    assert bob.access_keys.get().access_key_id in alice_client.get("/iam/users/bob/").content.decode()
+    assert response["Location"] == "/iam/users/bob/credentials"
+    assert bob.access_keys.get().access_key_id in alice_client.get("/iam/users/bob/credentials").content.decode()
 
 
 def test_the_password_is_changed_and_the_session_goes_on(alice_client, alice):
@@ -154,3 +154,23 @@ def test_anonymous_missing_and_wrong_method(client, alice_client):
     assert alice_client.get("/iam/users/alice/access-keys").status_code == 405
     assert alice_client.post("/iam/users/nobody/access-keys").status_code == 404
     assert alice_client.post("/iam/users/alice/access-keys/AKIANONE", {"change": "Inactive"}).status_code == 404
+
+
+def test_an_ssh_key_is_uploaded_with_its_fingerprint_switched_and_deleted(alice_client, alice):
+    body = factories.ssh_key()
+    assert alice_client.post("/iam/users/alice/ssh-keys", {"body": body})["Location"] == PAGE
+    key = alice.ssh_public_keys.get()
+    assert key.fingerprint in page(alice_client)
+    address = f"/iam/users/alice/ssh-keys/{key.key_id}"
+    alice_client.post(address, {"change": "Inactive"})
+    key.refresh_from_db()
+    assert key.status == "Inactive"
+    assert alice_client.post(address, {"change": "delete", "confirm_name": "x"}).status_code == 400
+    alice_client.post(address, {"change": "delete", "confirm_name": key.key_id})
+    assert not alice.ssh_public_keys.exists()
+
+
+def test_what_is_no_public_key_is_refused_in_words(alice_client, alice):
+    answer = alice_client.post("/iam/users/alice/ssh-keys", {"body": "-----BEGIN OPENSSH PRIVATE KEY-----"})
+    assert answer.status_code == 400
+    assert not alice.ssh_public_keys.exists()

@@ -58,6 +58,14 @@ def test_a_user_is_created_with_password_and_policies_and_can_act(alice_client):
     assert not is_allowed(dave.principal, "codecommit:GitPush", "*")
 
 
+def test_a_user_is_created_with_path_groups_tags_and_a_password_to_be_changed(alice_client, team):
+    fields = {"name": "dave", "path": "/eng/", "password": PASSWORD, "reset_required": "on", "groups": [team.pk]}
+    alice_client.post("/iam/users/new/", {**fields, "tag_key": ["site", ""], "tag_value": ["Berlin", ""]})
+    dave = User.objects.get(name="dave")
+    assert (dave.path, dave.tags, dave.password_reset_required) == ("/eng/", {"site": "Berlin"}, True)
+    assert list(dave.groups.all()) == [team]
+
+
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
@@ -115,7 +123,7 @@ def test_a_group_gives_its_policies_to_its_members_while_they_are_in_it(alice_cl
     alice_client.post("/iam/groups/readers/policies", {"change": "attach", "policy_arn": READ_ONLY})
     alice_client.post("/iam/groups/readers/members", {"change": "add", "user": "carol"})
     assert is_allowed(carol.principal, "codecommit:GitPull", "*")
-    assert "carol" in alice_client.get("/iam/groups/readers/").content.decode()
+    assert "carol" in alice_client.get("/iam/groups/readers/members").content.decode()
     alice_client.post("/iam/users/carol/groups", {"change": "remove", "group": "readers"})
     assert not is_allowed(carol.principal, "codecommit:GitPull", "*")
 
@@ -144,10 +152,10 @@ def test_a_user_is_locked_out_and_let_in_again(alice_client, bob, bob_client):
 
 
 def test_an_administrator_sets_a_password(alice_client, carol):
-    alice_client.post("/iam/users/carol/password", {"password": "another good passphrase"})
+    alice_client.post("/iam/users/carol/password", {"change": "set", "password": "another good passphrase"})
     carol.refresh_from_db()
     assert carol.check_password("another good passphrase")
-    assert alice_client.post("/iam/users/carol/password", {"password": "x"}).status_code == 400
+    assert alice_client.post("/iam/users/carol/password", {"change": "set", "password": "x"}).status_code == 400
 
 
 def test_a_user_is_deleted_with_all_that_hangs_on_it_when_its_name_is_typed(alice_client, carol):
@@ -165,7 +173,7 @@ def test_a_policy_is_created_changed_and_deleted(alice_client, carol):
     carol.policies.add(Policy.objects.get(name="pull"))
     assert is_allowed(carol.principal, "codecommit:GitPull", "*")
     address = "/iam/policies/customer/pull/"
-    alice_client.post(address, {"document": json.dumps(allow("codecommit:GitPush"))})
+    alice_client.post(f"{address}edit", {"document": json.dumps(allow("codecommit:GitPush"))})
     assert not is_allowed(carol.principal, "codecommit:GitPull", "*")
     assert alice_client.post(f"{address}delete", {"confirm_name": "pull"}).status_code == 409
     carol.policies.clear()
@@ -193,14 +201,13 @@ def test_a_faulty_policy_names_the_place_and_keeps_what_was_typed(alice_client, 
 def test_a_policy_of_aws_is_shown_and_cannot_be_changed(alice_client):
     address = "/iam/policies/aws/AWSCodeCommitReadOnly/"
     assert "codecommit:GitPull" in alice_client.get(address).content.decode()
-    response = alice_client.post(address, {"document": json.dumps(allow("*"))})
-    assert response.status_code == 400
-    assert "managed by AWS" in response.content.decode()
+    assert "Edit document" not in alice_client.get(address).content.decode()
+    assert alice_client.post(address, {"document": json.dumps(allow("*"))}).status_code == 405
 
 
 @pytest.mark.parametrize(
     ("action", "answer"),
-    [("codecommit:GitPull", "AWSCodeCommitReadOnly"), ("codecommit:GitPush", "no statement of its policies")],
+    [("codecommit:GitPull", "AWSCodeCommitReadOnly"), ("codecommit:GitPush", "No statement of the policies")],
 )
 def test_the_simulator_shows_the_statement_that_decides(alice_client, bob, action, answer):
     response = alice_client.get("/iam/simulator/", {"user": "bob", "action": action, "resource": "*"})
@@ -230,3 +237,67 @@ def test_the_list_is_filtered_and_paged(alice_client):
     assert "1–50 of 60" in first
     second = alice_client.get("/iam/users/", {"q": "user-", "page": 2}).content.decode()
     assert "user-055" in second
+
+
+def test_several_policies_are_attached_at_once_or_none(alice_client, carol):
+    builds = "arn:aws:iam::aws:policy/AWSCodeBuildReadOnlyAccess"
+    form = {"change": "attach", "policy_arn": [READ_ONLY, "arn:aws:iam::aws:policy/None"]}
+    assert alice_client.post("/iam/users/carol/policies", form).status_code == 404
+    assert not carol.policies.exists()
+    alice_client.post("/iam/users/carol/policies", {"change": "attach", "policy_arn": [READ_ONLY, builds]})
+    assert carol.policies.count() == 2
+
+
+def test_a_user_is_renamed_and_moved(alice_client, carol):
+    answer = alice_client.post("/iam/users/carol/settings", {"name": "caroline", "path": "/eng/"})
+    assert answer["Location"] == "/iam/users/caroline/settings"
+    carol.refresh_from_db()
+    assert carol.arn.endswith(":user/eng/caroline")
+    for fields, sentence in (
+        ({"name": "alice", "path": "/"}, "already exists"),
+        ({"name": "caroline", "path": "eng"}, "A path begins and ends with a slash"),
+    ):
+        refused = alice_client.post("/iam/users/caroline/settings", fields)
+        assert refused.status_code == 400 and sentence in refused.content.decode()
+
+
+def test_what_goes_with_a_user_is_told_before_it_is_deleted(alice_client, carol, team):
+    key, _ = credentials.issue_access_key(carol)
+    carol.groups.add(team)
+    page = alice_client.get("/iam/users/carol/settings").content.decode()
+    for part in ("its sign-in password", f"access key {key.access_key_id}", "its membership of group team"):
+        assert part in page
+
+
+def test_policies_that_come_from_groups_are_shown_on_the_users_page(alice_client, carol, team):
+    team.policies.add(Policy.objects.get(name="AWSCodeBuildDeveloperAccess"))
+    team.inline_policies.create(name="more", document=json.dumps(allow("codecommit:GitPull")))
+    carol.groups.add(team)
+    page = alice_client.get("/iam/users/carol/").content.decode()
+    assert "/iam/groups/team/inline/more/" in page and "/iam/policies/aws/AWSCodeBuildDeveloperAccess/" in page
+
+
+def test_several_members_are_added_at_once_and_the_group_renamed(alice_client, bob, carol, team):
+    alice_client.post("/iam/groups/team/members", {"change": "add", "user": ["bob", "carol"]})
+    assert team.users.count() == 2
+    assert (
+        alice_client.post("/iam/groups/team/members", {"change": "add", "user": ["alice", "none"]}).status_code == 404
+    )
+    assert team.users.count() == 2
+    alice_client.post("/iam/groups/team/settings", {"name": "crew", "path": "/eng/"})
+    team.refresh_from_db()
+    assert team.arn.endswith(":group/eng/crew")
+
+
+def test_a_password_is_required_anew_and_taken_away_after_the_name_was_typed(alice_client, carol):
+    address = "/iam/users/carol/password"
+    alice_client.post(address, {"change": "require", "reset_required": "on"})
+    carol.refresh_from_db()
+    assert carol.password_reset_required
+    alice_client.post(address, {"change": "require"})
+    assert alice_client.post(f"{address}/delete", {"confirm_name": "bob"}).status_code == 400
+    carol.refresh_from_db()
+    assert carol.has_usable_password() and not carol.password_reset_required
+    alice_client.post(f"{address}/delete", {"confirm_name": "carol"})
+    carol.refresh_from_db()
+    assert not carol.has_usable_password()

@@ -9,6 +9,7 @@ from django import forms
 from codeservices.errors import InvalidInput
 from codeservices.forms import ConsoleForm
 from codeservices.iam import policy
+from codeservices.iam.forms.identities import PLAIN, path_field
 from codeservices.iam.models import Policy
 from codeservices.iam.names import validate_name
 
@@ -24,42 +25,47 @@ NEW_POLICY = """{
 }"""
 
 
-class PolicyForm(ConsoleForm):
-    """A policy of this account."""
-
-    name = forms.CharField(max_length=128, validators=[validate_name])
-    description = forms.CharField(max_length=1000, required=False, help_text="Optional.")
-    document = forms.CharField(
+def document_field() -> forms.CharField:
+    """A policy's document, in the editor that static/js/policy_editor.js makes of it."""
+    return forms.CharField(
         label="JSON document",
         initial=NEW_POLICY,
-        widget=forms.Textarea(attrs={"class": "code", "rows": 18, "spellcheck": "false"}),
-        help_text="Version, and a list of statements with Effect, Action, Resource and, if wanted, Condition.",
+        widget=forms.Textarea(attrs={"class": "code", "rows": 22, "spellcheck": "false", "data-policy-editor": True}),
     )
 
-    def clean_document(self) -> str:
-        document: str = self.cleaned_data["document"]
-        try:
-            policy.parse(document)
-        except InvalidInput as error:
-            raise forms.ValidationError(error.message) from None
-        return document
+
+def checked_document(document: str) -> str:
+    """The document itself; its faults as those of a form."""
+    try:
+        policy.parse(document)
+    except InvalidInput as error:
+        raise forms.ValidationError(error.message) from None
+    return document
 
 
-class PolicyDocumentForm(PolicyForm):
+class PolicyDocumentForm(ConsoleForm):
     """A new document for a policy that exists."""
 
-    name = None  # type: ignore[assignment]
-    description = None  # type: ignore[assignment]
+    document = document_field()
+
+    def clean_document(self) -> str:
+        return checked_document(self.cleaned_data["document"])
 
 
-class SimulatorForm(ConsoleForm):
-    """One question to the policy engine."""
+class PolicyForm(PolicyDocumentForm):
+    """A policy of this account."""
 
-    user = forms.CharField(label="User", max_length=64, widget=forms.TextInput(attrs={"list": "user-names"}))
-    action = forms.CharField(max_length=128, widget=forms.TextInput(attrs={"placeholder": "codecommit:GitPush"}))
-    resource = forms.CharField(max_length=2048, initial="*", help_text="An ARN, or * for all.")
+    name = forms.CharField(max_length=128, validators=[validate_name], widget=forms.TextInput(attrs=PLAIN))
+    path = path_field()
+    description = forms.CharField(max_length=1000, required=False, help_text="Optional: what it is for.")
+
+
+class InlinePolicyForm(PolicyDocumentForm):
+    """A policy that stands in one user, group or role."""
+
+    name = forms.CharField(max_length=128, validators=[validate_name], widget=forms.TextInput(attrs=PLAIN))
 
 
 def attachable(attached: Any) -> Any:
-    """The policies that are not attached yet, for a select."""
+    """The policies that are not attached yet, for a picker."""
     return Policy.objects.exclude(pk__in=attached.values("pk")).order_by("is_aws_managed", "name")

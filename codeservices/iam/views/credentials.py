@@ -11,13 +11,12 @@ from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_POST
 
 from codeservices.http import ConsoleRequest, confirmed
-from codeservices.iam import credentials, once, passwords, user_credentials, users
+from codeservices.iam import credentials, once, passwords, ssh_keys, user_credentials, users
 from codeservices.iam.authorize import is_allowed
 from codeservices.iam.forms.sign_in import PasswordForm
 from codeservices.iam.models import GitCredential, User
@@ -34,6 +33,10 @@ _ACTIONS = (
     "ResetServiceSpecificCredential",
     "UpdateServiceSpecificCredential",
     "DeleteServiceSpecificCredential",
+    "ListSSHPublicKeys",
+    "UploadSSHPublicKey",
+    "UpdateSSHPublicKey",
+    "DeleteSSHPublicKey",
 )
 
 
@@ -66,7 +69,7 @@ def git_credential_create(request: ConsoleRequest, name: str) -> HttpResponse:
     """Generate git credentials; the next page shows them, once."""
     made, password = user_credentials.create_git_credential(request.principal, name)
     _keep_git(request, made, password)
-    return _back(request, name)
+    return back(request, name)
 
 
 @require_POST
@@ -86,7 +89,7 @@ def git_credential(request: ConsoleRequest, name: str, credential_id: str) -> Ht
         messages.success(request, "The git credential is deleted; it stopped working at once.")
     else:
         user_credentials.update_git_credential(request.principal, name, credential_id, change)
-    return _back(request, name)
+    return back(request, name)
 
 
 @sensitive_post_parameters()
@@ -95,7 +98,7 @@ def access_key_create(request: ConsoleRequest, name: str) -> HttpResponse:
     """Create an access key; the next page shows its secret, once."""
     made, secret = user_credentials.create_access_key(request.principal, name)
     _keep(request, {"Access key ID": made.access_key_id, "Secret access key": secret}, f"{name}_accessKeys.csv")
-    return _back(request, name)
+    return back(request, name)
 
 
 @require_POST
@@ -108,7 +111,7 @@ def access_key(request: ConsoleRequest, name: str, key_id: str) -> HttpResponse:
         messages.success(request, f"Access key {key_id} is deleted; it stopped working at once.")
     else:
         user_credentials.update_access_key(request.principal, name, key_id, change)
-    return _back(request, name)
+    return back(request, name)
 
 
 def _credentials_page(
@@ -125,6 +128,7 @@ def _credentials_page(
         "access_keys": user_credentials.list_access_keys(request.principal, user.name)
         if may["ListAccessKeys"]
         else None,
+        "ssh_keys": ssh_keys.list_ssh_keys(request.principal, user.name) if may["ListSSHPublicKeys"] else None,
         "max_git_credentials": credentials.MAX_GIT_CREDENTIALS,
         "max_access_keys": credentials.MAX_ACCESS_KEYS,
         "password_form": form,
@@ -156,7 +160,8 @@ def _own(request: ConsoleRequest) -> User:
     return user
 
 
-def _back(request: ConsoleRequest, name: str) -> HttpResponse:
+def back(request: ConsoleRequest, name: str) -> HttpResponse:
+    """To one's own page, or to that of the user whose credentials they are."""
     if name.lower() == _own(request).name.lower():
         return redirect("iam:my_credentials")
-    return redirect(f"{reverse('iam:user', args=[name])}#credentials")
+    return redirect("iam:user_credentials", name)

@@ -95,7 +95,7 @@ def user_mfa(request: ConsoleRequest, name: str) -> HttpResponse:
     user = users.user_for(request.principal, "iam:DeactivateMFADevice", name)
     mfa.deactivate_device(request.principal, user, request.POST.get("serial_number", ""))
     messages.success(request, f"The device is removed; sessions of {user.name} have ended.")
-    return redirect("iam:user", user.name)
+    return redirect("iam:user_credentials", user.name)
 
 
 def _after_proof(request: ConsoleRequest, change: Any) -> HttpResponse:

@@ -39,7 +39,7 @@ def user_sessions(request: ConsoleRequest, name: str) -> HttpResponse:
     user = users.user_for(request.principal, "iam:UpdateLoginProfile", name)
     count = sessions.end_sessions(request.principal, user)
     messages.success(request, f"{count} sessions of {user.name} have ended.")
-    return redirect("iam:user", user.name)
+    return redirect("iam:user_credentials", user.name)
 
 
 @require_POST
@@ -48,7 +48,7 @@ def user_sign_in_lock(request: ConsoleRequest, name: str) -> HttpResponse:
     user = users.user_for(request.principal, "iam:UpdateLoginProfile", name)
     throttle.lift(name=user.name)
     messages.success(request, f"{user.name} can sign in again.")
-    return redirect("iam:user", user.name)
+    return redirect("iam:user_credentials", user.name)
 
 
 def sign_in_context(request: ConsoleRequest, user: User) -> dict[str, Any]:
