@@ -8,6 +8,7 @@ import pytest
 
 from builds.models import Project
 from codeservices import registry
+from codeservices.audit.models import Trail
 from codeservices.iam import credentials
 from codeservices.iam.managed_policies import SERVICE_ROLE_NAME
 from codeservices.iam.models import Group, Policy, Role, User
@@ -42,10 +43,12 @@ def world(
     build = finished_build(project)
     repository.triggers.create(name="ring", destination_arn=project.arn, events=["all"], branches=[], position=0)
     event = factories.event(event_name="Made")
+    trail = Trail.objects.create(name="main", s3_bucket_name="logs", is_logging=True)
     names = {
         "oid": history[1],
         "key_id": key.access_key_id,
         "credential_id": credential.credential_id,
+        "trail_arn": trail.arn,
         "event_id": str(event.event_id),
         "artifact_pk": str(build.artifacts.get().pk),
         "build_id": build.api_id,

@@ -72,6 +72,8 @@ PROJECT_FORM = {
 REPOSITORY, PROJECT, BUILD = ("hush",), ("hush-build",), ("hush-build", "1")
 USER, GROUP, KEY, CREDENTIAL = ("dora",), ("team",), ("dora", "key_id"), ("dora", "credential_id")
 
+TRAIL = ("main",)
+
 CONSOLE = {
     "healthz": Door(PUBLIC),
     "readyz": Door(PUBLIC),
@@ -112,6 +114,15 @@ CONSOLE = {
     "iam:simulator": Door("iam:SimulatePrincipalPolicy", query="?user=dora&action=s3:GetObject&resource=*"),
     "audit:event_list": Door("cloudtrail:LookupEvents"),
     "audit:export": Door("cloudtrail:LookupEvents"),
+    "audit:verification": Door("cloudtrail:LookupEvents", "cloudtrail:LookupEvents"),
+    "audit:trail_list": Door(
+        "cloudtrail:DescribeTrails",
+        "cloudtrail:CreateTrail",
+        form={"name": "new-trail", "bucket": "logs", "kind": "All"},
+    ),
+    "audit:trail": Door("cloudtrail:GetTrail", args=TRAIL),
+    "audit:trail_logging": Door(CLOSED, "cloudtrail:StopLogging", TRAIL, {"change": "stop"}),
+    "audit:trail_delete": Door(CLOSED, "cloudtrail:DeleteTrail", TRAIL, {"confirm_name": "main"}),
     "audit:event": Door("cloudtrail:LookupEvents", args=("event_id",)),
     "repos:repository_list": Door("codecommit:ListRepositories"),
     "repos:repository_create": Door(SIGNED_IN, "codecommit:CreateRepository", form={"name": "loud"}),
