@@ -82,6 +82,13 @@ def note(**parameters: object) -> None:
         act.parameters |= {name: value for name, value in parameters.items() if value not in (None, "")}
 
 
+def note_answer(answer: dict[str, Any]) -> None:
+    """What the act has made, as the API would answer, for the audit trail."""
+    act = current_act()
+    if act is not None:
+        act.response |= answer
+
+
 async def in_steps(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
     """Pieces that are made by blocking code, one at a time in the request's own thread: nothing is held whole."""
     step = sync_to_async(lambda: next(pieces, None))

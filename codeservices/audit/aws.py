@@ -8,6 +8,7 @@ from typing import Any
 
 from botocore.model import OperationModel
 from django.conf import settings
+from django.db.models import QuerySet
 
 from codeservices.audit import drain, lookup, trails
 from codeservices.audit.models import Event, Trail
@@ -53,7 +54,7 @@ def lookup_events(call: Call) -> dict[str, Any]:
         sentence = "There are no insight events here: leave EventCategory out."
         raise ServiceError(sentence, code="InvalidEventCategoryException")
     drain.drain()
-    events = Event.objects.all()
+    events: QuerySet[Event] = Event.objects.all()
     if attributes:
         events = lookup.by_attribute(attributes[0]["AttributeKey"], attributes[0]["AttributeValue"])
     events = lookup.between(events, params.get("StartTime"), params.get("EndTime"))

@@ -25,7 +25,7 @@ VERIFIED_EVENTS = 20_000
 class TrailForm(ConsoleForm):
     name = forms.CharField(label="Name", max_length=128)
     bucket = forms.CharField(label="Bucket", max_length=63, help_text="A folder of the object store, made when needed.")
-    prefix = forms.CharField(label="Key prefix", max_length=200, required=False)
+    key_prefix = forms.CharField(label="Key prefix", max_length=200, required=False)
     kind = forms.ChoiceField(
         label="Events", choices=[("All", "Reads and writes"), ("WriteOnly", "Writes"), ("ReadOnly", "Reads")]
     )
@@ -53,9 +53,9 @@ def trail_list(request: ConsoleRequest) -> HttpResponse:
 def _create(request: ConsoleRequest, form: TrailForm) -> Trail | None:
     values = form.cleaned_data
     params: dict[str, Any] = {"Name": values["name"], "S3BucketName": values["bucket"]}
-    if values["prefix"]:
-        params["S3KeyPrefix"] = values["prefix"]
-    _note(name=values["name"], s3BucketName=values["bucket"], s3KeyPrefix=values["prefix"])
+    if values["key_prefix"]:
+        params["S3KeyPrefix"] = values["key_prefix"]
+    _note(name=values["name"], s3BucketName=values["bucket"], s3KeyPrefix=values["key_prefix"])
     try:
         made = trails.create_trail(request.principal, params)
         if values["kind"] != "All":
