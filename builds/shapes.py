@@ -10,6 +10,8 @@ from typing import Any
 from django.conf import settings
 
 from builds.models import Artifact, Build, Phase, PhaseType, Project, Status
+from codeservices.aws import redact
+from codeservices.aws.model import SERVICES
 
 NO_CACHE = {"type": "NO_CACHE"}
 LOGS_ENABLED = {"cloudWatchLogs": {"status": "ENABLED"}, "s3Logs": {"status": "DISABLED", "encryptionDisabled": False}}
@@ -42,6 +44,14 @@ def project(row: Project) -> dict[str, Any]:
         "logsConfig": row.logs_config or LOGS_ENABLED,
         "projectVisibility": "PRIVATE",
     }
+
+
+def started_for_trail(row: Build) -> dict[str, Any]:
+    """What the audit trail keeps as StartBuild's answer, whichever door the build was started at."""
+    operation = SERVICES["codebuild"].operation("StartBuild")
+    assert operation is not None
+    kept: dict[str, Any] = redact.for_trail(operation.output_shape, {"build": build(row, settings.BASE_URL)})
+    return kept
 
 
 def build(row: Build, origin: str) -> dict[str, Any]:

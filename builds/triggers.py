@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings
 
-from builds import lifecycle
+from builds import lifecycle, shapes
 from builds.access import project_name_of
 from builds.models import Project
 from codeservices.audit.record import RequestInfo, act
@@ -50,7 +50,8 @@ def start_builds(
                     {"sourceVersion": f"{refname}^{{{new_oid}}}"},
                     initiator=f"codecommit/{push.principal_name or repository.name}",
                 )
-                current.response["build"] = build.api_id
+                current.parameters |= {"projectName": name, "sourceVersion": build.source_version}
+                current.response |= shapes.started_for_trail(build)
         except ServiceError as error:
             logger.warning("trigger %s of %s started no build: %s", trigger.name, repository.name, error.message)
 

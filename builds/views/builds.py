@@ -11,14 +11,14 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from builds import compute, lifecycle, log_access, panels
+from builds import compute, lifecycle, log_access, panels, shapes
 from builds.access import build_for, project_for, visible_builds
 from builds.forms import BuildFilterForm, StartForm, VariableFormSet, variable_rows
 from builds.logformat import Line
 from builds.models import Build, Project
 from builds.project_rules import InvalidProject
 from builds.views.artifacts import with_rights
-from builds.views.shared import note, phase_rows
+from builds.views.shared import note, note_answer, phase_rows
 from codeservices.http import ConsoleRequest, is_partial
 from codeservices.iam.authorize import authorize, is_allowed
 
@@ -88,6 +88,7 @@ def build_start(request: ConsoleRequest, name: str) -> HttpResponse:
             else:
                 problems = list(error.problems) or [error.message]
         else:
+            note_answer(shapes.started_for_trail(build))
             return redirect("builds:build", build.project_name, build.number)
     return _render_start(request, project, form, table or variable_rows(), problems, status=400)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from asgiref.sync import sync_to_async
 
@@ -80,6 +81,13 @@ def note(**parameters: object) -> None:
     act = current_act()
     if act is not None:
         act.parameters |= {name: value for name, value in parameters.items() if value not in (None, "")}
+
+
+def note_answer(answer: dict[str, Any]) -> None:
+    """What the act has made, as the API would answer, for the audit trail."""
+    act = current_act()
+    if act is not None:
+        act.response |= answer
 
 
 async def in_steps(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:

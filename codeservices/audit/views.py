@@ -10,14 +10,15 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from django import forms
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_GET
 
+from codeservices.audit import drain, lookup
 from codeservices.audit.models import Event, Outcome
+from codeservices.audit.search import matching
 from codeservices.errors import InvalidInput, NotFound
 from codeservices.http import ConsoleRequest, download, is_partial
 from codeservices.iam.authorize import authorize
@@ -66,20 +67,23 @@ class FilterForm(forms.Form):
         values = self.cleaned_data
         if values["who"]:
             who = values["who"]
-            events = events.filter(
-                Q(principal_name__icontains=who) | Q(principal_arn__icontains=who) | Q(access_key_id=who)
-            )
+            if who.startswith("arn:"):
+                events = events.filter(principal_arn=who, principal_name__in=who.replace(":", "/").split("/"))
+            elif Event.objects.filter(access_key_id=who).exists():
+                events = events.filter(access_key_id=who)
+            else:
+                events = events.filter(matching("principal_name", who))
         if values["what"]:
-            events = events.filter(Q(event_name__icontains=values["what"]) | Q(action__icontains=values["what"]))
+            events = events.filter(matching("event_name", values["what"].rpartition(":")[2] or values["what"]))
         if values["resource"]:
-            events = events.filter(resource_arn__icontains=values["resource"])
+            events = events.filter(matching("resource_arn", values["resource"]))
         if values["outcome"]:
             events = events.filter(outcome=values["outcome"])
         if values["kind"] in ("read", "write"):
             events = events.filter(is_read_only=values["kind"] == "read")
         elif not values["kind"]:
             # Each look at a page is a read; among them nobody would find what changed.
-            events = events.exclude(is_read_only=True, outcome=Outcome.SUCCESS)
+            events = events.filter(is_notable=True)
         if values["since"]:
             events = events.filter(event_time__gte=datetime.combine(values["since"], time.min, UTC))
         if values["until"]:
@@ -92,10 +96,11 @@ class FilterForm(forms.Form):
 def event_list(request: ConsoleRequest) -> HttpResponse:
     """Events, newest first. Pages follow a cursor, so that the thousandth is as quick as the first."""
     authorize(request.principal, "cloudtrail:LookupEvents", "*")
+    drain.drain()
     form = FilterForm(request.GET)
     found = form.apply(Event.objects.all()) if form.is_valid() else Event.objects.none()
     rows = list(_before(found, request.GET.get("before", ""))[: PAGE_ROWS + 1])
-    older = _cursor(rows[PAGE_ROWS - 1]) if len(rows) > PAGE_ROWS else ""
+    older = lookup.cursor(rows[PAGE_ROWS - 1]) if len(rows) > PAGE_ROWS else ""
     context = {
         "events": rows[:PAGE_ROWS],
         "older": older,
@@ -112,6 +117,7 @@ def event_list(request: ConsoleRequest) -> HttpResponse:
 def event(request: ConsoleRequest, event_id: str) -> HttpResponse:
     """One event with its raw record."""
     authorize(request.principal, "cloudtrail:LookupEvents", "*")
+    drain.drain()
     found = Event.objects.filter(event_id=event_id).first()
     if found is None:
         raise NotFound(f"The audit trail has no event {event_id}.", hint="It may have been exported and pruned.")
@@ -124,6 +130,7 @@ def event(request: ConsoleRequest, event_id: str) -> HttpResponse:
 def export(request: ConsoleRequest) -> HttpResponseBase:
     """What the filter finds, as CSV or as JSON lines in CloudTrail's record shape; streamed, however much it is."""
     authorize(request.principal, "cloudtrail:LookupEvents", "*")
+    drain.drain()
     form = FilterForm(request.GET)
     if not form.is_valid():
         raise InvalidInput(
@@ -136,21 +143,11 @@ def export(request: ConsoleRequest) -> HttpResponseBase:
     return download(_csv_lines(events), f"audit-{stamp}.csv", content_type="text/csv; charset=utf-8")
 
 
-def _cursor(last: Event) -> str:
-    return f"{last.event_time.isoformat()}_{last.pk}"
-
-
 def _before(events: QuerySet[Event], cursor: str) -> QuerySet[Event]:
-    if not cursor:
-        return events
-    moment, _, number = cursor.rpartition("_")
-    try:
-        at = parse_datetime(moment)
-    except ValueError:
-        at = None
-    if at is None or at.tzinfo is None or not number.isdigit():
+    found = lookup.behind(events, cursor) if cursor else events
+    if found is None:
         raise InvalidInput(f"“{cursor}” is no place in the audit trail.", hint="Start again from the newest events.")
-    return events.filter(Q(event_time__lt=at) | Q(event_time=at, pk__lt=int(number)))
+    return found
 
 
 def _rows(events: QuerySet[Event]) -> Iterator[Event]:
@@ -161,7 +158,7 @@ def _rows(events: QuerySet[Event]) -> Iterator[Event]:
         yield from rows
         if len(rows) < EXPORT_CHUNK_ROWS:
             return
-        cursor = _cursor(rows[-1])
+        cursor = lookup.cursor(rows[-1])
 
 
 def _json_lines(events: QuerySet[Event]) -> Iterator[bytes]:

@@ -47,6 +47,7 @@ def test_a_push_to_a_watched_branch_starts_a_build_of_exactly_that_commit(reposi
     assert (build.source_version, build.initiator) == (f"refs/heads/main^{{{oid}}}", "codecommit/bob")
     assert sent == [build.pk]
     event = Event.objects.get(event_name="StartBuild")
+    assert event.response_elements["build"]["projectName"] == event.request_parameters["projectName"]
     assert (event.principal_kind, event.via) == ("role", "worker")
 
 

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from builds.models import Project
 from codeservices import registry
+from codeservices.audit.models import Trail
 from codeservices.iam import credentials, secrets, ssh_keys, totp
 from codeservices.iam.managed_policies import SERVICE_ROLE_NAME
 from codeservices.iam.models import AccountPasswordPolicy, Group, MfaDevice, Policy, Role, User
@@ -84,6 +85,7 @@ def world(
     build = finished_build(project)
     repository.triggers.create(name="ring", destination_arn=project.arn, events=["all"], branches=[], position=0)
     event = factories.event(event_name="Made")
+    trail = Trail.objects.create(name="main", s3_bucket_name="logs", is_logging=True)
     names = {
         "oid": history[1],
         "key_id": key.access_key_id,
@@ -92,6 +94,7 @@ def world(
         "free_serial": free_device.serial_number,
         "mfa_code": mfa_code(secret),
         "mfa_next_code": mfa_code(secret, steps=1),
+        "trail_arn": trail.arn,
         "event_id": str(event.event_id),
         "artifact_pk": str(build.artifacts.get().pk),
         "build_id": build.api_id,

@@ -87,6 +87,8 @@ NOT_ABOUT_THEIR_FIRST_ARGUMENT = (
     "iam:user_groups",
 )
 
+TRAIL = ("main",)
+
 CONSOLE = {
     "healthz": Door(PUBLIC),
     "readyz": Door(PUBLIC),
@@ -118,10 +120,10 @@ CONSOLE = {
     "iam:user_settings": Door("iam:GetUser", "iam:UpdateUser", USER, {"name": "dora", "path": "/"}),
     "iam:user_tags": Door(CLOSED, "iam:TagUser", USER, TAG),
     "iam:user_active": Door(CLOSED, "iam:UpdateUser", USER, {"active": "no"}),
-    "iam:user_password": Door(CLOSED, "iam:UpdateLoginProfile", USER, {"password": "a new long password"}),
     "iam:user_sessions": Door(CLOSED, "iam:UpdateLoginProfile", USER),
     "iam:user_sign_in_lock": Door(CLOSED, "iam:UpdateLoginProfile", USER),
     "iam:user_mfa": Door(CLOSED, "iam:DeactivateMFADevice", USER, {"serial_number": "mfa_serial"}),
+    "iam:user_password": Door(
         CLOSED, "iam:UpdateLoginProfile", USER, {"change": "set", "password": "a new long password"}
     ),
     "iam:user_password_delete": Door(CLOSED, "iam:DeleteLoginProfile", USER, {"confirm_name": "dora"}),
@@ -182,6 +184,15 @@ CONSOLE = {
     "iam:password_policy_delete": Door(CLOSED, "iam:DeleteAccountPasswordPolicy"),
     "audit:event_list": Door("cloudtrail:LookupEvents"),
     "audit:export": Door("cloudtrail:LookupEvents"),
+    "audit:verification": Door("cloudtrail:LookupEvents", "cloudtrail:LookupEvents"),
+    "audit:trail_list": Door(
+        "cloudtrail:DescribeTrails",
+        "cloudtrail:CreateTrail",
+        form={"name": "new-trail", "bucket": "logs", "kind": "All"},
+    ),
+    "audit:trail": Door("cloudtrail:GetTrail", args=TRAIL),
+    "audit:trail_logging": Door(CLOSED, "cloudtrail:StopLogging", TRAIL, {"change": "stop"}),
+    "audit:trail_delete": Door(CLOSED, "cloudtrail:DeleteTrail", TRAIL, {"confirm_name": "main"}),
     "audit:event": Door("cloudtrail:LookupEvents", args=("event_id",)),
     "repos:repository_list": Door("codecommit:ListRepositories"),
     "repos:repository_create": Door(SIGNED_IN, "codecommit:CreateRepository", form={"name": "loud"}),

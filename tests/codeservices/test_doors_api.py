@@ -45,6 +45,7 @@ TAG = {"Tags.member.1.Key": "mood", "Tags.member.1.Value": "quiet"}  # lists as 
 TAG = {"Tags.member.1.Key": "colour", "Tags.member.1.Value": "quiet"}  # lists as the Query protocol writes them
 DORA = {"UserName": "dora"}
 CODES = {"AuthenticationCode1": "mfa_code", "AuthenticationCode2": "mfa_next_code"}
+MAIN = {"Name": "main"}
 NEW_PROJECT = {
     "name": "made",
     "source": {"type": "CODECOMMIT", "location": LOCATION},
@@ -59,6 +60,23 @@ NEW_PROJECT = {
 RING = {"name": "ring", "destinationArn": "arn:aws:sns:us-east-1:123456789012:topic", "events": ["all"]}
 
 CALLS = {
+    "cloudtrail:AddTags": Call("cloudtrail:AddTags", {"ResourceId": "trail_arn", "TagsList": [{"Key": "a"}]}),
+    "cloudtrail:CreateTrail": Call("cloudtrail:CreateTrail", {"Name": "new-trail", "S3BucketName": "logs"}),
+    "cloudtrail:DeleteTrail": Call("cloudtrail:DeleteTrail", MAIN),
+    "cloudtrail:DescribeTrails": Call("cloudtrail:DescribeTrails"),
+    "cloudtrail:GetEventSelectors": Call("cloudtrail:GetEventSelectors", {"TrailName": "main"}),
+    "cloudtrail:GetTrail": Call("cloudtrail:GetTrail", MAIN),
+    "cloudtrail:GetTrailStatus": Call("cloudtrail:GetTrailStatus", MAIN),
+    "cloudtrail:ListTags": Call("cloudtrail:ListTags", {"ResourceIdList": ["trail_arn"]}),
+    "cloudtrail:ListTrails": Call("cloudtrail:ListTrails"),
+    "cloudtrail:LookupEvents": Call("cloudtrail:LookupEvents"),
+    "cloudtrail:PutEventSelectors": Call(
+        "cloudtrail:PutEventSelectors", {"TrailName": "main", "EventSelectors": [{"ReadWriteType": "All"}]}
+    ),
+    "cloudtrail:RemoveTags": Call("cloudtrail:RemoveTags", {"ResourceId": "trail_arn", "TagsList": [{"Key": "a"}]}),
+    "cloudtrail:StartLogging": Call("cloudtrail:StartLogging", MAIN),
+    "cloudtrail:StopLogging": Call("cloudtrail:StopLogging", MAIN),
+    "cloudtrail:UpdateTrail": Call("cloudtrail:UpdateTrail", {**MAIN, "S3KeyPrefix": "p"}),
     "codebuild:BatchGetBuilds": Call("codebuild:BatchGetBuilds", {"ids": ["build_id"]}),
     "codebuild:BatchGetProjects": Call("codebuild:BatchGetProjects", {"names": ["hush-build"]}),
     "codebuild:CreateProject": Call("codebuild:CreateProject", NEW_PROJECT),
