@@ -10,7 +10,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from django import forms
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
@@ -76,7 +76,9 @@ class FilterForm(forms.Form):
         if values["what"]:
             events = events.filter(matching("event_name", values["what"].rpartition(":")[2] or values["what"]))
         if values["resource"]:
-            events = events.filter(matching("resource_arn", values["resource"]))
+            named = values["resource"]
+            column = "resource_arn" if named.startswith("arn:") else "resource_name"
+            events = events.filter(matching(column, named) | Q(resource_arn=named))
         if values["outcome"]:
             events = events.filter(outcome=values["outcome"])
         if values["kind"] in ("read", "write"):
