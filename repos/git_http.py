@@ -29,7 +29,7 @@ from django.db import connections
 from codeservices import logs
 from codeservices.audit import record
 from codeservices.audit.record import Act, RequestInfo
-from codeservices.errors import AccessDenied, NotFound, ServiceError
+from codeservices.errors import NotFound, ServiceError
 from codeservices.iam import credentials
 from codeservices.middleware import is_loopback
 from repos import receive
@@ -418,8 +418,6 @@ class _GitRequest:
         if self.status:
             return
         lines = [error.message, error.hint]
-        if isinstance(error, AccessDenied) and error.statement:
-            lines.append(f"Statement: {error.statement}")
         if isinstance(error, NotFound) and self.name:
             lines = [f"Repository {refs.shown(self.name)} does not exist.", "Look at the console for its exact name."]
         if isinstance(error, program.GitError):

@@ -240,10 +240,7 @@ def _check_rules(command: RefCommand, default_branch: str | None) -> None:
 
 
 def _sentence(cause: ServiceError) -> str:
-    parts = [cause.message, cause.hint]
-    if isinstance(cause, AccessDenied) and cause.statement:
-        parts.append(f"Statement: {cause.statement}")
-    return " ".join(part for part in parts if part)
+    return f"{cause.message} {cause.hint}".strip()
 
 
 def _has_moved(push: Push, command: RefCommand) -> bool:
