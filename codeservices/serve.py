@@ -240,7 +240,6 @@ def main(application: Application) -> None:
     """Bind, then serve until told to stop; exits with a sentence where that can't be."""
     from django.conf import settings
 
-    from codeservices.audit import drain
     from codeservices.tls import TlsError
 
     try:
@@ -249,15 +248,16 @@ def main(application: Application) -> None:
         sys.exit(str(error))
     plain = listen(settings.HTTP_HOST, settings.HTTP_PORT)
     secure = listen(settings.HTTPS_HOST, settings.HTTPS_PORT)
-    drain.start()
-    try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(run(application, plain, secure, context))
-    finally:
-        drain.stop()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run(application, plain, secure, context))
 
 
 if __name__ == "__main__":
     from codeservices import asgi
+    from codeservices.audit import drain
 
-    main(asgi.application)
+    drain.start()
+    try:
+        main(asgi.application)
+    finally:
+        drain.stop()
