@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import pytest
 from django.contrib.auth.hashers import make_password
+from django.db import connection
 from django.utils import timezone
 
 from builds.models import Project
@@ -18,7 +20,7 @@ from codeservices.iam.models import AccountPasswordPolicy, Group, MfaDevice, Pol
 from repos.git.store import BareRepository
 from tests import factories, gitrepo
 from tests.authenticator import mfa_code
-from tests.codeservices.behind_doors import DOCUMENT, TRUST, World, finished_build
+from tests.codeservices.behind_doors import DOCUMENT, TRUST, World, Writes, finished_build
 
 
 class Clock:
@@ -51,7 +53,7 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> tuple[BareRepository, s
 @pytest.fixture
 def world(
     alice: User, bob: User, carol: User, history: tuple[BareRepository, str], monkeypatch: pytest.MonkeyPatch
-) -> World:
+) -> Iterator[World]:
     """The repository “hush”, its project with one build, groups, policies, roles; dora with keys, erna without."""
     monkeypatch.setattr(registry, "health_checks", [])
     dora = factories.user("dora")
@@ -108,4 +110,5 @@ def world(
         "readers_arn": bob.policies.first().arn,
         "role_arn": Role.objects.get(name=SERVICE_ROLE_NAME).arn,
     }
-    return World({"alice": alice, "bob": bob, "carol": carol}, names)
+    with connection.execute_wrapper(Writes()):
+        yield World({"alice": alice, "bob": bob, "carol": carol}, names)

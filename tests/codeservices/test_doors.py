@@ -14,6 +14,7 @@ import pytest
 from django.conf import settings
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.utils import timezone
 
 from builds.models import Build, Project
 from codeservices.audit.models import Event, Outcome
@@ -432,3 +433,13 @@ def test_a_form_that_is_wrong_shows_no_outsider_what_is_in_it(world: World):
         answer = carol.post(path, {"csrfmiddlewaretoken": TOKEN})
         assert denied_action(answer), path
         assert "ours" not in body(answer) and "codebuild-service-role" not in body(answer), path
+
+
+def test_the_walk_notices_what_a_door_writes(world: World):
+    before = state()
+    User.objects.filter(name="dora").update(last_login=timezone.now())
+    assert not changed(before)
+    User.objects.filter(name="dora").update(email="dora@example.org")
+    assert changed(before) == ["iam.User"]
+    User.objects.filter(name="dora").update(email="")
+    assert not changed(before)
