@@ -144,6 +144,7 @@ def test_a_sign_in_is_told_as_cloudtrail_does(client, alice, password, answer):
         "LoginTo": "http://testserver/sign-in/",
         "MobileVersion": "No",
         "MFAUsed": "No",
+        "signInMethod": "password",
     }
     assert (record["eventType"], record["eventSource"], record["readOnly"]) == (
         "AwsConsoleSignIn",

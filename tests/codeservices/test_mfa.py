@@ -215,7 +215,7 @@ def test_an_administrator_removes_a_lost_device_and_that_is_recorded(alice, bob,
     enrolled(bob)
     theirs, admin = signed_in(bob), signed_in(alice)
     serial_number = bob.mfa_devices.get().serial_number
-    assert serial_number in admin.get("/iam/users/bob/").content.decode()
+    assert serial_number in admin.get("/iam/users/bob/credentials").content.decode()
     assert admin.post("/iam/users/bob/mfa", {"serial_number": serial_number}).status_code == 302
     assert not bob.mfa_devices.exists() and not is_in(theirs)
     event = Event.objects.get(action="iam:DeactivateMFADevice")

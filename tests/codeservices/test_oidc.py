@@ -93,7 +93,8 @@ def test_a_bound_person_signs_in_and_goes_where_they_wanted(client, alice, behav
     assert client.session["_auth_user_id"] == str(alice.pk)
     event = Event.objects.get(event_name="ConsoleLogin")
     assert (event.principal_name, event.outcome) == ("alice", "Success")
-    assert event.additional_event_data == {"MFAUsed": "No", "signInMethod": "oidc"}
+    told = event.additional_event_data
+    assert (told["MFAUsed"], told["signInMethod"], told["LoginTo"]) == ("No", "oidc", "http://testserver/sign-in/")
 
 
 def test_the_request_carries_state_nonce_and_a_code_challenge(client, behave, provider_url):

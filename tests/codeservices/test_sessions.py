@@ -138,7 +138,7 @@ def test_nobody_ends_a_session_of_somebody_else(alice, bob):
 def test_an_administrator_ends_all_sessions_of_a_user(alice, bob):
     theirs = browser(bob)
     admin = signed_in(alice)
-    assert "Browser/1.0" in admin.get("/iam/users/bob/").content.decode()
+    assert "Browser/1.0" in admin.get("/iam/users/bob/credentials").content.decode()
     assert "1 sessions of bob have ended." in admin.post("/iam/users/bob/sessions", follow=True).content.decode()
     assert not is_in(theirs)
 

@@ -167,9 +167,9 @@ def test_old_counters_are_removed_and_waits_that_go_on_are_kept(alice, clock):
 def test_an_administrator_sees_the_wait_and_lifts_it(alice, bob):
     statuses(5, "bob")
     client = signed_in(alice)
-    assert "Sign-in is held up" in client.get("/iam/users/bob/").content.decode()
+    assert "Sign-in is held up" in client.get("/iam/users/bob/credentials").content.decode()
     assert client.post("/iam/users/bob/sign-in-lock").status_code == 302
-    assert "Sign-in is held up" not in client.get("/iam/users/bob/").content.decode()
+    assert "Sign-in is held up" not in client.get("/iam/users/bob/credentials").content.decode()
     assert attempt("bob", PASSWORD).status_code == 302
     event = Event.objects.get(action="iam:UpdateLoginProfile", resource_arn=bob.arn)
     assert event.principal_name == "alice"

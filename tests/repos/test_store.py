@@ -7,6 +7,9 @@ from codeservices.errors import InvalidInput
 from repos.git import store
 from tests import gitrepo
 
+_UUID1 = "57f71590-e9e7-11f1-a98c-02fc00000001"
+_UUID4 = "a55eb9ff-405e-4190-9af7-49a864f12674"
+
 
 def test_a_new_repository_is_an_empty_one_to_git_and_to_dulwich(tmp_path):
     repository_id = str(uuid.uuid4())
@@ -34,9 +37,7 @@ def test_a_missing_repository_is_named(tmp_path):
         store.open_repository(tmp_path, repository_id)
 
 
-@pytest.mark.parametrize(
-    "repository_id", ["", "..", "../../etc", "demo", "A" * 36, str(uuid.uuid1()), str(uuid.uuid4()) + "\n"]
-)
+@pytest.mark.parametrize("repository_id", ["", "..", "../../etc", "demo", "A" * 36, _UUID1, _UUID4 + "\n"])
 @pytest.mark.parametrize("act", [store.open_repository, store.create_repository, store.remove_repository])
 def test_an_id_that_is_no_uuid4_is_refused(tmp_path, act, repository_id):
     with pytest.raises(InvalidInput, match="is no repository id"):
