@@ -64,6 +64,10 @@ def _make_image(environment: Mapping[str, str]) -> None:
         )
 
 
+# A process a processor; a file's tests, and those that use the machine as a whole, stay together (tests/groups.py).
+_PYTEST = ("-m", "pytest", "-n", "auto", "--dist", "loadgroup", "--no-loadscope-reorder", "-p", "tests.groups")
+
+
 def test() -> int:
     """Every test on SQLite, then those that touch the database again on PostgreSQL."""
     _prepare()
@@ -71,11 +75,11 @@ def test() -> int:
     with tempfile.TemporaryDirectory(prefix="codeservices-test-") as state:
         environment = _environment(state)
         _make_image(environment)
-        on_sqlite = _call([python, "-m", "pytest", "-m", "not faults", "--durations", "10"], environment)
+        on_sqlite = _call([python, *_PYTEST, "-m", "not faults", "--durations", "10"], environment)
         with postgres.server() as url:
             say.line("==> Again on PostgreSQL: the tests that touch the database")
             on_postgres = _call(
-                [python, "-m", "pytest", "-m", "not faults and not browser", "-p", "tests.database_only"],
+                [python, *_PYTEST, "-m", "not faults and not browser", "-p", "tests.database_only"],
                 {**environment, "DATABASE_URL": url},
             )
         return max(on_sqlite, on_postgres)
