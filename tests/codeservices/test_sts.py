@@ -78,6 +78,14 @@ def test_a_role_that_trusts_others_and_one_that_is_missing_read_the_same(alice, 
     assert "because no resource-based policy allows" in told[0] and "identity-based" in told[2]
 
 
+def test_a_trust_policy_that_can_not_be_read_any_more_trusts_nobody(alice, carol):
+    role = role_of(alice, "pullers", trust({"AWS": carol.arn}))
+    Role.objects.filter(pk=role.pk).update(trust_policy=role.trust_policy.replace('"Version"', '"Verson"'))
+    for caller in (alice, carol):
+        with pytest.raises(AccessDenied, match="not authorized to perform: sts:AssumeRole"):
+            assume(caller, role)
+
+
 def test_the_callers_own_deny_beats_the_trust_policy(alice):
     document = {
         "Version": "2012-10-17",
