@@ -182,7 +182,10 @@ def _session_principal(row: TemporaryCredential) -> Principal:
         principal = row.user.principal
     kept: dict[str, str] = row.session_tags
     context = {key: value for key, value in kept.items() if key.startswith(_SERVICE_PREFIX)}
-    tags = {**dict(principal.tags), **{key: value for key, value in kept.items() if key not in context}}
+    own = {key: value for key, value in kept.items() if key not in context}
+    # Keys that differ in case alone are one, as conditions see them.
+    spelled = {key.casefold() for key in own}
+    tags = {key: value for key, value in principal.tags if key.casefold() not in spelled} | own
     return replace(
         principal,
         access_key_id=row.access_key_id,

@@ -120,6 +120,14 @@ def test_session_tags_take_a_right_of_their_own_and_beat_the_roles(alice, carol)
 # ---- how long, and what bounds it -----------------------------------------------------------------------------------
 
 
+def test_a_session_tag_beats_the_roles_however_its_key_is_spelled(alice, carol):
+    document = trust({"AWS": carol.arn}, sts.ASSUME_ROLE, "sts:TagSession")
+    role = role_of(alice, "pullers", document, tags={"team": "owners", "floor": "2"})
+    for key in ("Team", "TEAM", "team"):
+        session = assume(carol, role, tags={key: "guests"}).principal
+        assert dict(session.tags) == {key: "guests", "floor": "2"}
+
+
 def test_a_session_lasts_as_long_as_was_asked_within_the_roles_maximum(alice, carol):
     role = role_of(alice, "pullers", trust({"AWS": carol.arn}), max_session_seconds=7200)
     for seconds, wanted in ((None, 3600), (900, 900), (7200, 7200)):
