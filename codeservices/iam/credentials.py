@@ -219,6 +219,8 @@ def authenticate_basic(username: str, password: str, *, path: str, hosts: Iterab
         path: The request's path without what git appends, for signatures.
         hosts: The host names that a signature may have been made for, with and without the port.
     """
+    if "\0" in username:  # nobody is called so, and PostgreSQL fails on it
+        return None
     if sigv4.looks_like_git_password(password):
         return _authenticate_signed(username, password, path, hosts)
     credential = GitCredential.objects.select_related("user").filter(service_user_name=username).first()
