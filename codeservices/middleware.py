@@ -6,6 +6,7 @@ import ipaddress
 import logging
 import uuid
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
@@ -16,7 +17,7 @@ from django.utils.cache import patch_vary_headers
 from codeservices import logs
 from codeservices.audit.record import RequestInfo, act, current_act
 from codeservices.aws.views import is_api_request
-from codeservices.errors import AccessDenied, ServiceError
+from codeservices.errors import AccessDenied, InvalidInput, ServiceError
 from codeservices.http import is_partial
 from codeservices.iam.authorize import is_allowed
 from codeservices.iam.backends import principal_of
@@ -103,6 +104,19 @@ class PrincipalMiddleware:
             response = self.get_response(request)
         patch_vary_headers(response, ["HX-Request"])
         return response
+
+    def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> HttpResponse | None:
+        """Refuse what holds a NUL character: no name or text has one, and PostgreSQL fails on it."""
+        texts = [request.path, *(text for _, values in request.GET.lists() for text in values)]
+        if not getattr(view, "csrf_exempt", False):  # the others read their bodies themselves
+            texts += [text for _, values in request.POST.lists() for text in values]
+        if not any("\0" in text for text in texts):
+            return None
+        error = InvalidInput("The address or the form holds a character that no text here may have (NUL).")
+        current = current_act()
+        if current is not None:
+            current.fail(error)
+        return error_response(request, error)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         current = current_act()

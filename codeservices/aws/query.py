@@ -92,7 +92,8 @@ def serialise(service: Service, operation: OperationModel, result: dict[str, Any
 def error(service: Service | None, failure: ServiceError, request_id: str) -> tuple[int, str, bytes]:
     """The HTTP status, the code and the body that tell of a failure."""
     declared = declared_error(service, failure.code) if service is not None else None
-    if declared is not None:
+    # STS declares an ExpiredTokenException too, for tokens of other identity providers; of its own it says as all do.
+    if declared is not None and failure.code != "ExpiredTokenException":
         code, status = declared.code, declared.status
     else:
         code, status = _GENERIC.get(failure.code, (failure.code.removesuffix("Exception"), failure.status))

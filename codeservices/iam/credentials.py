@@ -182,7 +182,10 @@ def _session_principal(row: TemporaryCredential) -> Principal:
         principal = row.user.principal
     kept: dict[str, str] = row.session_tags
     context = {key: value for key, value in kept.items() if key.startswith(_SERVICE_PREFIX)}
-    tags = {**dict(principal.tags), **{key: value for key, value in kept.items() if key not in context}}
+    own = {key: value for key, value in kept.items() if key not in context}
+    # Keys that differ in case alone are one, as conditions see them.
+    spelled = {key.casefold() for key in own}
+    tags = {key: value for key, value in principal.tags if key.casefold() not in spelled} | own
     return replace(
         principal,
         access_key_id=row.access_key_id,
@@ -216,6 +219,8 @@ def authenticate_basic(username: str, password: str, *, path: str, hosts: Iterab
         path: The request's path without what git appends, for signatures.
         hosts: The host names that a signature may have been made for, with and without the port.
     """
+    if "\0" in username:  # nobody is called so, and PostgreSQL fails on it
+        return None
     if sigv4.looks_like_git_password(password):
         return _authenticate_signed(username, password, path, hosts)
     credential = GitCredential.objects.select_related("user").filter(service_user_name=username).first()

@@ -161,7 +161,7 @@ def resync_device(principal: Principal, user: User, serial_number: str, first: s
     device = _device_of(user, serial_number)
     with throttle.counted(user):
         step = _two_in_a_row(secrets.unseal(device.sealed_secret), first, second)
-    MfaDevice.objects.filter(pk=device.pk).update(last_used_step=step)
+    _unused(device, step).update(last_used_step=step)
 
 
 def list_devices(principal: Principal, user: User) -> QuerySet[MfaDevice]:
@@ -182,8 +182,12 @@ def _use_code(device: MfaDevice, code: str) -> bool:
     if step is None:
         return False
     # Of two requests with the same code one finds the step used.
-    unused = MfaDevice.objects.filter(Q(last_used_step=None) | Q(last_used_step__lt=step), pk=device.pk)
-    return unused.update(last_used_step=step) == 1
+    return _unused(device, step).update(last_used_step=step) == 1
+
+
+def _unused(device: MfaDevice, step: int) -> QuerySet[MfaDevice]:
+    """The device, while neither that step's code nor a later one was used."""
+    return MfaDevice.objects.filter(Q(last_used_step=None) | Q(last_used_step__lt=step), pk=device.pk)
 
 
 def _two_in_a_row(secret: str, first: str, second: str) -> int:

@@ -122,9 +122,15 @@ def find_user(identity: Identity) -> User | None:
     return found.user if found is not None else None
 
 
-def bind_by_name(identity: Identity) -> User | None:
-    """Bind the person to the unbound user of the same name, where CODESERVICES_OIDC_LINK_BY_NAME allows it."""
-    user = User.objects.filter(name__iexact=identity.name).first() if identity.name else None
+def namesake(identity: Identity) -> User | None:
+    """The user of the same name, to be bound to the person; None where there is none.
+
+    Raises:
+        OidcError: Somebody else is bound to the user, or CODESERVICES_OIDC_LINK_BY_NAME does not allow it.
+    """
+    # User names are ASCII's. PostgreSQL takes an “ı” without its dot for an “I”, which is another person's name.
+    is_name = bool(identity.name) and identity.name.isascii()
+    user = User.objects.filter(name__iexact=identity.name).first() if is_name else None
     if user is None:
         return None
     if not settings.OIDC_LINK_BY_NAME or user.federated_identities.filter(issuer=identity.issuer).exists():
@@ -132,7 +138,6 @@ def bind_by_name(identity: Identity) -> User | None:
             f"There is a user called {user.name} already, who is not bound to your account at the identity provider. "
             "An administrator can bind them."
         )
-    bind(user, identity.issuer, identity.subject)
     return user
 
 
@@ -141,7 +146,7 @@ def create_user(principal: Principal, identity: Identity) -> User:
     """A new user for the person, without any policy, where CODESERVICES_OIDC_CREATE_USERS allows it."""
     if not settings.OIDC_CREATE_USERS:
         raise OidcError("Nobody here is bound to your account at the identity provider. An administrator can bind it.")
-    if not re.fullmatch(USER_NAME, identity.name):
+    if not re.fullmatch(USER_NAME, identity.name) or not identity.name.isascii():
         raise OidcError(
             f"The identity provider calls you “{identity.name[:64]}”, which can't be a user name here: the claim "
             f"{settings.OIDC_USERNAME_CLAIM} must have 1 to 64 letters, digits or the characters _ + = , . @ -."

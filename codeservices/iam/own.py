@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from codeservices.audit.record import current_act
-from codeservices.iam.authorize import authorize, decide
+from codeservices.iam.authorize import authorize, begin, decide, note
 from codeservices.iam.models import User
 from codeservices.iam.principal import Principal
 
@@ -20,9 +19,8 @@ def authorize_own(principal: Principal, action: str, user: User) -> None:
     if not may_own(principal, action, user):
         authorize(principal, action, user.arn)
         return
-    act = current_act()
-    if act is not None:
-        act.note(action, user.arn)
+    note(action, user.arn)
+    begin(action)
 
 
 def may_own(principal: Principal, action: str, user: User) -> bool:

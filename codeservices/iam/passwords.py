@@ -11,14 +11,15 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
-from codeservices.audit.record import current_act
 from codeservices.errors import Conflict, InvalidInput, NotFound
 from codeservices.iam import password_policy, sessions, throttle
-from codeservices.iam.authorize import authorize, is_allowed
+from codeservices.iam.authorize import authorize, begin, is_allowed, note
 from codeservices.iam.models import User
 from codeservices.iam.own import may_own
 from codeservices.iam.principal import Principal
 from codeservices.iam.users import user_for
+
+_CHANGE = "iam:ChangePassword"
 
 
 def create_login_profile(principal: Principal, name: str, password: str, *, reset_required: bool = False) -> User:
@@ -80,14 +81,14 @@ def change_password(principal: Principal, user: User, old_password: str, new_pas
         TooManyAttempts: The old password was guessed at too often.
     """
     if not _may_change_by_account(principal, user):
-        authorize(principal, "iam:ChangePassword", user.arn)
-    _note_change(user)
+        authorize(principal, _CHANGE, user.arn)
+    _begin_change(user)
     _replace(user, old_password, new_password)
 
 
 def may_change(principal: Principal, user: User) -> bool:
     """Whether the person may change their own password."""
-    return _may_change_by_account(principal, user) or is_allowed(principal, "iam:ChangePassword", user.arn)
+    return _may_change_by_account(principal, user) or is_allowed(principal, _CHANGE, user.arn)
 
 
 def replace_required(user: User, old_password: str, new_password: str) -> None:
@@ -95,7 +96,7 @@ def replace_required(user: User, old_password: str, new_password: str) -> None:
 
     Raises as `change_password` does.
     """
-    _note_change(user)
+    _begin_change(user)
     if new_password == old_password:
         raise InvalidInput("The new password must be another one.", code="PasswordPolicyViolation")
     _replace(user, old_password, new_password)
@@ -112,13 +113,12 @@ def check_password_strength(password: str, user: User) -> None:
 
 
 def _may_change_by_account(principal: Principal, user: User) -> bool:
-    return password_policy.current().allow_users_to_change_password and may_own(principal, "iam:ChangePassword", user)
+    return password_policy.current().allow_users_to_change_password and may_own(principal, _CHANGE, user)
 
 
-def _note_change(user: User) -> None:
-    act = current_act()
-    if act is not None:
-        act.note("iam:ChangePassword", user.arn)
+def _begin_change(user: User) -> None:
+    note(_CHANGE, user.arn)
+    begin(_CHANGE)
 
 
 def _replace(user: User, old_password: str, new_password: str) -> None:

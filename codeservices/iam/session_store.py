@@ -32,6 +32,10 @@ class SessionStore(DatabaseStore):
 
         return ConsoleSession
 
+    def _validate_session_key(self, key: str | None) -> bool:
+        """Whether a cookie's text could be a key of ours; what else it holds is no database's business."""
+        return key is not None and len(key) >= 8 and key.isascii() and key.isalnum()
+
     def load(self) -> dict[str, Any]:
         row = self._get_session_from_db()
         if row is None:

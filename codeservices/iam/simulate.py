@@ -18,6 +18,8 @@ from codeservices.iam.policy.model import distinct_keys
 from codeservices.iam.principal import Principal
 
 MAX_CASES = 10_000  # actions times resources: far above what a person reads, and answered within seconds
+# Of all documents of one request: each may be as long as a policy's, but they are compiled before anything is answered.
+MAX_DOCUMENT_CHARACTERS = 300_000
 
 _ACTION = re.compile(r"[A-Za-z0-9-]+:[A-Za-z0-9]+")
 # Facts of the request that asks, which say nothing of the one that is simulated.
@@ -272,6 +274,9 @@ def _value(entry: ContextEntry) -> str | Sequence[str]:
 
 def _parsed(documents: Sequence[str], member: str) -> tuple[Policy, ...]:
     """The compiled documents; they are named as AWS does it, by their place in the request."""
+    total = sum(map(len, documents))
+    if total > MAX_DOCUMENT_CHARACTERS:
+        raise _invalid(f"{member} has {total:,} characters; {MAX_DOCUMENT_CHARACTERS:,} are the most.")
     policies = []
     for place, document in enumerate(documents, 1):
         source = f"{member}.{place}"

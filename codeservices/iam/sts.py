@@ -111,12 +111,7 @@ def service_may_assume(role: Role | None, service: str, context: Context | None 
     if role is None:
         return False
     keys = {"aws:SourceAccount": settings.ACCOUNT_ID, **(context or {})}
-    caller = policy.Caller(service=service)
-    try:
-        trust = policy.parse_trust(role.trust_policy, role.arn)
-    except policy.MalformedPolicy:  # what an older version took
-        return False
-    return policy.evaluate_trust(trust, caller, ASSUME_ROLE, keys).decision.is_allowed
+    return _trust(role, policy.Caller(service=service), ASSUME_ROLE, keys).decision.is_allowed
 
 
 def assume_role_as_service(
@@ -176,8 +171,7 @@ def _admit(principal: Principal, action: str, role: Role | None, role_arn: str, 
         keys = authorize.global_context(principal, context)
         arns = (principal.arn, principal.role_arn) if principal.role_arn else (principal.arn,)
         caller = policy.Caller(account_id=principal.account_id, arns=arns)
-        trust = policy.evaluate_trust(policy.parse_trust(role.trust_policy, role.arn), caller, action, keys)
-        match = trust.match
+        match = _trust(role, caller, action, keys).match
         is_within = all(
             policy.evaluate(limit.policies, action, role_arn, keys).is_allowed
             for limit in authorize.limits_of(principal)
@@ -189,6 +183,15 @@ def _admit(principal: Principal, action: str, role: Role | None, role_arn: str, 
     if not match:
         # Whether the trust policy denies or only does not allow is nothing to tell those whom it does not trust.
         raise AccessDenied(principal.arn, action, role_arn, policy_kind="resource-based policy")
+
+
+def _trust(role: Role, caller: policy.Caller, action: str, context: Context) -> policy.TrustDecision:
+    """What a role's trust policy says of a caller; one that can't be read (any more) trusts nobody."""
+    try:
+        trust = policy.parse_trust(role.trust_policy, role.arn)
+    except policy.MalformedPolicy:
+        return policy.TrustDecision(policy.Decision(False), "")
+    return policy.evaluate_trust(trust, caller, action, context)
 
 
 def _role_seconds(principal: Principal, role: Role, wanted: int | None) -> int:

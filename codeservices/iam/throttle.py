@@ -159,8 +159,9 @@ def remove_old() -> int:
 
 
 def _locked_row(kind: str, subject: str, now: datetime) -> SignInCounter:
-    SignInCounter.objects.get_or_create(kind=kind, subject=subject, defaults={"counted_at": now})
-    return SignInCounter.objects.select_for_update().get(kind=kind, subject=subject)
+    # In one step: between two, somebody else's success may have removed the row.
+    rows = SignInCounter.objects.select_for_update()
+    return rows.get_or_create(kind=kind, subject=subject, defaults={"counted_at": now})[0]
 
 
 def _count(row: SignInCounter, now: datetime) -> _Counted:

@@ -12,6 +12,7 @@ import uuid
 import pytest
 from django.conf import settings
 from django.db import DatabaseError, connection
+from django.test import Client
 from django.utils import timezone
 
 from codeservices.audit import drain, record, spool, trail, verify, writer
@@ -19,7 +20,9 @@ from codeservices.audit.models import Event, OpenAct, Outcome, SpoolOffset
 from codeservices.audit.record import RequestInfo, act
 from codeservices.errors import ServiceError
 from codeservices.iam.authorize import authorize
+from codeservices.iam.models import AccountPasswordPolicy, ConsoleSession
 from tests import factories
+from tests.fixtures.people import signed_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -146,6 +149,33 @@ def test_where_nothing_can_be_written_changes_are_refused_and_reads_are_logged(k
     monkeypatch.undo()
     change()  # and with it what could not be written before
     assert Event.objects.count() == 2
+
+
+@pytest.mark.parametrize(
+    ("address", "form"),
+    [
+        ("/sign-in/", {"username": "bob", "password": factories.PASSWORD}),
+        ("/me/credentials/password", {"old_password": factories.PASSWORD, "new_password": "another one, quite long"}),
+        ("/me/credentials/sessions", {"change": "others"}),
+    ],
+)
+def test_what_needs_no_policy_is_not_done_without_a_record_either(bob, address, form, monkeypatch):
+    client = Client() if address == "/sign-in/" else signed_in(bob)
+    signed_in(bob)  # another session, to be ended
+    AccountPasswordPolicy.objects.create(pk=1, allow_users_to_change_password=True)
+    before = sorted(ConsoleSession.objects.values_list("session_key", flat=True))
+
+    def full(_: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(writer.current().spool, "append", full)
+    answer = client.post(address, form)
+    assert answer.status_code == 503 and "nothing is changed without a record" in answer.content.decode()
+    monkeypatch.undo()
+    assert sorted(ConsoleSession.objects.values_list("session_key", flat=True)) == before
+    bob.refresh_from_db()
+    assert bob.check_password(factories.PASSWORD)
+    assert client.post(address, form).status_code == 302
 
 
 def test_a_deferred_act_is_completed_once_by_those_who_know_how_it_ended():

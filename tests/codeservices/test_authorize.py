@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -8,7 +9,7 @@ from codeservices.audit.models import Event
 from codeservices.audit.record import RequestInfo, act
 from codeservices.errors import AccessDenied
 from codeservices.iam import policies
-from codeservices.iam.authorize import authorize, is_allowed
+from codeservices.iam.authorize import authorize, decide, is_allowed
 from codeservices.iam.models import Group, Policy, Role
 from codeservices.iam.principal import Principal
 from tests import factories
@@ -56,6 +57,36 @@ def test_a_changed_document_decides_at_once(alice, carol):
     assert is_allowed(carol.principal, "codecommit:GitPull", REPOSITORY)
     policies.replace_document(alice.principal, policy.arn, push)
     assert not is_allowed(carol.principal, "codecommit:GitPull", REPOSITORY)
+
+
+OLD = '{"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}], "Statement": []}'
+
+
+def test_a_policy_that_can_not_be_read_any_more_denies_everything_and_says_so(alice, carol):
+    group = Group.objects.create(name="readers")
+    carol.groups.add(group)
+    group.policies.add(Policy.objects.get(name="AWSCodeCommitReadOnly"))
+    assert is_allowed(carol.principal, "codecommit:GitPull", REPOSITORY)
+    old = Policy.objects.create_with_document(OLD, name="old")
+    group.policies.add(old)
+    with pytest.raises(AccessDenied, match=r"with an explicit deny in an identity-based policy$") as caught:
+        authorize(carol.principal, "codecommit:GitPull", REPOSITORY)
+    assert caught.value.hint == (
+        f"({old.arn} can't be read and denies everything until it is put right: Line 1, column 70: This is not JSON: "
+        "The key “Statement” stands twice in one object.)"
+    )
+    policies.replace_document(alice.principal, old.arn, json.dumps(factories.allow("codecommit:GitPush")))
+    authorize(carol.principal, "codecommit:GitPull", REPOSITORY)
+    authorize(carol.principal, "codecommit:GitPush", REPOSITORY)
+
+
+def test_an_inline_policy_and_a_session_policy_that_can_not_be_read_deny_too(alice, carol):
+    bounded = replace(alice.principal, session_policies=(OLD,))
+    decision = decide(bounded, "iam:ListUsers", "*")
+    assert decision.is_explicit_deny and decision.limit == "session policy" and decision.fault
+    carol.policies.add(Policy.objects.get(name="AdministratorAccess"))
+    carol.inline_policies.create(name="old", document=OLD)
+    assert decide(carol.principal, "iam:ListUsers", "*").place.startswith("user/carol/old can't be read")
 
 
 def test_a_builds_role_may_clone_and_not_push(db):

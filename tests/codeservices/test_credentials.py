@@ -29,6 +29,7 @@ def test_a_wrong_password_lets_nobody_in(alice, wrong):
     credential, _ = user_credentials.create_git_credential(alice.principal, "alice")
     assert credentials.authenticate_basic(credential.service_user_name, wrong, **WHERE) is None
     assert credentials.authenticate_basic("nobody-at-123456789012", wrong, **WHERE) is None
+    assert credentials.authenticate_basic("alice\0-at-123456789012", wrong, **WHERE) is None
 
 
 def test_an_inactive_credential_or_user_is_refused_at_once(alice):

@@ -49,6 +49,14 @@ def is_in(client: Client) -> bool:
     return client.get("/me/credentials/").status_code == 200
 
 
+def test_a_resync_brings_no_used_code_back(alice, carol, clock):
+    secret, _ = enrolled(carol)
+    serial_number = carol.mfa_devices.get().serial_number
+    assert mfa.is_right(carol, mfa_code(secret, steps=1))
+    mfa.resync_device(alice.principal, carol, serial_number, mfa_code(secret, steps=-1), mfa_code(secret))
+    assert not mfa.is_right(carol, mfa_code(secret, steps=1)) and not mfa.is_right(carol, mfa_code(secret))
+
+
 def test_a_device_is_added_by_picture_and_two_codes_and_recovery_codes_are_shown_once(carol, clock):
     client = signed_in(carol)
     page = client.get(ENROL)

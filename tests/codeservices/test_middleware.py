@@ -62,3 +62,18 @@ def test_a_missing_page_is_a_page(alice_client: Client, path: str):
     response = alice_client.get(path)
     assert response.status_code == 404
     assert b"Traceback" not in response.content
+
+
+@pytest.mark.parametrize(
+    "address", ["/iam/users/%00/", "/iam/users/?q=a%00", "/iam/simulator/?user=%00&action=a:b", "/sign-in/?next=%00"]
+)
+def test_an_address_with_a_nul_is_refused_before_a_database_sees_it(alice_client: Client, address: str):
+    for client in (alice_client, Client()) if "sign-in" in address else (alice_client,):
+        response = client.get(address)
+        assert response.status_code == 400 and "(NUL)" in response.content.decode()
+
+
+def test_a_form_with_a_nul_is_refused(alice_client: Client):
+    response = alice_client.post("/iam/users/alice/groups", {"change": "add", "group": "a\0"})
+    assert response.status_code == 400 and "(NUL)" in response.content.decode()
+    assert alice_client.post("/sign-out/").status_code == 302

@@ -187,6 +187,8 @@ def test_where_the_setting_says_so_the_first_sign_in_binds_by_name_and_later_one
     settings.OIDC_LINK_BY_NAME = True
     assert signed_in_by_provider(client)["Location"] == "/"
     assert client.session["_auth_user_id"] == str(alice.pk)
+    event = Event.objects.get(event_name="LinkFederatedIdentity")
+    assert event.principal_name == "signin" and event.request_parameters["userName"] == "alice"
     # The same person is called otherwise now, and another one has taken the name.
     behave(claims={"preferred_username": "bob", "email": "bob@example.org"})
     renamed = Client()
@@ -207,7 +209,7 @@ def test_nobody_is_made_from_a_token_unless_the_setting_says_so(client, behave, 
     assert Event.objects.get(event_name="CreateUser").principal_name == "signin"
 
 
-@pytest.mark.parametrize("name", ["", "a b", "<script>", "x" * 65, "../admin", None, 7])
+@pytest.mark.parametrize("name", ["", "a b", "<script>", "x" * 65, "../admin", "al\u0131ce", None, 7])
 def test_a_claim_that_can_be_no_user_name_makes_nobody(client, behave, settings, name):
     settings.OIDC_CREATE_USERS = True
     behave(claims={"preferred_username": name})

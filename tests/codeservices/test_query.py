@@ -158,6 +158,11 @@ def test_errors_have_the_codes_and_statuses_of_the_query_services(failure, statu
     assert parsed["ResponseMetadata"]["RequestId"] == REQUEST_ID
 
 
+def test_an_expired_token_is_told_by_sts_as_by_every_service():
+    answered, code, _ = query.error(SERVICES["sts"], ServiceError("x", code="ExpiredTokenException"), REQUEST_ID)
+    assert (answered, code) == (403, "ExpiredToken")
+
+
 def test_an_error_of_nobodys_service_still_reads():
     body = query.error(None, ServiceError("<x>", code="UnknownOperationException"), REQUEST_ID)[2]
     assert received(IAM.operation("GetUser"), body, 400)["Error"]["Message"] == "<x>"

@@ -46,6 +46,12 @@ def test_signing_in_takes_a_new_session_key(client, alice):
     assert not ConsoleSession.objects.filter(session_key=before).exists()
 
 
+@pytest.mark.parametrize("value", ['"abcdefgh\\000b"', "a", "x" * 5000, "../../etc/passwd"])
+def test_a_cookie_that_is_no_session_key_opens_nothing(client, alice, value):
+    answer = client.get(PAGE, headers={"cookie": f"{settings.SESSION_COOKIE_NAME}={value}"})
+    assert answer["Location"].startswith("/sign-in/")
+
+
 def test_a_session_ends_after_half_a_day_without_a_request(alice, clock):
     client = browser(alice)
     for _ in range(5):

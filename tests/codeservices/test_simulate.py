@@ -164,6 +164,13 @@ def test_what_is_malformed_is_told(alice: User, options: dict[str, Any], sentenc
     assert sentence in caught.value.message
 
 
+def test_documents_that_are_too_long_together_are_refused(alice: User) -> None:
+    long = json.dumps(OWN) + " " * 120_000
+    simulate.custom_keys(alice.principal, [long, long])
+    with pytest.raises(InvalidInput, match=r"^PolicyInputList has 36\d,\d{3} characters; 300,000 are the most\.$"):
+        simulate.simulate_custom(alice.principal, [long] * 3, [PUSH])
+
+
 def test_a_malformed_document_is_named_by_its_place(alice: User) -> None:
     with pytest.raises(InvalidInput, match="^PolicyInputList.2: Line 1, column 1: ") as caught:
         custom(alice, factories.allow("*"), {})

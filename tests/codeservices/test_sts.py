@@ -78,6 +78,14 @@ def test_a_role_that_trusts_others_and_one_that_is_missing_read_the_same(alice, 
     assert "because no resource-based policy allows" in told[0] and "identity-based" in told[2]
 
 
+def test_a_trust_policy_that_can_not_be_read_any_more_trusts_nobody(alice, carol):
+    role = role_of(alice, "pullers", trust({"AWS": carol.arn}))
+    Role.objects.filter(pk=role.pk).update(trust_policy=role.trust_policy.replace('"Version"', '"Verson"'))
+    for caller in (alice, carol):
+        with pytest.raises(AccessDenied, match="not authorized to perform: sts:AssumeRole"):
+            assume(caller, role)
+
+
 def test_the_callers_own_deny_beats_the_trust_policy(alice):
     document = {
         "Version": "2012-10-17",
@@ -110,6 +118,14 @@ def test_session_tags_take_a_right_of_their_own_and_beat_the_roles(alice, carol)
 
 
 # ---- how long, and what bounds it -----------------------------------------------------------------------------------
+
+
+def test_a_session_tag_beats_the_roles_however_its_key_is_spelled(alice, carol):
+    document = trust({"AWS": carol.arn}, sts.ASSUME_ROLE, "sts:TagSession")
+    role = role_of(alice, "pullers", document, tags={"team": "owners", "floor": "2"})
+    for key in ("Team", "TEAM", "team"):
+        session = assume(carol, role, tags={key: "guests"}).principal
+        assert dict(session.tags) == {key: "guests", "floor": "2"}
 
 
 def test_a_session_lasts_as_long_as_was_asked_within_the_roles_maximum(alice, carol):

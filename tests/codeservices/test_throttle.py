@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import threading
 
@@ -13,6 +14,7 @@ from django.test import Client
 from codeservices.audit.models import Event
 from codeservices.iam import tasks, throttle
 from codeservices.iam.models import SignInCounter, User
+from codeservices.iam.throttle import TooManyAttempts
 from tests import factories
 from tests.factories import PASSWORD
 from tests.fixtures.people import signed_in
@@ -141,6 +143,28 @@ def test_tries_at_the_same_time_all_count(alice):
     for thread in threads:
         thread.join()
     assert sorted(answers) == [401] * 5 + [429] * 7
+
+
+@pytest.mark.django_db(transaction=True)
+def test_successes_at_the_same_time_do_not_take_the_counter_from_under_each_other(db):
+    errors: list[str] = []
+
+    def succeed(network: int) -> None:
+        try:
+            for host in range(40):
+                with contextlib.suppress(TooManyAttempts):
+                    throttle.begin("alice", f"10.0.{network}.{host}").forget_name()
+        except Exception as error:
+            errors.append(repr(error))
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=succeed, args=[network]) for network in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not errors
 
 
 def test_the_old_password_is_no_way_around_the_counting(alice):

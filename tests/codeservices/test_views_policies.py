@@ -7,6 +7,7 @@ import json
 import pytest
 
 from codeservices.audit.models import Event
+from codeservices.iam.authorize import is_allowed
 from codeservices.iam.models import Group, Policy, Role
 from codeservices.iam.views import documents
 from tests import factories
@@ -39,6 +40,25 @@ def test_the_version_in_force_is_shown_and_any_other_on_request(alice_client, ou
     other = page(alice_client, f"{ADDRESS}?version=v2")
     assert "codecommit:GitPush" in other and "Not in force" in other
     assert alice_client.get(f"{ADDRESS}?version=v9").status_code == 404
+
+
+def test_a_policy_that_can_not_be_read_any_more_opens_says_why_and_is_replaced(alice_client, carol, carol_client, ours):
+    old = '{"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],\n "Statement": []}'
+    ours.versions.filter(number=1).update(document=old)
+    carol.policies.add(ours)
+    denied = carol_client.get("/repositories/")
+    assert denied.status_code == 403 and "until it is put right" in denied.content.decode()
+    shown = page(alice_client, ADDRESS)
+    assert "Line 2, column 2: This is not JSON: The key “Statement” stands twice in one object." in shown
+    assert "it denies everything" in shown and shown.count("&quot;Effect&quot;") >= 1
+    assert "&quot;Statement&quot;: []" in page(alice_client, f"{ADDRESS}edit")
+    for address in (f"{ADDRESS}compare?from=v1&to=v2", f"/admin/iam/policy/{ours.pk}/change/", "/iam/users/carol/"):
+        assert alice_client.get(address).status_code == 200
+    asked = page(alice_client, "/iam/simulator/?user=carol&action=codecommit:GitPull")
+    assert "can't be read. Line 2, column 2" in asked
+    assert alice_client.post(f"{ADDRESS}edit", {"document": PULL}).status_code == 302
+    assert "it denies everything" not in page(alice_client, ADDRESS)
+    assert is_allowed(carol.principal, "codecommit:GitPull", "*")
 
 
 def test_two_versions_are_compared_line_by_line(alice_client, ours):

@@ -17,6 +17,8 @@ from codeservices.iam.policy.model import MalformedPolicy, Policy, Problem, Stat
 from codeservices.iam.policy.patterns import Matcher, Pattern
 from codeservices.iam.policy.reader import Lines, Node, Number, shown
 
+# IAM API Reference, CreatePolicy, PolicyDocument: with white space, which the quotas leave out.
+MAX_CHARACTERS = 131_072
 VERSIONS = ("2012-10-17", "2008-10-17")
 _DOCUMENT_KEYS = ("Version", "Id", "Statement")
 STATEMENT_KEYS = ("Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition")
@@ -28,7 +30,7 @@ def parse(document: str, source: str = "") -> Policy:
     """Compile an identity policy.
 
     Args:
-        document: The JSON text, at most what the caller's limit allows.
+        document: The JSON text, of at most MAX_CHARACTERS.
         source: A name or ARN told in decisions.
 
     Raises:
@@ -121,6 +123,10 @@ class Grammar:
 
     def statements(self) -> list[Node]:
         """The nodes under Statement, once Version and Id are checked; none where the document has none."""
+        if len(self.document) > MAX_CHARACTERS:
+            raise MalformedPolicy(
+                [Problem(1, 1, f"The document has {len(self.document):,} characters; {MAX_CHARACTERS:,} are the most.")]
+            )
         try:
             root = reader.read(self.document)
         except reader.Unreadable as error:

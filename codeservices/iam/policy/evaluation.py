@@ -13,13 +13,19 @@ from functools import lru_cache
 from codeservices.iam.policy import index
 from codeservices.iam.policy.document import parse
 from codeservices.iam.policy.index import Request
-from codeservices.iam.policy.model import Context, Decision, Limit, Policy, Statement
+from codeservices.iam.policy.model import Context, Decision, Limit, MalformedPolicy, Policy, Statement, unreadable
 
 
 @lru_cache(maxsize=4096)
 def compiled(document: str, source: str) -> Policy:
-    """`parse`, remembered by the text: for documents that are stored and so are asked for again and again."""
-    return parse(document, source)
+    """`parse` for stored documents, remembered by the text; one that can't be read (any more) denies everything.
+
+    Rules get stricter, and what an older version took may break them now: nobody knows then what it was to deny.
+    """
+    try:
+        return parse(document, source)
+    except MalformedPolicy as error:
+        return unreadable(source, str(error.problems[0]))
 
 
 def evaluate(

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 from codeservices.errors import InvalidInput
 from codeservices.iam.policy.conditions import Test
-from codeservices.iam.policy.patterns import Keys, Matcher, Pattern
+from codeservices.iam.policy.patterns import Keys, Matcher, Pattern, Wildcard
 from codeservices.iam.policy.reader import Position
 
 Context = Mapping[str, str | Sequence[str]]
@@ -63,6 +63,7 @@ class Decision:
         start, end: Where it stands in the document: its first character, and the first one behind it.
         limit: The kind of limit that denied what the identity's own policies allow, or an empty text. With a
             statement that one denied explicitly, without one the limit has nothing that allows it.
+        fault: Why the policy can't be read, where it denies for that reason.
     """
 
     is_allowed: bool
@@ -74,10 +75,13 @@ class Decision:
     start: Position | None = None
     end: Position | None = None
     limit: LimitKind | Literal[""] = ""
+    fault: str = ""
 
     @property
     def place(self) -> str:
         """Where the deciding statement stands, for people: number and Sid, policy, lines; empty without one."""
+        if self.fault:
+            return f"{self.source} can't be read and denies everything until it is put right: {self.fault}"
         if self.statement is None or self.start is None or self.end is None:
             return ""
         sid = f" “{self.sid}”" if self.sid else ""
@@ -113,6 +117,7 @@ class Statement:
         keys: The condition keys that conditions and variables ask for, as written, each once.
         text: The statement as JSON on one line.
         start, end: Where it stands in the document: its first character, and the first one behind it.
+        fault: Why the policy can't be read, where this stands for all of it.
     """
 
     source: str
@@ -128,12 +133,21 @@ class Statement:
     text: str
     start: Position
     end: Position
+    fault: str = ""
 
     @cached_property
     def decision(self) -> Decision:
         """What this statement decides where it is the one that does."""
         return Decision(
-            self.allows, not self.allows, self.text, self.source, self.sid, self.number, self.start, self.end
+            self.allows,
+            not self.allows,
+            self.text,
+            self.source,
+            self.sid,
+            self.number,
+            self.start,
+            self.end,
+            fault=self.fault,
         )
 
     def is_about(self, action: str) -> bool:
@@ -163,6 +177,34 @@ class Policy:
     def keys(self) -> tuple[str, ...]:
         """The condition keys that its statements ask for, as written, each once."""
         return distinct_keys(self.statements)
+
+
+def unreadable(source: str, fault: str) -> Policy:
+    """What stands in for a policy that can't be read: it denies everything, since nobody knows what it would deny.
+
+    Args:
+        source: The policy.
+        fault: Why it can't be read.
+    """
+    everywhere = Pattern("*", (Wildcard.ANY,), ())
+    start = Position(1, 1)
+    statement = Statement(
+        source=source,
+        number=0,
+        sid="",
+        allows=False,
+        actions=(lambda action: True,),
+        not_actions=False,
+        resources=(everywhere,),
+        not_resources=False,
+        tests=(),
+        keys=(),
+        text='{"Effect": "Deny", "Action": "*", "Resource": "*"}',
+        start=start,
+        end=start,
+        fault=fault,
+    )
+    return Policy(source, (statement,))
 
 
 @dataclass(frozen=True)

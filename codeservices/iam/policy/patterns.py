@@ -45,8 +45,9 @@ class Variable:
 
 
 Part = str | Wildcard
-_SPLIT = re.compile(r"(\$\{[^}]*\}|\*|\?)")
-_VARIABLE = re.compile(r"\$\{\s*([^,]+?)\s*(?:,\s*'([^']*)'\s*)?\}")
+# A variable that is never closed reaches to the end of the text, so that no character is looked at twice.
+_SPLIT = re.compile(r"(\$\{[^}]*\}?|\*|\?)")
+_DEFAULT = re.compile(r"'([^']*)'")
 _KEY = re.compile(r"[A-Za-z0-9-]+:\S(?:.*\S)?", re.DOTALL)
 
 
@@ -145,16 +146,18 @@ def read(text: str, *, variables: bool, wildcards: bool = True) -> Pattern:
 
 
 def _variable(piece: str) -> str | Variable:
-    inner = piece[2:-1]
-    if inner in ("*", "?", "$"):
+    inner = piece[2:].removesuffix("}")
+    if inner in ("*", "?", "$") and piece.endswith("}"):
         return inner
-    match = _VARIABLE.fullmatch(piece)
-    if match is None or not _KEY.fullmatch(match[1]):
+    name, comma, rest = inner.partition(",")
+    name = name.strip()
+    default = _DEFAULT.fullmatch(rest.strip())
+    if not piece.endswith("}") or not _KEY.fullmatch(name) or (comma and default is None):
         raise ValueError(
             f"“{shown(piece)}” is no policy variable; write ${{key}} or ${{key, 'default'}} with a condition key such "
             "as aws:username, and ${$} for a dollar sign."
         )
-    return Variable(match[1], match[2])
+    return Variable(name, default[1] if default else None)
 
 
 def is_condition_key(text: str) -> bool:

@@ -8,6 +8,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from codeservices.iam.policy import reader
+
 # Pygments' short class names, which pages/code.css colours: a key, a text, a number, a word of JSON.
 _TOKENS = re.compile(
     r'(?P<nt>"(?:[^"\\]|\\.)*"(?=\s*:))|(?P<s>"(?:[^"\\]|\\.)*")|(?P<m>-?\d[\d.eE+-]*)|(?P<k>\b(?:true|false|null)\b)'
@@ -41,7 +43,11 @@ class Row:
 
 
 def pretty(document: str) -> str:
-    """A JSON document, indented."""
+    """A JSON document, indented; what is none that a policy may be stays as it is, for nothing of it to be hidden."""
+    try:
+        reader.read(document)
+    except reader.Unreadable:
+        return document
     return json.dumps(json.loads(document), indent=_INDENT, ensure_ascii=False)
 
 

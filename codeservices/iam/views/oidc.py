@@ -23,6 +23,7 @@ from codeservices.iam.views.sign_in import ask_second_factor, begin_session, not
 
 logger = logging.getLogger(__name__)
 
+LINKED = "LinkFederatedIdentity"
 _NEXT = "oidc_next"
 
 
@@ -67,10 +68,17 @@ def oidc_callback(request: ConsoleRequest) -> HttpResponse:
 
 
 def _user(request: ConsoleRequest, identity: oidc.Identity) -> User:
-    found = oidc.find_user(identity) or oidc.bind_by_name(identity)
+    found = oidc.find_user(identity)
     if found is not None:
         return found
     server = Principal("service", "signin.amazonaws.com", settings.ACCOUNT_ID, "", "signin")
+    found = oidc.namesake(identity)
+    if found is not None:
+        with act(server, request.info, event_name=LINKED, event_source="signin.amazonaws.com") as current:
+            current.parameters = {"userName": found.name, "issuer": identity.issuer, "subject": identity.subject}
+            current.begin()
+            oidc.bind(found, identity.issuer, identity.subject)
+        return found
     with act(server, request.info):
         return oidc.create_user(server, identity)
 

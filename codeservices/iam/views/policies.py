@@ -21,7 +21,7 @@ from codeservices.iam.authorize import is_allowed
 from codeservices.iam.forms.policies import PolicyDocumentForm, PolicyForm
 from codeservices.iam.models import Group, Policy, Role, User
 from codeservices.iam.views import documents
-from codeservices.iam.views.editor import editor, start
+from codeservices.iam.views.editor import editor, faults, start
 from codeservices.iam.views.permissions import KINDS
 from codeservices.iam.views.shared import (
     PAGE_ROWS,
@@ -112,6 +112,7 @@ def policy(request: ConsoleRequest, owner: str, name: str) -> HttpResponse:
         "may": may,
         "version": version,
         "lines": documents.lines(version.document) if version else None,
+        "faults": faults(version.document) if version else (),
         "versions": list(found.versions.all()) if may["ListPolicyVersions"] else None,
         "max_versions": policies.MAX_VERSIONS,
         "tags": sorted(found.tags.items()),

@@ -157,10 +157,7 @@ def begin_session(
     mfa_used: bool = False,
     method: str = "password",
 ) -> None:
-    """Sign somebody in who has proved all that is asked, under a new session key, and tell the audit trail."""
-    login(request, user, backend="codeservices.iam.backends.SessionBackend")
-    is_due = method == "password" and password_policy.is_expired(user)
-    sessions.note(request.session, is_mfa_authenticated=mfa_used, method=method, must_change_password=is_due)
+    """Sign somebody in who has proved all that is asked, under a new session key, once the audit trail is told."""
     if attempt is not None:
         attempt.forget_name()
     act = name_act(request, "ConsoleLogin")
@@ -168,6 +165,10 @@ def begin_session(
         act.principal, act.resource = user.principal, user.arn
         act.response["ConsoleLogin"] = "Success"
         act.additional.update(MFAUsed="Yes" if mfa_used else "No", signInMethod=method)
+        act.begin()
+    login(request, user, backend="codeservices.iam.backends.SessionBackend")
+    is_due = method == "password" and password_policy.is_expired(user)
+    sessions.note(request.session, is_mfa_authenticated=mfa_used, method=method, must_change_password=is_due)
 
 
 def ask_second_factor(request: ConsoleRequest, user: User, target: str, *, method: str) -> HttpResponse:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,10 +14,11 @@ from django.views.decorators.http import require_http_methods
 
 from codeservices.errors import InvalidInput
 from codeservices.http import ConsoleRequest
-from codeservices.iam import simulate
+from codeservices.iam import policy, simulate
 from codeservices.iam.actions import known_actions
 from codeservices.iam.authorize import is_allowed
 from codeservices.iam.models import Group, InlinePolicy, Policy, Role, User
+from codeservices.iam.policy.model import distinct_keys
 from codeservices.iam.simulate import ContextEntry, Result
 from codeservices.iam.views import documents
 from codeservices.iam.views.permissions import KINDS
@@ -28,7 +28,6 @@ MAX_QUESTIONS = 400  # actions times resources: a page that is read by people
 MAX_NAMES = 2000
 # Offered in any case: what people limit most.
 _USUAL_KEYS = ("codecommit:References", "aws:SourceIp", "aws:CurrentTime", "aws:MultiFactorAuthPresent")
-_VARIABLE = re.compile(r"\$\{([A-Za-z0-9-]+:[^},]+)")
 _HINTS = {
     "codecommit:references": "refs/heads/main",
     "aws:sourceip": "203.0.113.7",
@@ -228,13 +227,8 @@ def _key_rows(asked: Question, sources: list[Source]) -> list[tuple[str, str, st
 
 def _asked_keys(sources: list[Source]) -> list[str]:
     """The condition keys that documents ask for, in conditions and variables."""
-    found: dict[str, None] = {}
-    for source in sources:
-        statements = json.loads(source.document)["Statement"]
-        for statement in statements if isinstance(statements, list) else [statements]:
-            for operands in statement.get("Condition", {}).values():
-                found |= dict.fromkeys(operands)
-        found |= dict.fromkeys(_VARIABLE.findall(source.document))
+    compiled = [policy.compiled(source.document, source.key) for source in sources]
+    found = distinct_keys([statement for one in compiled for statement in one.statements])
     return [key for key in found if key.lower() not in ("aws:username", "aws:userid")]
 
 

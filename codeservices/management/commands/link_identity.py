@@ -27,6 +27,7 @@ class Command(BaseCommand):
             with shell_act("link_identity") as current:
                 current.event_name, current.event_source = "LinkFederatedIdentity", "signin.amazonaws.com"
                 current.parameters = {"userName": name, "issuer": issuer, "subject": subject}
+                current.begin()
                 user = users.find_user(name)
                 oidc.bind(user, issuer, subject)
         except ServiceError as error:

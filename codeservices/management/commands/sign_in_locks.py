@@ -24,6 +24,7 @@ class Command(BaseCommand):
             with shell_act("sign_in_locks") as current:
                 current.event_name, current.event_source = "LiftSignInLock", "signin.amazonaws.com"
                 current.parameters = {"userName": lift_name, "sourceIPAddress": lift_address}
+                current.begin()
                 count = throttle.lift(name=lift_name, address=lift_address)
             self.stdout.write(f"Lifted {count} locks.")
             return
