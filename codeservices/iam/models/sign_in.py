@@ -64,7 +64,7 @@ class SignInCounter(models.Model):
         indexes = [models.Index(fields=["counted_at"], name="sign_in_counter_by_age")]
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.subject}"
+        return f"tries for the {self.get_kind_display().lower()} {self.subject}"
 
 
 class AccountPasswordPolicy(models.Model):
