@@ -21,7 +21,8 @@ from django.http import HttpRequest, HttpResponse
 from joserfc.errors import JoseError
 
 from codeservices.errors import Conflict, ServiceError
-from codeservices.iam import users
+from codeservices.iam import sessions, users
+from codeservices.iam.authorize import authorize
 from codeservices.iam.models import FederatedIdentity, User
 from codeservices.iam.names import USER_NAME
 from codeservices.iam.principal import Principal
@@ -163,6 +164,14 @@ def bind(user: User, issuer: str, subject: str) -> None:
             FederatedIdentity.objects.create(user=user, issuer=issuer, subject=subject)
     except IntegrityError:
         raise Conflict(f"{subject} of {issuer} is bound to a user already.", code="EntityAlreadyExists") from None
+
+
+def unbind(principal: Principal, identity: FederatedIdentity) -> None:
+    """Let a person at the provider sign in no more as the user; all sessions of the user end."""
+    authorize(principal, "iam:UpdateLoginProfile", identity.user.arn)
+    with transaction.atomic():
+        identity.delete()
+        sessions.end_all(identity.user)
 
 
 def _app() -> _App:

@@ -24,7 +24,9 @@ from django.utils import timezone
 from codeservices.audit.record import current_act
 from codeservices.errors import ServiceError
 from codeservices.iam import secrets
+from codeservices.iam.authorize import authorize
 from codeservices.iam.models import SignInCounter, User
+from codeservices.iam.principal import Principal
 
 NAME, ADDRESS = SignInCounter.Kind.NAME, SignInCounter.Kind.ADDRESS
 # Many people may share an address behind a company's router; nobody shares a name.
@@ -149,6 +151,26 @@ def lift(*, name: str | None = None, address: str | None = None) -> int:
     if address is not None:
         gone += SignInCounter.objects.filter(kind=ADDRESS, subject=network_of(address)).delete()[0]
     return gone
+
+
+def users_by_subject() -> dict[str, User]:
+    """Each user under what its name is counted under, so that a counter can be shown with a name."""
+    return {secrets.keyed_hash(user.name.casefold()): user for user in User.objects.all()}
+
+
+def user_of(counter: SignInCounter) -> User | None:
+    """The user whose name a counter counts; None for an address and for a name that is nobody's."""
+    return users_by_subject().get(counter.subject) if counter.kind == NAME else None
+
+
+def lift_counter(principal: Principal, counter: SignInCounter) -> None:
+    """Forget the tries of one counter, for those who may change how its user signs in.
+
+    A name that is nobody's and an address are for those who may do that to everybody.
+    """
+    user = user_of(counter)
+    authorize(principal, "iam:UpdateLoginProfile", user.arn if user is not None else "*")
+    counter.delete()
 
 
 def remove_old() -> int:

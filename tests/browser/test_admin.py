@@ -15,8 +15,17 @@ from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import Page, expect, sync_playwright
 
-from codeservices.iam import credentials
-from codeservices.iam.models import Group, Policy, Role, SshPublicKey, TemporaryCredential, User
+from codeservices.audit.models import Trail
+from codeservices.iam import credentials, oidc, throttle
+from codeservices.iam.models import (
+    Group,
+    MfaDevice,
+    Policy,
+    Role,
+    SshPublicKey,
+    TemporaryCredential,
+    User,
+)
 from repos.models import Push
 from tests import factories
 from tests.browser.test_walk import ARGUMENTS, CHROMIUM
@@ -41,6 +50,10 @@ def addresses(live_server_url: str, redis_server: object) -> list[str]:
     TemporaryCredential.objects.create(
         role=Role.objects.first(), session_name="build", expires_at=timezone.now() + timedelta(hours=1)
     )
+    MfaDevice.objects.create(name="alice", user=alice, enabled_at=timezone.now(), sealed_secret="x")
+    Trail.objects.create(name="main", s3_bucket_name="logs")
+    oidc.bind(alice, "https://login.example.org", "42")
+    throttle.begin("alice", "192.0.2.1")
     repository = factories.repository("hush", "Where it is quiet")
     project = factories.project("hush-build", repository_name="hush")
     repository.triggers.create(name="ring", destination_arn=project.arn, events=["all"])

@@ -11,7 +11,6 @@ from django.contrib.admin.models import LogEntry
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from django.urls import reverse
 from django.utils import timezone
 
 from codeservices.admin.base import ActionAdmin
@@ -19,9 +18,11 @@ from codeservices.audit.models import Event, Outcome
 from codeservices.iam import credentials
 from codeservices.iam.models import (
     AccessKey,
+    ConsoleSession,
     GitCredential,
     Group,
     InlinePolicy,
+    MfaDevice,
     Policy,
     PolicyVersion,
     Role,
@@ -31,35 +32,9 @@ from codeservices.iam.models import (
 )
 from tests import factories
 from tests.codeservices.behind_doors import DOCUMENT, World, body, denied_action
-from tests.fixtures.people import signed_in
+from tests.codeservices.panel import act_on, changes, operator, place
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_server")]
-
-PANEL = "codeservices:UseAdminPanel"
-
-
-def place(model: type[Any], page: str = "changelist", *args: Any) -> str:
-    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}", args=args)
-
-
-def operator(*actions: str, deny: dict[str, Any] | None = None) -> Client:
-    """Somebody with the panel and these actions, less what the statement denies."""
-    document = factories.allow(PANEL, *actions)
-    if deny is not None:
-        document["Statement"].append({"Effect": "Deny", **deny})
-    return signed_in(factories.user("oscar", document=document))
-
-
-def act_on(client: Client, action: str, *rows: Any, **more: str) -> str:
-    """Choose a bulk action for rows; the page that follows."""
-    form = {"action": action, "_selected_action": [row.pk for row in rows], **more}
-    return body(client.post(place(type(rows[0])), form, follow=True))
-
-
-def changes() -> list[tuple[str, str]]:
-    """The changes in the trail, oldest first."""
-    events = Event.objects.filter(is_read_only=False).exclude(event_name="Made").order_by("pk")
-    return list(events.values_list("event_name", "outcome"))
 
 
 def user_form(user: User, **changed: Any) -> dict[str, Any]:
@@ -71,7 +46,7 @@ def user_form(user: User, **changed: Any) -> dict[str, Any]:
         "policies": [one.pk for one in user.policies.all()],
         "groups": [one.pk for one in user.groups.all()],
     }
-    for prefix in ("access_keys", "git_credentials", "ssh_public_keys", "inline_policies"):
+    for prefix in ("access_keys", "git_credentials", "ssh_public_keys", "mfa_devices", "inline_policies"):
         form |= {f"{prefix}-TOTAL_FORMS": 0, f"{prefix}-INITIAL_FORMS": 0}
     return {key: value for key, value in (form | changed).items() if value != ""}
 
@@ -156,6 +131,10 @@ def test_rows_of_repositories_that_one_may_not_see_are_not_there(world: World):
         (GitCredential, "password_hash__startswith"),
         (TemporaryCredential, "token_hash__gte"),
         (PolicyVersion, "policy__users__password__startswith"),
+        (ConsoleSession, "session_key__startswith"),
+        (ConsoleSession, "user__sessions__session_key__startswith"),
+        (MfaDevice, "sealed_secret__startswith"),
+        (MfaDevice, "user__recovery_codes__code_hash__startswith"),
     ],
 )
 def test_no_filter_of_an_address_tells_a_secret_letter_by_letter(alice_client: Client, model: type[Any], lookup: str):

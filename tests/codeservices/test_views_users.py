@@ -3,11 +3,13 @@ from __future__ import annotations
 import json
 
 import pytest
+from django.utils import timezone
 
 from codeservices.audit.models import Event
 from codeservices.iam import credentials
 from codeservices.iam.authorize import is_allowed
-from codeservices.iam.models import Group, Policy, User
+from codeservices.iam.models import Group, MfaDevice, Policy, User
+from tests import factories
 from tests.factories import PASSWORD, allow
 
 pytestmark = pytest.mark.django_db
@@ -45,6 +47,18 @@ def test_a_reader_of_users_sees_the_list_without_the_button(bob_client, alice):
     html = bob_client.get("/iam/users/").content.decode()
     assert "alice" in html
     assert "Create user" not in html
+
+
+def test_the_list_tells_who_has_a_second_factor_whatever_its_length(alice_client, bob, django_assert_max_num_queries):
+    MfaDevice.objects.create(name="bob", user=bob, enabled_at=timezone.now(), sealed_secret="x")
+    MfaDevice.objects.create(name="bob-2", user=bob, enabled_at=timezone.now(), sealed_secret="x")
+    for number in range(20):
+        factories.user(f"user{number}")
+    with django_assert_max_num_queries(25):
+        html = alice_client.get("/iam/users/").content.decode()
+    row = html[html.index('href="/iam/users/bob/"') :].partition("</tr>")[0]
+    assert "<td>Yes</td>" in row and html.count("<td>Yes</td>") == 1
+    assert html.count('<td><span class="muted">No</span></td>') == User.objects.count() - 1
 
 
 def test_a_user_is_created_with_password_and_policies_and_can_act(alice_client):

@@ -1,4 +1,4 @@
-"""Users, groups, policies, roles and credentials in the admin panel, a module a topic.
+"""Identities, policies, credentials and sign-in in the admin panel, a module a topic.
 
 Whatever is changed goes through the services that console and API call. Secrets and passwords are neither shown nor
 set.
@@ -7,7 +7,7 @@ set.
 from django.contrib import admin
 from django.contrib.auth.models import Group as DjangoGroup
 
-from codeservices.iam.admin import credentials, identities, policies  # noqa: F401  importing registers them
+from codeservices.iam.admin import credentials, identities, policies, roles, sign_in  # noqa: F401  importing registers them
 
 # Django's own groups carry permissions that nothing here asks for.
 admin.site.unregister(DjangoGroup)

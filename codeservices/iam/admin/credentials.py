@@ -152,14 +152,15 @@ class SshPublicKeyAdmin(CredentialAdmin):
 class ExpiryFilter(admin.SimpleListFilter):
     title = "state"
     parameter_name = "state"
+    field = "expires_at"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [("current", "In force"), ("expired", "Expired")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         ends: dict[str | None, Callable[[], QuerySet[Any]]] = {
-            "current": lambda: queryset.filter(expires_at__gt=timezone.now()),
-            "expired": lambda: queryset.filter(expires_at__lte=timezone.now()),
+            "current": lambda: queryset.filter(**{f"{self.field}__gt": timezone.now()}),
+            "expired": lambda: queryset.filter(**{f"{self.field}__lte": timezone.now()}),
         }
         return ends.get(self.value(), lambda: queryset)()
 

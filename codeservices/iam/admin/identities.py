@@ -1,4 +1,4 @@
-"""Users, groups and roles in the admin panel, with the policies attached to them."""
+"""Users and groups in the admin panel, with the policies attached to them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import admin
-from django.db.models import ManyToManyField, QuerySet
+from django.db.models import Exists, ManyToManyField, Model, OuterRef, QuerySet
 from django.http import HttpRequest
 
 from codeservices.admin import columns
@@ -19,14 +19,28 @@ from codeservices.iam import arn, attachments, groups, users
 from codeservices.iam.attachments import Kind
 from codeservices.iam.models import (
     AccessKey,
+    ConsoleSession,
+    FederatedIdentity,
     GitCredential,
     Group,
     InlinePolicy,
+    MfaDevice,
     Policy,
-    Role,
     SshPublicKey,
     TemporaryCredential,
     User,
+)
+
+# What goes with a user that is deleted, as the page that asks for confirmation counts it.
+USER_PARTS: tuple[type[Model], ...] = (
+    AccessKey,
+    GitCredential,
+    SshPublicKey,
+    TemporaryCredential,
+    InlinePolicy,
+    MfaDevice,
+    FederatedIdentity,
+    ConsoleSession,
 )
 
 
@@ -43,10 +57,6 @@ class GroupPolicyInline(InlinePolicyInline):
     fk_name, view_action = "group", "iam:ListGroupPolicies"
 
 
-class RolePolicyInline(InlinePolicyInline):
-    fk_name, view_action = "role", "iam:ListRolePolicies"
-
-
 class AccessKeyInline(LookOnlyInline):
     model, view_action = AccessKey, "iam:ListAccessKeys"
     fields = ("access_key_id", "status", "last_used_at", "last_used_service", "created_at")
@@ -60,6 +70,11 @@ class GitCredentialInline(LookOnlyInline):
 class SshPublicKeyInline(LookOnlyInline):
     model, view_action = SshPublicKey, "iam:ListSSHPublicKeys"
     fields = ("key_id", "status", "fingerprint", "uploaded_at")
+
+
+class MfaDeviceInline(LookOnlyInline):
+    model, view_action = MfaDevice, "iam:ListMFADevices"
+    fields = ("name", "enabled_at")
 
 
 class IdentityAdmin(ActionAdmin):
@@ -113,6 +128,21 @@ class IdentityAdmin(ActionAdmin):
             with row_act(request, self, **self._told(before), policyArn=policy.arn):
                 step(request.principal, self.kind, name, policy.arn)
 
+    def with_parts(
+        self,
+        deleted: tuple[list[Any], dict[str, int], set[str], list[Any]],
+        owners: Any,
+        parts: Iterable[type[Model]],
+    ) -> tuple[list[Any], dict[str, int], set[str], list[Any]]:
+        """What get_deleted_objects gives, with how many rows of other tables go with the owners."""
+        shown, counts, needed, protected = deleted
+        gone = [one.pk for one in owners]
+        for model in parts:
+            count = model._default_manager.filter(**{f"{self.kind.name.lower()}__in": gone}).count()
+            if count:
+                counts[str(model._meta.verbose_name_plural)] = count
+        return shown, counts, needed, protected
+
     def _told(self, before: Any) -> dict[str, str]:
         return {f"{self.kind.name.lower()}Name": before.name}
 
@@ -137,6 +167,7 @@ class UserAdmin(IdentityAdmin):
         "email",
         "is_active",
         "has_password",
+        "has_mfa",
         "last_login",
         "group_count",
         "policy_count",
@@ -165,7 +196,7 @@ class UserAdmin(IdentityAdmin):
     )
     readonly_fields = fields[6:]
     filter_horizontal = ("policies", "groups")
-    inlines = (AccessKeyInline, GitCredentialInline, SshPublicKeyInline, UserPolicyInline)
+    inlines = (AccessKeyInline, GitCredentialInline, SshPublicKeyInline, MfaDeviceInline, UserPolicyInline)
     actions = ("activate", "deactivate")
 
     def add_resource(self) -> str:
@@ -173,7 +204,10 @@ class UserAdmin(IdentityAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         group_count, key_count = columns.count_of(User.groups.through, "user"), columns.count_of(AccessKey, "user")
-        return super().get_queryset(request).annotate(group_count=group_count, key_count=key_count)
+        has_mfa = Exists(MfaDevice.objects.filter(user=OuterRef("pk")))
+        return (
+            super().get_queryset(request).annotate(group_count=group_count, key_count=key_count, device_exists=has_mfa)
+        )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         closed: tuple[str, ...] = () if obj is None else ("email",)  # no service changes it
@@ -213,13 +247,7 @@ class UserAdmin(IdentityAdmin):
         self, objs: Any, request: HttpRequest
     ) -> tuple[list[Any], dict[str, int], set[str], list[Any]]:
         """Users with the keys that go with them."""
-        shown, counts, needed, protected = super().get_deleted_objects(objs, request)
-        gone = [one.pk for one in objs]
-        for model in (AccessKey, GitCredential, SshPublicKey, TemporaryCredential, InlinePolicy):
-            count = model._default_manager.filter(user__in=gone).count()
-            if count:
-                counts[str(model._meta.verbose_name_plural)] = count
-        return shown, counts, needed, protected
+        return self.with_parts(super().get_deleted_objects(objs, request), objs, USER_PARTS)
 
     @admin.action(description="Activate selected users")
     def activate(self, request: ConsoleRequest, queryset: QuerySet[User]) -> None:
@@ -235,6 +263,11 @@ class UserAdmin(IdentityAdmin):
     def has_password(self, obj: User) -> bool:
         return obj.has_usable_password()
 
+    @admin.display(description="MFA", boolean=True)
+    def has_mfa(self, obj: Any) -> bool:
+        has_device: bool = obj.device_exists
+        return has_device
+
     @admin.display(description="groups", ordering="group_count")
     def group_count(self, obj: Any) -> int:
         count: int = obj.group_count
@@ -249,6 +282,8 @@ class UserAdmin(IdentityAdmin):
         return columns.together(
             columns.console_link("iam:user", obj.name, text="Passwords and new keys, in the console"),
             columns.list_link(TemporaryCredential, "Temporary credentials", user__id__exact=obj.pk),
+            columns.list_link(ConsoleSession, "Sessions of the console", user__id__exact=obj.pk),
+            columns.list_link(FederatedIdentity, "Identities elsewhere", user__id__exact=obj.pk),
         )
 
 
@@ -294,44 +329,6 @@ class GroupAdmin(IdentityAdmin):
     @admin.display(description="members", ordering="member_count")
     def member_count(self, obj: Any) -> str:
         return columns.list_link(User, str(obj.member_count), groups__id__exact=obj.pk) if obj.member_count else "–"
-
-
-@admin.register(Role)
-class RoleAdmin(IdentityAdmin):
-    """Roles are looked at; what they may do is changed through their policies."""
-
-    kind = attachments.ROLE
-    list_action, view_action = "iam:ListRoles", "iam:GetRole"
-    change_actions = ("iam:AttachRolePolicy", "iam:DetachRolePolicy")
-    list_display = ("name", "path", "description", "policy_count", "max_session_seconds", "last_used_at", "created_at")
-    list_filter = (columns.LastUsedFilter,)
-    search_fields = ("name", "role_id", "description")
-    search_help_text = "Name, role id or description"
-    date_hierarchy = "created_at"
-    fields = (
-        "policies",
-        "name",
-        "path",
-        "description",
-        "row_arn",
-        "role_id",
-        "max_session_seconds",
-        "trust",
-        "sessions",
-        "last_used_at",
-        "created_at",
-    )
-    readonly_fields = fields[1:]
-    filter_horizontal = ("policies",)
-    inlines = (RolePolicyInline,)
-
-    @admin.display(description="trust policy")
-    def trust(self, obj: Role) -> str:
-        return columns.code(obj.trust_policy)
-
-    @admin.display(description="sessions")
-    def sessions(self, obj: Role) -> str:
-        return columns.list_link(TemporaryCredential, "Temporary credentials", role__id__exact=obj.pk)
 
 
 def _policy_label(policy: Policy) -> str:

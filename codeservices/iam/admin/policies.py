@@ -17,25 +17,12 @@ from codeservices.admin.base import ActionAdmin, LookOnlyInline, RowActions, Ser
 from codeservices.errors import ServiceError
 from codeservices.http import ConsoleRequest
 from codeservices.iam import arn, attachments, policies
+from codeservices.iam.admin.documents import DocumentField
 from codeservices.iam.attachments import Kind
 from codeservices.iam.forms.policies import NEW_POLICY
 from codeservices.iam.models import Group, InlinePolicy, Policy, PolicyVersion, Role, User
 
 KINDS = {"user": attachments.USER, "group": attachments.GROUP, "role": attachments.ROLE}
-
-
-class DocumentField(forms.CharField):
-    """A policy document. Line ends are those of the stored text, so that what nobody edited is not changed."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        widget = forms.Textarea(attrs={"rows": 22, "cols": 100, "spellcheck": "false", "class": "document"})
-        super().__init__(label="JSON document", widget=widget, **kwargs)
-
-    def to_python(self, value: Any) -> str:
-        return (super().to_python(value) or "").replace("\r\n", "\n")
-
-    def has_changed(self, initial: Any, data: Any) -> bool:
-        return super().has_changed(self.to_python(initial), data)
 
 
 class PolicyAdminForm(ServiceForm):

@@ -4,7 +4,6 @@ import django.core.validators
 import django.db.models.deletion
 import django.db.models.functions.text
 import django.utils.timezone
-import uuid
 from django.conf import settings
 from django.db import migrations, models
 
@@ -45,10 +44,10 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='ConsoleSession',
             fields=[
-                ('session_key', models.CharField(max_length=40, primary_key=True, serialize=False, verbose_name='session key')),
                 ('session_data', models.TextField(verbose_name='session data')),
                 ('expire_date', models.DateTimeField(db_index=True, verbose_name='expire date')),
-                ('session_id', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                ('session_id', models.UUIDField(editable=False, primary_key=True, serialize=False)),
+                ('session_key', models.CharField(editable=False, max_length=40, unique=True)),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('last_seen_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('source_ip', models.CharField(blank=True, editable=False, max_length=64)),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
-
 from django.conf import settings
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -23,9 +21,13 @@ MAX_REMEMBERED_PASSWORDS = 24
 
 
 class ConsoleSession(AbstractBaseSession):
-    """One browser's session. Until somebody has signed in with it, it has no user."""
+    """One browser's session. Until somebody has signed in with it, it has no user.
 
-    session_id = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
+    The key is what the cookie holds, so addresses and pages name the session by `session_id`.
+    """
+
+    session_id = models.UUIDField(primary_key=True, editable=False)
+    session_key = models.CharField(max_length=40, unique=True, editable=False)
     user = models.ForeignKey(User, null=True, on_delete=models.CASCADE, related_name="sessions", editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     last_seen_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -62,7 +64,7 @@ class SignInCounter(models.Model):
         indexes = [models.Index(fields=["counted_at"], name="sign_in_counter_by_age")]
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.subject}"
+        return f"tries for the {self.get_kind_display().lower()} {self.subject}"
 
 
 class AccountPasswordPolicy(models.Model):

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db import transaction
-from django.db.models import Count
+from django.db.models import Count, Exists, OuterRef
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
@@ -21,7 +21,7 @@ from codeservices.http import ConsoleRequest, confirmed
 from codeservices.iam import arn, groups, onboarding, users
 from codeservices.iam.authorize import is_allowed
 from codeservices.iam.forms.identities import PlaceForm, UserForm, joinable
-from codeservices.iam.models import User
+from codeservices.iam.models import MfaDevice, User
 from codeservices.iam.views.permissions import permissions
 from codeservices.iam.views.shared import PAGE_ROWS, answers, chosen, may_open, save_tags, sent_tags, tell, ticked
 
@@ -39,6 +39,7 @@ def user_list(request: ConsoleRequest) -> HttpResponse:
         policy_count=Count("policies", distinct=True),
         key_count=Count("access_keys", distinct=True),
         git_count=Count("git_credentials", distinct=True),
+        has_mfa=Exists(MfaDevice.objects.filter(user=OuterRef("pk"))),
     )
     page = Paginator(rows.prefetch_related("groups"), PAGE_ROWS).get_page(request.GET.get("page"))
     context = {"page": page, "filter": query, "may_create": is_allowed(request.principal, "iam:CreateUser", "*")}

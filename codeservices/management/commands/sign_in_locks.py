@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
 from codeservices.iam import throttle
-from codeservices.iam.models import SignInCounter, User
+from codeservices.iam.models import SignInCounter
 from codeservices.iam.shell import shell_act
 
 
@@ -28,11 +28,11 @@ class Command(BaseCommand):
                 count = throttle.lift(name=lift_name, address=lift_address)
             self.stdout.write(f"Lifted {count} locks.")
             return
-        names = {throttle.subject_of(user.name): user.name for user in User.objects.all()}
+        users = throttle.users_by_subject()
         rows = list(throttle.locks())
         for row in rows:
             is_name = row.kind == SignInCounter.Kind.NAME
-            what = f"name {names.get(row.subject, '(nobody’s)')}" if is_name else f"address {row.subject}"
+            what = f"name {users.get(row.subject, '(nobody’s)')}" if is_name else f"address {row.subject}"
             assert row.locked_until is not None
             seconds = int((row.locked_until - timezone.now()).total_seconds()) + 1
             self.stdout.write(f"{what}: {row.count} tries, {seconds} s to wait")
