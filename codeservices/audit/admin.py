@@ -67,13 +67,13 @@ class KindFilter(admin.SimpleListFilter):
 class EventAdmin(OfTrail):
     """Events, newest first. Only what an index answers is offered: there may be millions of them."""
 
-    list_display = ("event_time", "principal_name", "event_name", "resource_arn", "outcome", "via", "source_ip")
+    list_display = ("at", "principal_name", "event_name", "resource_name", "outcome", "via", "source_ip")
     list_filter = (WhenFilter, "outcome", KindFilter)
     sortable_by = ()
     search_fields = ("principal_name", "event_name", "resource_arn")
     search_help_text = "Part of a user or event name; a whole resource name, ARN, access key id, event id or request id"
     fields = (
-        "event_time",
+        "at",
         "event_name",
         "principal_arn",
         "resource_arn",
@@ -105,6 +105,10 @@ class EventAdmin(OfTrail):
                 newest = Event.objects.filter(one).order_by("-event_time", "-pk")[: columns.BoundedPaginator.MAX_ROWS]
                 found |= Q(pk__in=newest.values("pk"))
         return (queryset.filter(found) if found else queryset.none()), False
+
+    @admin.display(description="time (UTC)")
+    def at(self, obj: Event) -> str:
+        return f"{obj.event_time:%Y-%m-%d %H:%M:%S}"
 
     @admin.display(description="record")
     def text(self, obj: Event) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.contrib import admin
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
@@ -19,7 +20,7 @@ from django.utils import timezone
 from builds.models import Build, Project
 from codeservices.audit.models import Event, Outcome
 from codeservices.aws.json11 import CONTENT_TYPE as JSON
-from codeservices.iam.models import AccessKey, GitCredential, User
+from codeservices.iam.models import AccessKey, ConsoleSession, GitCredential, MfaDevice, User
 from tests import factories
 from tests.codeservices.behind_doors import (
     DOCUMENT,
@@ -357,10 +358,17 @@ def test_the_admin_panel_shows_no_secret(world: World):
     Build.objects.update(environment=project.environment)
     secrets = [AccessKey.objects.get().encrypted_secret, GitCredential.objects.get().password_hash, "hunter2-value"]
     secrets += User.objects.values_list("password", flat=True)
+    secrets += MfaDevice.objects.values_list("sealed_secret", flat=True)
     alice = door_client(world.people["alice"])
-    for each in (AccessKey, GitCredential, User, Project, Build):
-        place = f"admin:{each._meta.app_label}_{each._meta.model_name}"
-        for path in (reverse(f"{place}_changelist"), reverse(f"{place}_change", args=[each.objects.first().pk])):
+    secrets += ConsoleSession.objects.values_list("session_key", flat=True)
+    model: Any
+    for model in admin.site._registry:
+        place = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+        rows = model._default_manager.all()[:3]
+        for path in (
+            reverse(f"{place}_changelist"),
+            *(reverse(f"{place}_{page}", args=[row.pk]) for row in rows for page in ("change", "history")),
+        ):
             page = body(alice.get(path))
             assert page and not [one for one in secrets if one in page], path
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django import forms
@@ -15,7 +15,7 @@ from codeservices.admin.acts import row_act
 from codeservices.admin.base import ServiceForm
 from codeservices.errors import ServiceError
 from codeservices.http import ConsoleRequest
-from codeservices.iam import arn, attachments, roles
+from codeservices.iam import arn, attachments, policy, roles
 from codeservices.iam.admin.documents import DocumentField
 from codeservices.iam.admin.identities import IdentityAdmin, InlinePolicyInline
 from codeservices.iam.forms.roles import NEW_TRUST_POLICY
@@ -32,12 +32,16 @@ class RoleAdminForm(ServiceForm):
     trust_policy = DocumentField(label="Trust policy", help_text="Who may assume the role.")
 
     def clean_max_session_seconds(self) -> int:
-        return _told_by_form(roles.check_max_session, self.cleaned_data["max_session_seconds"])
+        seconds: int = self.cleaned_data["max_session_seconds"]
+        _tell_form(roles.check_max_session, seconds)
+        return seconds
 
     def clean_trust_policy(self) -> str:
+        """Faults of grammar stand beside the entry; whom it may name is for the service to say."""
+        document: str = self.cleaned_data["trust_policy"]
         name, path = (self.cleaned_data.get(one) or getattr(self.instance, one) for one in ("name", "path"))
-        role_arn = arn.role_arn(settings.ACCOUNT_ID, path, name)
-        return _told_by_form(roles.check_trust_policy, self.cleaned_data["trust_policy"], role_arn)
+        _tell_form(policy.parse_trust, document, arn.role_arn(settings.ACCOUNT_ID, path, name))
+        return document
 
 
 @admin.register(Role)
@@ -144,9 +148,9 @@ class RoleAdmin(IdentityAdmin):
         return columns.console_link("iam:role", obj.name)
 
 
-def _told_by_form(check: Any, *values: Any) -> Any:
-    """What a check of the service gives; what it refuses stands beside the entry."""
+def _tell_form(check: Callable[..., object], *values: Any) -> None:
+    """Make a check; what it refuses stands beside the entry."""
     try:
-        return check(*values)
+        check(*values)
     except ServiceError as error:
         raise forms.ValidationError(error.message) from None

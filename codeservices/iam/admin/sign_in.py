@@ -66,7 +66,7 @@ class ConsoleSessionAdmin(OfUser):
     """Who is signed in where; deleting a session signs that browser out at once."""
 
     related_name = "sessions"
-    list_display = ("started", "owner", "source_ip", "browser", "is_mfa_authenticated", "last_seen_at", "expire_date")
+    list_display = ("started", "owner", "source_ip", "browser", "has_mfa", "last_seen_at", "expire_date")
     list_filter = (SessionStateFilter, "is_mfa_authenticated")
     search_fields = ("user__name", "source_ip", "user_agent")
     search_help_text = "User name, address or browser"
@@ -89,6 +89,10 @@ class ConsoleSessionAdmin(OfUser):
     @admin.display(description="signed in", ordering="created_at")
     def started(self, obj: ConsoleSession) -> Any:
         return obj.created_at
+
+    @admin.display(description="MFA", ordering="is_mfa_authenticated", boolean=True)
+    def has_mfa(self, obj: ConsoleSession) -> bool:
+        return obj.is_mfa_authenticated
 
     @admin.display(description="browser", ordering="user_agent")
     def browser(self, obj: ConsoleSession) -> str:
