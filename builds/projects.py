@@ -17,8 +17,9 @@ from builds.models import Project, repository_name_of
 from builds.project_rules import InvalidProject
 from codeservices.errors import Conflict, LimitExceeded, NotFound
 from codeservices.iam import arn
-from codeservices.iam.authorize import authorize, is_allowed
+from codeservices.iam.authorize import Context, authorize, is_allowed
 from codeservices.iam.principal import Principal
+from codeservices.iam.rules import tag_context
 from repos import trigger_config
 from repos.models import Repository, Trigger
 
@@ -49,7 +50,7 @@ def create_project(principal: Principal, fields: Mapping[str, Any]) -> Project:
     """
     name = rules.check_name(fields.get("name", ""))
     project_arn = arn.project_arn(settings.REGION, settings.ACCOUNT_ID, name)
-    authorize(principal, "codebuild:CreateProject", project_arn)
+    authorize(principal, "codebuild:CreateProject", project_arn, _tag_context(fields))
     for member in ("source", "artifacts", "environment", "serviceRole"):
         if not fields.get(member):
             raise InvalidProject(member, f"Project {member} is required")
@@ -79,7 +80,7 @@ def create_project(principal: Principal, fields: Mapping[str, Any]) -> Project:
 def update_project(principal: Principal, name: str, fields: Mapping[str, Any]) -> Project:
     """Change the members that are given; those left out stay. Raises as create_project, and NotFound."""
     project_arn = arn.project_arn(settings.REGION, settings.ACCOUNT_ID, name)
-    authorize(principal, "codebuild:UpdateProject", project_arn)
+    authorize(principal, "codebuild:UpdateProject", project_arn, _tag_context(fields))
     with transaction.atomic():
         project = Project.objects.select_for_update().filter(name=name).first()
         if project is None:
@@ -201,6 +202,12 @@ def _apply(principal: Principal, project: Project, fields: Mapping[str, Any]) ->
     if role_arn and role_arn != project.service_role_arn:
         authorize_role(principal, role_arn, project.arn)
         project.service_role_arn = role_arn
+
+
+def _tag_context(fields: Mapping[str, Any]) -> Context | None:
+    """The condition keys that a request with tags carries (aws:RequestTag and aws:TagKeys)."""
+    tags = {str(one.get("key", "")): str(one.get("value", "")) for one in fields.get("tags") or ()}
+    return tag_context(tags) if tags else None
 
 
 def _authorize_source(principal: Principal, source: Mapping[str, Any]) -> None:

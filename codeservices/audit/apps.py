@@ -7,7 +7,9 @@ class AuditConfig(AppConfig):
     verbose_name = "Audit trail"
 
     def ready(self) -> None:
-        from codeservices.audit import aws, health, workers  # noqa: F401  importing aws registers its operations
+        from codeservices.audit import aws, health, trails, workers  # noqa: F401  importing aws registers its operations
+        from codeservices.iam import resource_tags
 
         health.register()
         workers.connect()
+        resource_tags.register("cloudtrail", trails.tags_of_arn)

@@ -12,8 +12,8 @@ from django.utils import timezone
 from codeservices.audit import delivery, drain, trail, trail_rules
 from codeservices.audit.models import Trail
 from codeservices.errors import Conflict, LimitExceeded, NotFound, ServiceError
-from codeservices.iam import arn
-from codeservices.iam.authorize import authorize
+from codeservices.iam import arn, rules
+from codeservices.iam.authorize import Context, authorize
 from codeservices.iam.principal import Principal
 
 
@@ -35,10 +35,17 @@ def name_of(text: str) -> str:
     return name
 
 
-def trail_for(principal: Principal, action: str, text: str) -> Trail:
+def tags_of_arn(resource: str) -> dict[str, str]:
+    """The tags of the trail with that ARN, for conditions of policies; none where there is no such trail."""
+    prefix = arn_of("")
+    found = Trail.objects.filter(name=resource.removeprefix(prefix)) if resource.startswith(prefix) else None
+    return dict(found.values_list("tags", flat=True).first() or {}) if found is not None else {}
+
+
+def trail_for(principal: Principal, action: str, text: str, context: Context | None = None) -> Trail:
     """The trail of that name or ARN, where the principal may do the action on it; raises TrailNotFoundException."""
     name = name_of(text)
-    authorize(principal, action, arn_of(name))
+    authorize(principal, action, arn_of(name), context)
     found = Trail.objects.filter(name=name).first()
     if found is None:
         raise NotFound(f"There is no trail called {name}.", code="TrailNotFoundException")
@@ -63,7 +70,7 @@ def create_trail(principal: Principal, params: Mapping[str, Any]) -> Trail:
     """
     name = params["Name"]
     trail_rules.check_name(name)
-    authorize(principal, "cloudtrail:CreateTrail", arn_of(name))
+    authorize(principal, "cloudtrail:CreateTrail", arn_of(name), _tag_context(params.get("TagsList", [])))
     _check(params)
     trail_rules.check_bucket(params["S3BucketName"])
     tags = trail_rules.check_tags(params.get("TagsList", []))
@@ -163,7 +170,7 @@ def put_event_selectors(principal: Principal, text: str, params: Mapping[str, An
 
 def add_tags(principal: Principal, resource_id: str, tags: list[dict[str, str]]) -> None:
     """Set tags, over those of the same keys."""
-    found = _tagged(principal, "cloudtrail:AddTags", resource_id)
+    found = _tagged(principal, "cloudtrail:AddTags", resource_id, _tag_context(tags))
     merged = found.tags | trail_rules.check_tags(tags)
     _check_count(merged)
     found.tags = merged
@@ -172,7 +179,8 @@ def add_tags(principal: Principal, resource_id: str, tags: list[dict[str, str]])
 
 def remove_tags(principal: Principal, resource_id: str, tags: list[dict[str, str]]) -> None:
     """Remove tags by key, and by value too where one is given; those that are not there are no error."""
-    found = _tagged(principal, "cloudtrail:RemoveTags", resource_id)
+    context: Context = {"aws:TagKeys": [tag["Key"] for tag in tags]}
+    found = _tagged(principal, "cloudtrail:RemoveTags", resource_id, context)
     for tag in tags:
         if found.tags.get(tag["Key"]) == tag.get("Value", found.tags.get(tag["Key"])):
             found.tags.pop(tag["Key"], None)
@@ -185,14 +193,18 @@ def tags_of(principal: Principal, resource_id: str) -> dict[str, str]:
     return tags
 
 
-def _tagged(principal: Principal, action: str, resource_id: str) -> Trail:
+def _tagged(principal: Principal, action: str, resource_id: str, context: Context | None = None) -> Trail:
     if not resource_id.startswith("arn:"):
         sentence = f"“{resource_id[:200]}” is no ARN: tags are kept by a trail's ARN, {arn_of('NAME')}."
         raise ServiceError(sentence, code="CloudTrailARNInvalidException")
     try:
-        return trail_for(principal, action, resource_id)
+        return trail_for(principal, action, resource_id, context)
     except NotFound as missing:
         raise NotFound(missing.message) from None
+
+
+def _tag_context(tags: list[dict[str, str]]) -> Context | None:
+    return rules.tag_context({tag["Key"]: tag.get("Value", "") for tag in tags}) if tags else None
 
 
 def _check(params: Mapping[str, Any]) -> None:

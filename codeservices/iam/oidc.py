@@ -102,7 +102,11 @@ def finish(request: HttpRequest) -> Identity:
         "exp": {"essential": True},
         "nonce": {"essential": True},
     }
-    token = _told(lambda: _app().authorize_access_token(request, claims_options=claims_options, leeway=_LEEWAY_SECONDS))
+    app = _app()
+    # Authlib looks at a refusal first, and its words would be anybody's who makes a link to this server.
+    if app.framework.get_state_data(request.session, request.GET.get("state", "")) is None:
+        raise OidcError("This sign-in was not begun in this browser, or it is over already. Begin it again.")
+    token = _told(lambda: app.authorize_access_token(request, claims_options=claims_options, leeway=_LEEWAY_SECONDS))
     claims = token.get("userinfo")
     if not claims:
         raise OidcError("The identity provider did not say who you are: its answer has no ID token.")

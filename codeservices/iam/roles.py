@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 from codeservices.errors import Conflict, InvalidInput, LimitExceeded, NotFound
 from codeservices.iam import arn, names, policies, policy, rules
 from codeservices.iam.authorize import Context, authorize
-from codeservices.iam.models import Role
+from codeservices.iam.models import Role, User
 from codeservices.iam.principal import Principal
 
 # IAM and AWS STS quotas.
@@ -74,7 +74,7 @@ def create_role(
         max_session_seconds=check_max_session(max_session_seconds),
         tags=names.check_tags(tags),
     )
-    role.trust_policy = check_trust_policy(trust_policy, role.arn)
+    _trust(role, trust_policy)
     with transaction.atomic():
         rules.lock_account()
         if Role.objects.count() >= MAX_ROLES:
@@ -109,8 +109,8 @@ def describe_role(principal: Principal, name: str, description: str) -> Role:
 def update_trust_policy(principal: Principal, name: str, document: str) -> Role:
     """Who may assume the role from now on; sessions that are under way go on."""
     role = role_for(principal, "iam:UpdateAssumeRolePolicy", name)
-    role.trust_policy = check_trust_policy(document, role.arn)
-    role.save(update_fields=["trust_policy"])
+    _trust(role, document)
+    role.save(update_fields=["trust_policy", "trusted_ids"])
     return role
 
 
@@ -154,16 +154,44 @@ def untag_role(principal: Principal, name: str, keys: Iterable[str]) -> None:
 # ---- rules -----------------------------------------------------------------------------------------------------------
 
 
-def check_trust_policy(document: str, role_arn: str) -> str:
-    """The document itself; raises LimitExceeded or MalformedPolicy where no role could have it."""
+def _trust(role: Role, document: str) -> None:
+    """Set a role's trust policy; raises LimitExceeded or MalformedPolicy where no role could have it.
+
+    As in AWS, whom it names is remembered by unique id: whoever gets the name of a user that was deleted or renamed is
+    not trusted. A principal of this account that does not exist is refused.
+    """
     if policies.policy_characters(document) > MAX_TRUST_POLICY_CHARACTERS:
         raise LimitExceeded(
             f"Cannot exceed quota for ACLSizePerRole: {MAX_TRUST_POLICY_CHARACTERS}. That is how many characters a "
             "trust policy may have without white space.",
             code="LimitExceeded",
         )
-    policy.parse_trust(document, role_arn)
-    return document
+    trusted = {}
+    for named in sorted(policy.parse_trust(document, role.arn).arns):
+        if arn.parse(named).account_id != settings.ACCOUNT_ID:
+            continue  # of another account: nobody ever comes from there
+        found = _unique_id(named)
+        if found is None:
+            raise InvalidInput(
+                f'Invalid principal in policy: "AWS":"{named}"',
+                code="MalformedPolicyDocument",
+                hint="There is no such user or role. A role can name itself once it is there.",
+            )
+        trusted[named] = found
+    role.trust_policy, role.trusted_ids = document, trusted
+
+
+def _unique_id(named: str) -> str | None:
+    """The unique id of the user or role with that ARN, or of the role with that session's; None where there is none."""
+    kind, _, rest = arn.parse(named).resource.partition("/")
+    if kind == "assumed-role":
+        session_of = Role.objects.filter(name=rest.partition("/")[0]).first()
+        return session_of.role_id if session_of is not None else None
+    if kind == "role":
+        role = find_role(named)
+        return role.role_id if role is not None else None
+    user = User.objects.filter(name=rest.rpartition("/")[2]).first()
+    return user.user_id if user is not None and user.arn == named else None
 
 
 def check_max_session(seconds: int) -> int:

@@ -169,8 +169,7 @@ def _admit(principal: Principal, action: str, role: Role | None, role_arn: str, 
     match = ""
     if role is not None:
         keys = authorize.global_context(principal, context)
-        arns = (principal.arn, principal.role_arn) if principal.role_arn else (principal.arn,)
-        caller = policy.Caller(account_id=principal.account_id, arns=arns)
+        caller = policy.Caller(account_id=principal.account_id, arns=_names_of(principal, role))
         match = _trust(role, caller, action, keys).match
         is_within = all(
             policy.evaluate(limit.policies, action, role_arn, keys).is_allowed
@@ -183,6 +182,16 @@ def _admit(principal: Principal, action: str, role: Role | None, role_arn: str, 
     if not match:
         # Whether the trust policy denies or only does not allow is nothing to tell those whom it does not trust.
         raise AccessDenied(principal.arn, action, role_arn, policy_kind="resource-based policy")
+
+
+def _names_of(principal: Principal, role: Role) -> tuple[str, ...]:
+    """The ARNs by which a role's trust policy means a caller, whatever the caller has been called since."""
+    unique_id = principal.principal_id.partition(":")[0]  # of a session: its role's
+    return tuple(
+        named
+        for named, trusted_id in role.trusted_ids.items()
+        if trusted_id == unique_id and (":assumed-role/" not in named or named == principal.arn)
+    )
 
 
 def _trust(role: Role, caller: policy.Caller, action: str, context: Context) -> policy.TrustDecision:

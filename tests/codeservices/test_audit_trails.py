@@ -15,6 +15,8 @@ from codeservices import storage
 from codeservices.audit import delivery, health, retention, trails
 from codeservices.audit.models import Event, Trail
 from codeservices.errors import AccessDenied, ServiceError
+from codeservices.iam.models import User
+from codeservices.iam.principal import Principal
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -241,3 +243,25 @@ def test_a_trail_is_looked_at_by_its_own_arn(logging_trail):
     assert trails.trail_for(reader.principal, "cloudtrail:GetTrail", "main") == logging_trail
     with pytest.raises(AccessDenied, match=r"cloudtrail:GetTrail on resource: arn:aws:cloudtrail:.*trail/other"):
         trails.trail_for(reader.principal, "cloudtrail:GetTrail", "other")
+
+
+def test_conditions_see_the_tags_of_a_trail_and_of_a_request(logging_trail):
+    def denied(action: str, key: str, value: str | list[str]) -> Principal:
+        document = factories.allow("cloudtrail:*")
+        operator = "ForAnyValue:StringEquals" if isinstance(value, list) else "StringEquals"
+        condition = {operator: {key: value}}
+        document["Statement"].append({"Effect": "Deny", "Action": action, "Resource": "*", "Condition": condition})
+        return factories.user(f"user{User.objects.count()}", document=document).principal
+
+    trails.add_tags(SERVICE, logging_trail.arn, [{"Key": "keep", "Value": "yes"}])
+    with pytest.raises(AccessDenied):
+        trails.delete_trail(denied("cloudtrail:DeleteTrail", "aws:ResourceTag/keep", "yes"), "main")
+    tag = [{"Key": "keep", "Value": "no"}]
+    with pytest.raises(AccessDenied):
+        trails.add_tags(denied("cloudtrail:AddTags", "aws:RequestTag/keep", "no"), logging_trail.arn, tag)
+    with pytest.raises(AccessDenied):
+        trails.remove_tags(denied("cloudtrail:RemoveTags", "aws:TagKeys", ["keep"]), logging_trail.arn, tag)
+    with pytest.raises(AccessDenied):
+        asked = {"Name": "other", "S3BucketName": "other", "TagsList": tag}
+        trails.create_trail(denied("cloudtrail:CreateTrail", "aws:TagKeys", ["keep"]), asked)
+    assert Trail.objects.get().tags == {"keep": "yes"}

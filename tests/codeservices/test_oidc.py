@@ -131,7 +131,7 @@ def test_the_base_url_is_what_the_provider_sends_people_back_to(client, behave, 
         ({"signed_by": "other"}, "was not accepted"),
         ({"kid": "other", "signed_by": "other"}, "was not accepted"),
         ({"issuer": "https://evil.example"}, "calls itself by another name"),
-        ({"state": "another"}, "was not accepted"),
+        ({"state": "another"}, "was not begun in this browser"),
         ({"error": "access_denied"}, "access_denied"),
         ({"no_id_token": True}, "has no ID token"),
     ],
@@ -216,6 +216,13 @@ def test_a_claim_that_can_be_no_user_name_makes_nobody(client, behave, settings,
     told = refusal(client)
     assert "be a user name here" in told and "<script>" not in told
     assert not User.objects.exists()
+
+
+def test_a_link_puts_no_words_of_its_maker_on_the_sign_in_page(client, behave):
+    client.get(BEGIN)  # even where a sign-in is under way
+    client.get(CALLBACK, {"error": "x", "error_description": "Your account is locked. Call 555-0100"})
+    shown = client.get("/sign-in/").content.decode()
+    assert "was not begun in this browser" in shown and "555-0100" not in shown
 
 
 def test_a_locked_out_user_stays_outside(client, alice, behave, provider_url):

@@ -78,6 +78,46 @@ def test_a_role_that_trusts_others_and_one_that_is_missing_read_the_same(alice, 
     assert "because no resource-based policy allows" in told[0] and "identity-based" in told[2]
 
 
+def test_whoever_gets_the_name_of_a_trusted_user_or_role_is_not_trusted(alice, bob, carol):
+    role = role_of(alice, "pullers", trust({"AWS": carol.arn}))
+    assume(carol, role)
+    users.update_user(alice.principal, "carol", new_name="caroline")
+    users.update_user(alice.principal, "bob", new_name="carol")
+    namesake = users.find_user("carol")
+    assert namesake.arn == carol.arn
+    with pytest.raises(AccessDenied):
+        assume(namesake, role)
+    assume(users.find_user("caroline"), role)
+    roles.update_trust_policy(alice.principal, "pullers", role.trust_policy)  # now it is he whom it names
+    assume(namesake, role)
+    with pytest.raises(AccessDenied):
+        assume(users.find_user("caroline"), role)
+    users.delete_user_with_everything(alice.principal, "carol")
+    with pytest.raises(AccessDenied):
+        assume(users.create_user(alice.principal, "carol"), role)
+
+
+def test_a_role_that_is_made_anew_is_another_one(alice, carol):
+    first = role_of(alice, "first", trust({"AWS": carol.arn}))
+    for principal in (first.arn, f"arn:aws:sts::{ACCOUNT}:assumed-role/first/night"):
+        second = role_of(alice, "second", trust({"AWS": principal}))
+        assume(assume(carol, first).principal, second)
+        roles.delete_role(alice.principal, "first")
+        first = role_of(alice, "first", trust({"AWS": carol.arn}))
+        with pytest.raises(AccessDenied):
+            assume(assume(carol, first).principal, second)
+        roles.delete_role(alice.principal, "second")
+
+
+@pytest.mark.parametrize("named", ["iam::{}:user/nobody", "iam::{}:role/nothing", "sts::{}:assumed-role/nothing/night"])
+def test_a_trust_policy_names_only_those_who_are_there(alice, carol, named):
+    nobody = f"arn:aws:{named.format(ACCOUNT)}"
+    with pytest.raises(InvalidInput, match=f'^Invalid principal in policy: "AWS":"{nobody}"$') as caught:
+        role_of(alice, "pullers", trust({"AWS": [carol.arn, nobody]}))
+    assert caught.value.code == "MalformedPolicyDocument" and not Role.objects.filter(name="pullers").exists()
+    role_of(alice, "pullers", trust({"AWS": "arn:aws:iam::999999999999:user/nobody"}))
+
+
 def test_a_trust_policy_that_can_not_be_read_any_more_trusts_nobody(alice, carol):
     role = role_of(alice, "pullers", trust({"AWS": carol.arn}))
     Role.objects.filter(pk=role.pk).update(trust_policy=role.trust_policy.replace('"Version"', '"Verson"'))

@@ -239,7 +239,7 @@ def test_one_who_may_not_assume_is_denied_in_awss_words(carol, client_of, role):
 @pytest.mark.parametrize(
     ("service", "operation", "unknown", "expired"),
     [
-        ("sts", "get_caller_identity", "InvalidClientTokenId", "ExpiredTokenException"),
+        ("sts", "get_caller_identity", "InvalidClientTokenId", "ExpiredToken"),
         ("iam", "list_roles", "InvalidClientTokenId", "ExpiredToken"),
         ("codecommit", "list_repositories", "UnrecognizedClientException", "ExpiredTokenException"),
     ],

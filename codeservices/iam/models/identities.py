@@ -114,6 +114,9 @@ class Role(models.Model):
     role_id = models.CharField(max_length=32, unique=True, default=identifiers.new_role_id, editable=False)
     description = models.CharField(max_length=1000, blank=True)
     trust_policy = models.TextField(help_text="Who may assume the role: a JSON policy document.")
+    # The users and roles that the trust policy names: ARN to unique id, as they were when it was written. Whoever has
+    # got the name since is not meant.
+    trusted_ids = models.JSONField(default=dict, editable=False)
     max_session_seconds = models.PositiveIntegerField(default=3600)
     policies = models.ManyToManyField(Policy, blank=True, related_name="roles")
     tags = models.JSONField(default=dict, blank=True)

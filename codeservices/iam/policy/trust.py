@@ -88,6 +88,11 @@ class TrustPolicy:
     source: str
     statements: tuple[TrustStatement, ...]
 
+    @property
+    def arns(self) -> frozenset[str]:
+        """The ARNs of users, roles and their sessions that it names."""
+        return frozenset().union(*(one.principals.arns for one in self.statements))
+
 
 def parse_trust(document: str, source: str = "") -> TrustPolicy:
     """Compile a trust policy: statements with a Principal, without a Resource, about sts:AssumeRole and the like.
