@@ -12,6 +12,7 @@ MACHINE = "machine"
 _FIXTURES = {"installation", "browser", "engine"}
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give each test its group, and let the machine's begin first, since it takes longest."""
     for item in items:
