@@ -7,8 +7,9 @@ Guide, "Testing IAM policies with the IAM policy simulator".
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from codeservices.errors import InvalidInput, NotFound
 from codeservices.iam import arn, authorize, policy
@@ -20,6 +21,9 @@ from codeservices.iam.principal import Principal
 MAX_CASES = 10_000  # actions times resources: far above what a person reads, and answered within seconds
 # Of all documents of one request: each may be as long as a policy's, but they are compiled before anything is answered.
 MAX_DOCUMENT_CHARACTERS = 300_000
+MAX_VALUE_CHARACTERS = 10_000  # of all condition keys of a request: each pattern is held against them
+# Documents can be written so that each decision is dear; whoever wants so many of them has to ask for fewer at once.
+MAX_SECONDS = 10.0
 
 _ACTION = re.compile(r"[A-Za-z0-9-]+:[A-Za-z0-9]+")
 # Facts of the request that asks, which say nothing of the one that is simulated.
@@ -79,15 +83,22 @@ class Simulation:
         limits: The permissions boundary, where one is simulated.
         context: The condition keys of every request.
         cases: Pairs of action and resource, in the order asked for.
+        started_at: When this was asked, by the monotonic clock.
     """
 
     policies: tuple[Policy, ...]
     limits: tuple[Limit, ...]
     context: Context
     cases: tuple[tuple[str, str], ...]
+    started_at: float = field(default_factory=time.monotonic)
 
     def result(self, action: str, resource: str) -> Result:
-        """Decide one case."""
+        """Decide one case; raises InvalidInput where all those before have taken MAX_SECONDS."""
+        if time.monotonic() - self.started_at > MAX_SECONDS:
+            raise _invalid(
+                "These policies take too long to simulate at once. Ask about fewer actions and resources, or for a "
+                "shorter page (MaxItems)."
+            )
         decision = policy.evaluate(self.policies, action, resource, self.context, self.limits)
         bounds = tuple(one for limit in self.limits for one in limit.policies)
         matched = policy.matching((*self.policies, *bounds), action, resource, self.context)
@@ -249,6 +260,9 @@ def _facts_of_caller(caller_arn: str) -> Context:
 
 def _with_entries(facts: Context, entries: Sequence[ContextEntry]) -> Context:
     """The keys of the requests; an entry takes the place of a fact of that name."""
+    total = sum(len(value) for entry in entries for value in entry.values)
+    if total > MAX_VALUE_CHARACTERS:
+        raise _invalid(f"The values have {total:,} characters; {MAX_VALUE_CHARACTERS:,} are the most.")
     given: dict[str, str | Sequence[str]] = {}
     for entry in entries:
         name = entry.name.lower()

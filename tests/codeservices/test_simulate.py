@@ -171,6 +171,16 @@ def test_documents_that_are_too_long_together_are_refused(alice: User) -> None:
         simulate.simulate_custom(alice.principal, [long] * 3, [PUSH])
 
 
+def test_what_takes_too_long_is_given_up(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    long = ContextEntry("aws:SourceIp", ("1" * 10_001,))
+    with pytest.raises(InvalidInput, match="10,001 characters"):
+        custom(alice, OWN, context_entries=[long])
+    assert not custom(alice, OWN).decision.is_allowed
+    monkeypatch.setattr(simulate, "MAX_SECONDS", -1.0)
+    with pytest.raises(InvalidInput, match="take too long to simulate at once"):
+        custom(alice, OWN)
+
+
 def test_a_malformed_document_is_named_by_its_place(alice: User) -> None:
     with pytest.raises(InvalidInput, match="^PolicyInputList.2: Line 1, column 1: ") as caught:
         custom(alice, factories.allow("*"), {})
