@@ -9,7 +9,13 @@ from collections.abc import Iterator
 import pytest
 from asgiref.sync import sync_to_async
 
-pytest_plugins = ["tests.fixtures.redis", "tests.fixtures.people", "tests.fixtures.installation", "tests.fixtures.web"]
+pytest_plugins = [
+    "tests.groups",
+    "tests.fixtures.redis",
+    "tests.fixtures.people",
+    "tests.fixtures.installation",
+    "tests.fixtures.web",
+]
 
 
 @pytest.fixture(scope="session", autouse=True)
