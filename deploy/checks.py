@@ -65,7 +65,7 @@ def _make_image(environment: Mapping[str, str]) -> None:
 
 
 # A process a processor; a file's tests, and those that use the machine as a whole, stay together (tests/groups.py).
-_PYTEST = ("-m", "pytest", "-n", "auto", "--dist", "loadgroup", "--no-loadscope-reorder")
+_PYTEST = ("-m", "pytest", "-n", "auto", "-p", "tests.groups")
 
 
 def test() -> int:

@@ -10,7 +10,6 @@ import pytest
 from asgiref.sync import sync_to_async
 
 pytest_plugins = [
-    "tests.groups",
     "tests.fixtures.redis",
     "tests.fixtures.people",
     "tests.fixtures.installation",
