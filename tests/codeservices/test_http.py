@@ -67,6 +67,7 @@ def test_a_download_never_runs_in_our_origin():
     assert response["Content-Length"] == "8"
 
 
+@pytest.mark.django_db  # the end of an answer looks at this process's connections
 def test_a_file_is_sent_in_chunks_under_asgi_and_closed(tmp_path):
     file = tmp_path / "big"
     file.write_bytes(b"x" * (http.CHUNK_BYTES + 5))

@@ -211,7 +211,7 @@ def test_a_ref_that_may_not_move_stops_the_push_and_each_ref_has_its_reason(serv
     assert "[remote rejected] main -> release (not authorized to perform codecommit:GitPush on this ref)" in answer.err
     assert "[remote rejected] main -> topic (push refused because of refs/heads/release)" in answer.err
     assert "user/dave is not authorized" in answer.remote[0]
-    assert '"Sid": "KeepMain"' in answer.remote[0]
+    assert "(statement 2 “KeepMain” of " in answer.remote[0]
     assert answer.remote[-1] == "Nothing of this push was applied."
     assert remote_refs(server, name) == before
     assert len(server.pushes(name)) == 1
