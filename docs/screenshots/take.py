@@ -1,4 +1,7 @@
-"""Takes the README's pictures from a running installation: docs/screenshots/take.py VAR [PROJECT BUILD]."""
+"""Takes the README's pictures from a running installation: docs/screenshots/take.py VAR [PROJECT BUILD].
+
+There is a user sofia with AWSCodeCommitPowerUser.
+"""
 
 from __future__ import annotations
 
@@ -31,6 +34,7 @@ def main() -> None:
             for name, path in {
                 "build": f"/projects/{project}/builds/{build}/",
                 "code": f"/repositories/{project}/browse/main/",
+                "simulator": "/iam/simulator/?user=sofia&action=codecommit:GitPush&resource=*",
             }.items():
                 page.goto(path)
                 page.wait_for_load_state("networkidle")
