@@ -21,23 +21,8 @@ from codeservices.iam.authorize import is_allowed
 from codeservices.iam.forms.sign_in import PasswordForm
 from codeservices.iam.models import GitCredential, User
 from codeservices.iam.views.sessions import sign_in_context
+from codeservices.iam.views.shared import CREDENTIAL_ACTIONS
 from codeservices.iam.views.sign_in import change_own
-
-_ACTIONS = (
-    "ListAccessKeys",
-    "CreateAccessKey",
-    "UpdateAccessKey",
-    "DeleteAccessKey",
-    "ListServiceSpecificCredentials",
-    "CreateServiceSpecificCredential",
-    "ResetServiceSpecificCredential",
-    "UpdateServiceSpecificCredential",
-    "DeleteServiceSpecificCredential",
-    "ListSSHPublicKeys",
-    "UploadSSHPublicKey",
-    "UpdateSSHPublicKey",
-    "DeleteSSHPublicKey",
-)
 
 
 @never_cache
@@ -118,7 +103,7 @@ def _credentials_page(
     request: ConsoleRequest, form: PasswordForm, secret: once.Secret | None, status: int = 200
 ) -> HttpResponse:
     user = _own(request)
-    may = {name: is_allowed(request.principal, f"iam:{name}", user.arn) for name in _ACTIONS}
+    may = {name: is_allowed(request.principal, f"iam:{name}", user.arn) for name in CREDENTIAL_ACTIONS}
     context = {
         "shown": user,
         "may": {**may, "ChangePassword": passwords.may_change(request.principal, user)},

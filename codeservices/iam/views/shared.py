@@ -18,6 +18,22 @@ from codeservices.iam.authorize import is_allowed
 from codeservices.iam.models import Policy
 
 PAGE_ROWS = 50
+# The operations on a user's keys and credentials, whose buttons one's own page and an administrator's show alike.
+CREDENTIAL_ACTIONS = (
+    "ListAccessKeys",
+    "CreateAccessKey",
+    "UpdateAccessKey",
+    "DeleteAccessKey",
+    "ListServiceSpecificCredentials",
+    "CreateServiceSpecificCredential",
+    "ResetServiceSpecificCredential",
+    "UpdateServiceSpecificCredential",
+    "DeleteServiceSpecificCredential",
+    "ListSSHPublicKeys",
+    "UploadSSHPublicKey",
+    "UpdateSSHPublicKey",
+    "DeleteSSHPublicKey",
+)
 
 
 def may_open(request: ConsoleRequest, action: str, resource: str) -> None:

@@ -14,26 +14,10 @@ from codeservices.http import ConsoleRequest, confirmed
 from codeservices.iam import once, passwords
 from codeservices.iam.forms.sign_in import NewPasswordForm
 from codeservices.iam.views.sessions import sign_in_context
-from codeservices.iam.views.shared import answers, chosen
+from codeservices.iam.views.shared import CREDENTIAL_ACTIONS, answers, chosen
 from codeservices.iam.views.users import opened_user
 
-_ACTIONS = (
-    "UpdateLoginProfile",
-    "DeleteLoginProfile",
-    "ListAccessKeys",
-    "CreateAccessKey",
-    "UpdateAccessKey",
-    "DeleteAccessKey",
-    "ListServiceSpecificCredentials",
-    "CreateServiceSpecificCredential",
-    "ResetServiceSpecificCredential",
-    "UpdateServiceSpecificCredential",
-    "DeleteServiceSpecificCredential",
-    "ListSSHPublicKeys",
-    "UploadSSHPublicKey",
-    "UpdateSSHPublicKey",
-    "DeleteSSHPublicKey",
-)
+_ACTIONS = ("UpdateLoginProfile", "DeleteLoginProfile", *CREDENTIAL_ACTIONS)
 
 
 @never_cache
