@@ -55,14 +55,28 @@ def create_user(
     return user
 
 
-def update_user(principal: Principal, name: str, *, new_name: str | None = None, new_path: str | None = None) -> User:
-    """Rename or move a user; both the old and the new ARN must be allowed. Git user names stay as they were made."""
+def update_user(
+    principal: Principal,
+    name: str,
+    *,
+    new_name: str | None = None,
+    new_path: str | None = None,
+    new_email: str | None = None,
+) -> User:
+    """Rename or move a user; both the old and the new ARN must be allowed. Git user names stay as they were made.
+
+    Args:
+        new_name, new_path: What they are from now on; None leaves them.
+        new_email: Likewise; an empty text takes the address away.
+    """
     found = user_for(principal, "iam:UpdateUser", name)
     with transaction.atomic():
         user = rules.lock(found)
         user.name, user.path = new_name or user.name, new_path or user.path
+        if new_email is not None:
+            user.email = new_email
         rules.authorize_row(principal, "iam:UpdateUser", user, user.arn)
-        rules.save_changed(user, f"User with name {user.name} already exists.", ("name", "path"))
+        rules.save_changed(user, f"User with name {user.name} already exists.", ("name", "path", "email"))
     return user
 
 

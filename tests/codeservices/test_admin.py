@@ -167,14 +167,14 @@ def test_a_user_is_made_by_the_service(alice_client: Client):
 def test_each_change_of_a_form_is_an_act_of_its_own(alice_client: Client, world: World):
     erna = User.objects.get(name="erna")
     ours, team = Policy.objects.get(name="ours"), Group.objects.get(name="team")
-    form = user_form(erna, name="erina", policies=[ours.pk], groups=[team.pk], is_active="")
+    form = user_form(erna, name="erina", policies=[ours.pk], groups=[team.pk], is_active="", email="erina@example.org")
     assert alice_client.post(place(User, "change", erna.pk), form).status_code == 302
     erna.refresh_from_db()
-    assert (erna.name, erna.is_active) == ("erina", False)
+    assert (erna.name, erna.is_active, erna.email) == ("erina", False, "erina@example.org")
     assert list(erna.policies.all()) == [ours] and list(erna.groups.all()) == [team]
-    assert [name for name, _ in changes()] == ["UpdateUser", "AttachUserPolicy", "AddUserToGroup", "UpdateUser"]
+    assert [name for name, _ in changes()] == ["UpdateUser", "AttachUserPolicy", "AddUserToGroup", *["UpdateUser"] * 2]
     history = body(alice_client.get(place(User, "history", erna.pk)))
-    assert "alice" in history and "Changed Name, Is active, Policies and Groups" in history
+    assert "alice" in history and "Changed Name, Is active, Policies, Groups and Email" in history
 
 
 def test_a_refused_form_keeps_its_entries_and_changes_nothing(alice_client: Client, world: World):

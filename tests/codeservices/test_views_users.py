@@ -315,3 +315,15 @@ def test_a_password_is_required_anew_and_taken_away_after_the_name_was_typed(ali
     alice_client.post(f"{address}/delete", {"confirm_name": "carol"})
     carol.refresh_from_db()
     assert not carol.has_usable_password()
+
+
+def test_an_e_mail_address_is_changed_and_taken_away(alice_client, carol):
+    form = {"name": "carol", "path": "/", "email": "carol@example.org"}
+    assert alice_client.post("/iam/users/carol/settings", form)["Location"] == "/iam/users/carol/settings"
+    carol.refresh_from_db()
+    assert carol.email == "carol@example.org"
+    page = alice_client.post("/iam/users/carol/settings", {**form, "email": "carol at home"})
+    assert page.status_code == 400 and "Enter a valid email address." in page.content.decode()
+    alice_client.post("/iam/users/carol/settings", {**form, "email": ""})
+    carol.refresh_from_db()
+    assert carol.email == ""

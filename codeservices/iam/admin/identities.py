@@ -210,9 +210,8 @@ class UserAdmin(IdentityAdmin):
         )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        closed: tuple[str, ...] = () if obj is None else ("email",)  # no service changes it
-        if obj is not None and not self.may(request, "iam:UpdateUser", obj):
-            closed += ("name", "path", "is_active")
+        is_closed = obj is not None and not self.may(request, "iam:UpdateUser", obj)
+        closed = ("name", "path", "email", "is_active") if is_closed else ()
         return (*super().get_readonly_fields(request, obj), *closed)
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
@@ -236,6 +235,9 @@ class UserAdmin(IdentityAdmin):
             for group in wanted - joined:
                 with row_act(request, self, userName=name, groupName=group.name):
                     groups.add_user_to_group(request.principal, group.name, name)
+        if "email" in changed:
+            with row_act(request, self, userName=name):
+                users.update_user(request.principal, name, new_email=values["email"])
         if "is_active" in changed:
             with row_act(request, self, userName=name, isActive=values["is_active"]):
                 users.set_active(request.principal, name, values["is_active"])

@@ -102,6 +102,12 @@ class PlaceForm(ConsoleForm):
     path = path_field()
 
 
+class UserPlaceForm(PlaceForm):
+    """A user's, and where it is written to."""
+
+    email = forms.EmailField(label="E-mail", required=False, help_text="Optional.")
+
+
 def joinable(groups: Any) -> Any:
     """The groups that a user is not in yet, for a picker."""
     return Group.objects.exclude(pk__in=groups.values("pk")).order_by("name")

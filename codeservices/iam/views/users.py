@@ -20,7 +20,7 @@ from codeservices.errors import ServiceError
 from codeservices.http import ConsoleRequest, confirmed
 from codeservices.iam import arn, groups, onboarding, users
 from codeservices.iam.authorize import is_allowed
-from codeservices.iam.forms.identities import PlaceForm, UserForm, joinable
+from codeservices.iam.forms.identities import UserForm, UserPlaceForm, joinable
 from codeservices.iam.models import MfaDevice, User
 from codeservices.iam.views.permissions import permissions
 from codeservices.iam.views.shared import PAGE_ROWS, answers, chosen, may_open, save_tags, sent_tags, tell, ticked
@@ -125,23 +125,27 @@ def user_groups(request: ConsoleRequest, name: str) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 def user_settings(request: ConsoleRequest, name: str) -> HttpResponse:
-    """Name, path, tags, lock and end of a user; a POST renames or moves it."""
-    form = PlaceForm(request.POST) if request.method == "POST" else None
+    """Name, path, e-mail, tags, lock and end of a user; a POST changes the first three."""
+    form = UserPlaceForm(request.POST) if request.method == "POST" else None
     if form is not None and form.is_valid():
         values = form.cleaned_data
         try:
             changed = users.update_user(
-                request.principal, name, new_name=values["name"], new_path=values["path"] or "/"
+                request.principal,
+                name,
+                new_name=values["name"],
+                new_path=values["path"] or "/",
+                new_email=values["email"],
             )
         except ServiceError as error:
             tell(form, error)
         else:
-            messages.success(request, f"The user is now {changed.arn}.")
+            messages.success(request, f"Saved. The user is {changed.arn}.")
             return redirect("iam:user_settings", changed.name)
     found, context = opened_user(request, name, "settings")
     context |= {
         "may": answers(request, found.arn, _SETTINGS_ACTIONS),
-        "form": form or PlaceForm(initial={"name": found.name, "path": found.path}),
+        "form": form or UserPlaceForm(initial={"name": found.name, "path": found.path, "email": found.email}),
         "tags": sorted(found.tags.items()),
         "goes_along": _goes_along(found),
     }
