@@ -17,14 +17,15 @@ _PROGRAMS = {
     "docker.io": "dockerd",
     "chromium": "chromium",
     "iptables": "iptables",
+    "openssh-client": "ssh-keygen",
 }
 _POSTGRESQL = Path("/usr/lib/postgresql")
 _SEARCH_PATH = f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin"
 
 # git serves the wire, redis-server is the broker, debootstrap makes the base image where no image registry answers.
 TO_RUN = ("git", "redis-server", "debootstrap")
-# On top of that the tests drive a browser and a second kind of database.
-TO_TEST = (*TO_RUN, "postgresql", "chromium")
+# On top of that the tests drive a browser and a second kind of database, and compare with what ssh-keygen makes.
+TO_TEST = (*TO_RUN, "postgresql", "chromium", "openssh-client")
 
 
 def is_there(package: str) -> bool:
