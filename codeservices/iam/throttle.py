@@ -181,9 +181,13 @@ def remove_old() -> int:
 
 
 def _locked_row(kind: str, subject: str, now: datetime) -> SignInCounter:
-    # In one step: between two, somebody else's success may have removed the row.
-    rows = SignInCounter.objects.select_for_update()
-    return rows.get_or_create(kind=kind, subject=subject, defaults={"counted_at": now})[0]
+    while True:
+        row = SignInCounter.objects.select_for_update().filter(kind=kind, subject=subject).first()
+        if row is not None:
+            return row
+        # Somebody else may make it at the same time, and their success may remove it again before we have it.
+        new = SignInCounter(kind=kind, subject=subject, counted_at=now)
+        SignInCounter.objects.bulk_create([new], ignore_conflicts=True)
 
 
 def _count(row: SignInCounter, now: datetime) -> _Counted:

@@ -146,7 +146,7 @@ def test_tries_at_the_same_time_all_count(alice):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_successes_at_the_same_time_do_not_take_the_counter_from_under_each_other(db):
+def test_successes_at_the_same_time_do_not_take_the_counter_from_under_each_other(transactional_db):
     errors: list[str] = []
 
     def succeed(network: int) -> None:
