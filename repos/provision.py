@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from codeservices.errors import Conflict, LimitExceeded
-from codeservices.iam import arn
+from codeservices.iam import arn, rules
 from codeservices.iam.authorize import authorize
 from codeservices.iam.principal import Principal
 from repos import names
@@ -43,7 +43,7 @@ def create_repository(
         principal,
         "codecommit:CreateRepository",
         arn.repository_arn(settings.REGION, settings.ACCOUNT_ID, name),
-        tag_rules.context(tags) if tags else None,
+        rules.tag_context(tags) if tags else None,
     )
     if Repository.objects.filter(name=name).exists():
         raise RepositoryNameExists(f"Repository named {name} already exists")

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from codeservices.errors import InvalidInput
-from codeservices.iam import arn
+from codeservices.iam import arn, rules
 from codeservices.iam.principal import Principal
 from repos.access import repository_for
 from repos.models import Repository
@@ -37,11 +37,6 @@ def check(tags: Mapping[str, str]) -> dict[str, str]:
     return dict(tags)
 
 
-def context(tags: Mapping[str, str]) -> dict[str, str | list[str]]:
-    """The condition keys that a request with these tags carries."""
-    return {"aws:TagKeys": list(tags), **{f"aws:RequestTag/{key}": value for key, value in tags.items()}}
-
-
 def of_arn(resource: str) -> dict[str, str]:
     """The tags of the repository with that ARN, for conditions of policies; none where there is no such repository."""
     name = resource.rpartition(":")[2]
@@ -55,7 +50,7 @@ def tags_of(principal: Principal, resource_arn: str) -> dict[str, str]:
 
 def tag(principal: Principal, resource_arn: str, tags: Mapping[str, str]) -> None:
     """Add tags, or give those that are there new values."""
-    repository = _repository(principal, "codecommit:TagResource", resource_arn, context(tags))
+    repository = _repository(principal, "codecommit:TagResource", resource_arn, rules.tag_context(tags))
     check(tags)
     _save(repository, check({**repository.tags, **tags}))
 

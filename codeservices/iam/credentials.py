@@ -1,6 +1,6 @@
 """Issue, check and revoke credentials. The only code that sees a secret.
 
-Rules of who may do it stand in `users.py`; quotas stand here, beside what they bound.
+Rules of who may do it stand in `user_credentials.py` and `sts.py`; quotas stand here, beside what they bound.
 """
 
 from __future__ import annotations
