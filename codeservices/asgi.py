@@ -11,7 +11,7 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "codeservices.settings")
 django_application = get_asgi_application()
 
-import repos.git_http as git_http  # noqa: E402  models need the settings that the line above loads
+from repos.git_http import application as git_http  # noqa: E402  models need the settings that the line above loads
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]

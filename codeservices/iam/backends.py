@@ -1,6 +1,6 @@
 """Which principal is asking, for requests of a browser's session.
 
-The AWS endpoint (`aws/views.py`) and the git program (`repos/git_http.py`) authenticate their own requests through
+The AWS endpoint (`aws/views.py`) and the git program (`repos/git_http/`) authenticate their own requests through
 `credentials.py`.
 """
 

@@ -7,7 +7,10 @@ import contextlib
 
 import pytest
 
-from repos import git_http
+from repos.git_http import admission, application, slots
+from repos.git_http.answers import Answer
+from repos.git_http.request import GitRequest
+from repos.git_http.slots import slot
 
 
 def request(**changes):
@@ -15,20 +18,20 @@ def request(**changes):
         return {"type": "http.disconnect"}
 
     scope = {"method": "GET", "path": "/v1/repos/demo/info/refs", "headers": [], "client": ("127.0.0.1", 1), **changes}
-    return git_http._GitRequest(scope, nothing, nothing)
+    return GitRequest(scope, nothing, nothing)
 
 
 def test_a_request_beyond_the_limit_waits_and_is_sent_away_in_words(settings, monkeypatch):
     settings.GIT_CONCURRENCY = 1
-    monkeypatch.setattr(git_http, "QUEUE_SECONDS", 0.1)
+    monkeypatch.setattr(slots, "QUEUE_SECONDS", 0.1)
 
     async def two_at_once() -> None:
-        async with request()._slot():
-            with pytest.raises(git_http._Answer, match="busy with other git requests") as caught:
-                async with request()._slot():
+        async with slot():
+            with pytest.raises(Answer, match="busy with other git requests") as caught:
+                async with slot():
                     pass
             assert (caught.value.status, dict(caught.value.headers)) == (503, {b"retry-after": b"10"})
-        async with request()._slot():
+        async with slot():
             pass
 
     asyncio.run(two_at_once())
@@ -40,7 +43,7 @@ def test_a_request_in_the_queue_is_served_when_a_place_becomes_free(settings):
 
     async def one() -> None:
         nonlocal running, most
-        async with request()._slot():
+        async with slot():
             running += 1
             most = max(most, running)
             await asyncio.sleep(0)
@@ -72,9 +75,9 @@ def test_credentials_are_taken_over_tls_or_from_this_machine_only(
     asked = request(
         scheme=scheme, client=(client, 1), headers=[(b"x-forwarded-proto", forwarded.encode())] if forwarded else []
     )
-    expected = contextlib.nullcontext() if is_taken else pytest.raises(git_http._Answer, match="over plain HTTP")
+    expected = contextlib.nullcontext() if is_taken else pytest.raises(Answer, match="over plain HTTP")
     with expected:
-        asked._check_transport()
+        admission.check_transport(asked)
 
 
 @pytest.mark.parametrize(
@@ -91,17 +94,17 @@ def test_credentials_are_taken_over_tls_or_from_this_machine_only(
     ],
 )
 def test_basic_headers_are_read_or_count_as_none(header, pair):
-    assert git_http._basic(header) == pair
+    assert admission.basic_pair(header) == pair
 
 
 def test_a_signature_may_name_the_host_with_or_without_its_port():
-    assert git_http._hosts("127.0.0.1:8000") == ("127.0.0.1:8000", "127.0.0.1")
-    assert git_http._hosts("[::1]:8000") == ("[::1]:8000", "[::1]")
-    assert git_http._hosts("git.example.com") == ("git.example.com", "git.example.com")
+    assert admission.signed_hosts("127.0.0.1:8000") == ("127.0.0.1:8000", "127.0.0.1")
+    assert admission.signed_hosts("[::1]:8000") == ("[::1]:8000", "[::1]")
+    assert admission.signed_hosts("git.example.com") == ("git.example.com", "git.example.com")
 
 
 @pytest.mark.parametrize(
     ("path", "is_git"), [("/v1/repos/demo/info/refs", True), ("/v1/repos/", True), ("/v1/repo", False), ("/", False)]
 )
 def test_git_answers_under_its_own_path_only(path, is_git):
-    assert git_http.handles(path) is is_git
+    assert application.handles(path) is is_git
