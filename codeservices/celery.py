@@ -13,8 +13,9 @@ from django.conf import settings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "codeservices.settings")
 
-# Each needs a worker: short work, and builds, which may take hours.
-QUEUES = ("default", "builds")
+# Each needs a worker: short work; builds, which may take hours; upkeep, imports and mirrors, which may take as long;
+# and notifications, which wait for servers of other people.
+QUEUES = ("default", "builds", "maintenance", "notifications")
 
 app = Celery("codeservices")
 app.config_from_object("django.conf:settings", namespace="CELERY")

@@ -9,7 +9,7 @@ from pathlib import Path
 import dj_database_url
 from cryptography.fernet import Fernet
 
-from codeservices import keys
+from codeservices import keys, outbound
 from codeservices.env import SettingError, env_bool, env_int, env_list, env_secret, env_str
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -73,6 +73,17 @@ AUDIT_DELIVERY_SECONDS = env_int("CODESERVICES_AUDIT_DELIVERY_SECONDS", 300, min
 # Clients that are slow to read or to send hold a place as well, so there are more places than processors.
 GIT_CONCURRENCY = env_int("CODESERVICES_GIT_CONCURRENCY", max(16, 4 * (os.cpu_count() or 4)), minimum=1, maximum=1024)
 GIT_MAX_PUSH_BYTES = env_int("CODESERVICES_GIT_MAX_PUSH_BYTES", 8 * 1024**3, minimum=1024)
+
+REPOSITORY_QUOTA_BYTES = env_int("CODESERVICES_REPOSITORY_QUOTA_BYTES", 0, minimum=0)  # 0: none
+# A deleted repository can be restored for so long.
+REPOSITORY_RETENTION_DAYS = env_int("CODESERVICES_REPOSITORY_RETENTION_DAYS", 7, minimum=0, maximum=3650)
+
+# ---- Outbound --------------------------------------------------------------------------------------------------------
+# Hosts, host:port and networks (CIDR), not public, that webhooks, imports and mirrors may reach all the same.
+try:
+    OUTBOUND_RULES = outbound.Rules(env_list("CODESERVICES_OUTBOUND_ALLOW"))
+except ValueError as error:
+    raise SettingError(f"CODESERVICES_OUTBOUND_ALLOW: {error}.") from None
 
 # ---- Django ----------------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [

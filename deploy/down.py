@@ -47,9 +47,9 @@ def stop_all() -> None:
     Raises:
         Refusal: Something does not stop.
     """
-    with say.step("Stopping beat, builder, worker, web and redis"):
+    with say.step("Stopping beat, builder, the workers, web and redis"):
         stop_builder()
-        for name in ("worker", "web"):
+        for name in ("maintainer", "notifier", "worker", "web"):
             supervisor.ask_to_stop([name])
             supervisor.wait_until_stopped([name])
         supervisor.shut_down()

@@ -61,6 +61,15 @@ def programs() -> list[Program]:
         Program("web", [python, "-m", "codeservices.serve"], 200, _WEB_STOP_SECONDS, web_processes),
         Program("worker", [*worker, "-n", "worker@%h", "-Q", "default", "-c", "2"], 300, _WORKER_STOP_SECONDS),
         Program("builder", [*worker, "-n", "builder@%h", "-Q", "builds", "-c", builds], 300, _BUILDER_STOP_SECONDS),
+        Program(
+            "maintainer", [*worker, "-n", "maintainer@%h", "-Q", "maintenance", "-c", "1"], 300, _WORKER_STOP_SECONDS
+        ),
+        Program(
+            "notifier",
+            [*worker, "-n", "notifier@%h", "-Q", "notifications", "--pool=threads", "-c", "8"],
+            300,
+            _WORKER_STOP_SECONDS,
+        ),
         Program("beat", [*celery, "beat", "--loglevel", "INFO", "-s", schedule, "--pidfile="], 400, 10),
     ]
     if not env_secret("REDIS_URL"):

@@ -13,7 +13,7 @@ from deploy import down, engine, health, packages, places, ports, say, summary, 
 
 _HEALTHY_SECONDS = 90.0
 # Redis stays: nothing of ours runs in it, and restarting it would cut every stream.
-_OWN_PROGRAMS = ("worker", "web", "builder", "beat")
+_OWN_PROGRAMS = ("worker", "maintainer", "notifier", "web", "builder", "beat")
 
 
 def up() -> None:
@@ -104,7 +104,7 @@ def _run_processes(is_running: bool) -> None:
             say.line("==> The settings have changed: everything starts anew")
             down.stop_all()
             _require_ports()
-        with say.step("Starting redis, web, worker, builder and beat"):
+        with say.step("Starting redis, web, the workers, builder and beat"):
             supervisor.start()
     path.write_text(json.dumps(state))
 

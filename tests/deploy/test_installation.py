@@ -51,7 +51,7 @@ def test_the_sample_is_cloned_with_the_credential_that_was_told(installation, tm
 def test_status_is_healthy_and_names_every_process(installation):
     done = installation.make("status")
     assert done.returncode == 0, done.stdout
-    for name in ("redis", "web-0", "web-1", "worker", "builder", "beat"):
+    for name in ("redis", "web-0", "web-1", "worker", "maintainer", "notifier", "builder", "beat"):
         assert any(line.split()[:2] == [name, "running"] for line in done.stdout.splitlines()), name
     assert done.stdout.splitlines()[-1] == "Healthy."
 
