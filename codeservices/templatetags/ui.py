@@ -72,6 +72,7 @@ ALIASES: dict[str, str] = {
     "source": "code-bracket",
     "start": "play",
     "stop": "stop",
+    "topic": "megaphone",
     "trigger": "bolt",
     "usage": "chart-bar",
     "user": "user",

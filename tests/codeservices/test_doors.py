@@ -90,6 +90,7 @@ NOT_ABOUT_THEIR_FIRST_ARGUMENT = (
 )
 
 TRAIL = ("main",)
+TOPIC = ("bell",)
 
 CONSOLE = {
     "healthz": Door(PUBLIC),
@@ -196,6 +197,25 @@ CONSOLE = {
     "audit:trail_logging": Door(CLOSED, "cloudtrail:StopLogging", TRAIL, {"change": "stop"}),
     "audit:trail_delete": Door(CLOSED, "cloudtrail:DeleteTrail", TRAIL, {"confirm_name": "main"}),
     "audit:event": Door("cloudtrail:LookupEvents", args=("event_id",)),
+    "notifications:certificate": Door(PUBLIC, args=("known",)),
+    "notifications:topic_list": Door("sns:ListTopics"),
+    "notifications:topic_create": Door("sns:CreateTopic", "sns:CreateTopic", form={"name": "fresh"}),
+    "notifications:topic": Door("sns:GetTopicAttributes", args=TOPIC),
+    "notifications:topic_settings": Door(
+        "sns:SetTopicAttributes", "sns:SetTopicAttributes", TOPIC, {"display_name": "Bell", "signature_version": "2"}
+    ),
+    "notifications:topic_delete": Door(CLOSED, "sns:DeleteTopic", TOPIC, {"confirm_name": "bell"}),
+    "notifications:publish": Door(CLOSED, "sns:Publish", TOPIC, {"message": "ding"}),
+    "notifications:subscribe": Door(CLOSED, "sns:Subscribe", TOPIC, {"endpoint": "https://93.184.216.34/a"}),
+    "notifications:resend": Door(CLOSED, "sns:Subscribe", (*TOPIC, "subscription_id")),
+    "notifications:unsubscribe": Door(
+        CLOSED, "sns:Unsubscribe", (*TOPIC, "subscription_id"), {"confirm_name": "https://93.184.216.34/bell"}
+    ),
+    "notifications:delivery_list": Door("sns:ListSubscriptionsByTopic", args=TOPIC),
+    "notifications:delivery": Door("sns:ListSubscriptionsByTopic", args=(*TOPIC, "delivery_id")),
+    "notifications:redeliver": Door(
+        CLOSED, "sns:ListSubscriptionsByTopic sns:Publish", (*TOPIC, "delivery_id"), statuses=(302, 400)
+    ),
     "repos:repository_list": Door("codecommit:ListRepositories"),
     "repos:repository_create": Door(SIGNED_IN, "codecommit:CreateRepository", form={"name": "loud"}),
     "repos:repository": Door("codecommit:GetRepository", args=REPOSITORY),
@@ -358,6 +378,7 @@ def test_the_admin_panel_shows_no_secret(world: World):
     Build.objects.update(environment=project.environment)
     secrets = [AccessKey.objects.get().encrypted_secret, GitCredential.objects.get().password_hash, "hunter2-value"]
     secrets += User.objects.values_list("password", flat=True)
+    secrets.append("sealed-signing-key")
     secrets += MfaDevice.objects.values_list("sealed_secret", flat=True)
     alice = door_client(world.people["alice"])
     secrets += ConsoleSession.objects.values_list("session_key", flat=True)
