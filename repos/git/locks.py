@@ -26,6 +26,8 @@ MOVING = "moving-refs.flock"
 REWRITING = "rewriting.flock"
 # Objects are deleted within milliseconds, after a look at what moved meanwhile: a push hardly ever waits.
 MOVING_SECONDS = 60.0
+# Whoever rewrites does so for long; but a process that is just being started holds a copy of each lock for a moment.
+REWRITING_SECONDS = 2.0
 POLL_SECONDS = 0.02
 
 
@@ -85,7 +87,7 @@ def deleting(repository: BareRepository, *, timeout_seconds: float) -> FileLock:
     return lock
 
 
-def rewriting(repository: BareRepository, *, timeout_seconds: float = 0) -> FileLock:
+def rewriting(repository: BareRepository, *, timeout_seconds: float = REWRITING_SECONDS) -> FileLock:
     """Held by whoever rewrites packs, packed refs or graphs: one at a time.
 
     Raises:

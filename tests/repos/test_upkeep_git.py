@@ -334,7 +334,7 @@ def test_a_lock_is_held_until_the_last_process_that_inherited_it_has_ended(git):
 
 def test_two_never_rewrite_at_once(git):
     with locks.rewriting(git), pytest.raises(RepositoryBusy, match="Another process"):
-        locks.rewriting(git)
+        locks.rewriting(git, timeout_seconds=0)
 
 
 # ---- leftovers -------------------------------------------------------------------------------------------------------
