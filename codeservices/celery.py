@@ -24,6 +24,7 @@ app.conf.update(
     task_routes={
         "builds.tasks.run_build": {"queue": "builds"},
         "codeservices.notifications.tasks.deliver": {"queue": "notifications"},
+        "repos.tasks.keep_up": {"queue": "maintenance"},
     },
     task_ignore_result=True,
     task_acks_late=True,
@@ -38,6 +39,7 @@ app.conf.update(
     beat_schedule={
         "deliver-recorded-pushes": {"task": "repos.tasks.deliver_recorded_pushes", "schedule": 15.0},
         "recover-begun-pushes": {"task": "repos.tasks.recover_pushes", "schedule": 60.0},
+        "start-due-upkeep": {"task": "repos.tasks.start_due_upkeep", "schedule": 60.0},
         "end-expired-leases": {"task": "builds.tasks.end_expired_leases", "schedule": 5.0},
         "drain-audit-spools": {"task": "codeservices.audit.tasks.drain_spools", "schedule": 30.0},
         "deliver-audit-trails": {

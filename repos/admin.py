@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from codeservices.admin import columns
 from codeservices.admin.base import ActionAdmin, LookOnlyInline
 from codeservices.iam.authorize import is_allowed
-from repos.models import Push, Repository, Trigger
+from repos.models import Push, Repository, Trigger, Upkeep, UpkeepRun
 
 
 class OfRepository(ActionAdmin):
@@ -135,3 +135,57 @@ class PushAdmin(OfRepository):
     @admin.display(description="refs")
     def ref_count(self, obj: Push) -> int:
         return len(obj.commands)
+
+
+@admin.register(Upkeep)
+class UpkeepAdmin(OfRepository):
+    """What upkeep knows of each repository."""
+
+    view_action = "codecommit:GetRepository"
+    list_display = ("repository_link", "due_at", "current_job", "fsck_at", "fault_count", "failure_count", "looked_at")
+    list_select_related = ("repository",)
+    filter_links = ("repository",)
+    search_fields = ("repository__name",)
+    search_help_text = "Repository"
+    fields = (
+        "repository_link",
+        "elsewhere",
+        "state",
+        "looked_at",
+        "due_at",
+        "queued_at",
+        "requested_jobs",
+        "requested_at",
+        "lease_owner",
+        "lease_expires_at",
+        "planned_jobs",
+        "current_job",
+        "full_repack_at",
+        "fsck_at",
+        "fsck_due_at",
+        "fsck_findings",
+        "failure_count",
+    )
+
+    @admin.display(description="faults")
+    def fault_count(self, obj: Upkeep) -> int:
+        return len(obj.fsck_findings)
+
+    @admin.display(description="elsewhere")
+    def elsewhere(self, obj: Upkeep) -> str:
+        return columns.console_link("repos:upkeep", obj.repository.name)
+
+
+@admin.register(UpkeepRun)
+class UpkeepRunAdmin(OfRepository):
+    """Each job of upkeep that was done, newest first."""
+
+    view_action = "codecommit:GetRepository"
+    list_display = ("job", "repository_link", "outcome", "started_at", "seconds", "message")
+    list_filter = ("job", "outcome")
+    list_select_related = ("repository",)
+    filter_links = ("repository",)
+    search_fields = ("repository__name", "message")
+    search_help_text = "Repository or message"
+    date_hierarchy = "started_at"
+    fields = ("repository_link", "job", "outcome", "message", "started_at", "ended_at")

@@ -27,7 +27,7 @@ from codeservices.errors import AccessDenied, ServiceError
 from codeservices.iam.principal import Principal
 from repos import push_lock
 from repos.access import authorize_ref
-from repos.git import program, refs
+from repos.git import locks, program, refs
 from repos.git.store import RepositoryMissing
 from repos.git.wire import RefCommand
 from repos.models import Push, PushState, Repository
@@ -77,6 +77,7 @@ def begin(principal: Principal, repository: Repository, commands: Sequence[RefCo
 
     Raises:
         PushRefused: A ref may not move; the message says which and why.
+        RepositoryBusy: Objects are being deleted, for longer than a push waits.
     """
     _check(principal, repository, commands)
     act = current_act()
@@ -92,6 +93,7 @@ def begin(principal: Principal, repository: Repository, commands: Sequence[RefCo
     lock = push_lock.take(_lock_folder(), str(push.push_id))
     assert lock is not None, "nobody else knows the id of a new push"
     try:
+        lock.hold(locks.moving_refs(repository.git))
         push.save()
         if act is not None:
             act.begin(is_deferred=True)

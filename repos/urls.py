@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path, re_path, register_converter
 
-from repos.views import browse, history, repositories, triggers
+from repos.views import browse, history, repositories, triggers, upkeep
 
 
 class SpecConverter:
@@ -46,4 +46,7 @@ urlpatterns = [
     re_path(rf"{_NAME}/settings/default-branch/?$", repositories.set_default_branch, name="repository_default_branch"),
     re_path(rf"{_NAME}/settings/name/?$", repositories.rename, name="repository_rename"),
     re_path(rf"{_NAME}/settings/delete/?$", repositories.delete, name="repository_delete"),
+    re_path(rf"{_NAME}/settings/upkeep/?$", upkeep.upkeep, name="upkeep"),
+    re_path(rf"{_NAME}/settings/upkeep/run/?$", upkeep.upkeep_run, name="upkeep_run"),
+    path("upkeep/", upkeep.upkeep_list, name="upkeep_list"),
 ]

@@ -11,12 +11,13 @@ import contextlib
 import os
 import resource
 import select
+import shutil
 import signal
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO
 
 from codeservices.errors import ServiceError
@@ -80,6 +81,26 @@ ENVIRONMENT: Mapping[str, str] = {
 Argument = str | bytes
 
 
+@dataclass(frozen=True)
+class Options:
+    """What one call wants beside its arguments.
+
+    Attributes:
+        configuration: More configuration, such as `pack.threads`.
+        pass_fds: File descriptors that the command and all that it starts keep open, such as a lock's.
+        is_background: Leave processor and disk to others that want them.
+        is_complaint_output: What the command writes to stderr belongs to its output, as with fsck.
+    """
+
+    configuration: Mapping[str, str] = field(default_factory=dict)
+    pass_fds: tuple[int, ...] = ()
+    is_background: bool = False
+    is_complaint_output: bool = False
+
+
+DEFAULT_OPTIONS = Options()
+
+
 class GitError(ServiceError):
     """The git program refused or failed.
 
@@ -126,6 +147,7 @@ def run(
     max_output_bytes: int = MAX_OUTPUT_BYTES,
     ok_codes: Sequence[int] = (0,),
     environment: Mapping[str, str] | None = None,
+    options: Options = DEFAULT_OPTIONS,
 ) -> bytes:
     """Run a git command to its end and return its whole stdout.
 
@@ -137,13 +159,14 @@ def run(
         max_output_bytes: More output than this raises.
         ok_codes: The exit codes that are no failure.
         environment: More variables for this call, `GIT_COMMITTER_NAME` and the like.
+        options: How the process is run otherwise.
 
     Raises:
         GitError, GitTimeout, GitOutputTooLarge.
     """
     pieces: list[bytes] = []
     size_bytes = 0
-    with _child(repository, args, input, timeout_seconds, ok_codes, environment) as child:
+    with _child(repository, args, input, timeout_seconds, ok_codes, environment, options) as child:
         for piece in child.output():
             size_bytes += len(piece)
             if size_bytes > max_output_bytes:
@@ -161,13 +184,14 @@ def lines(
     timeout_seconds: float = TIMEOUT_SECONDS,
     ok_codes: Sequence[int] = (0,),
     environment: Mapping[str, str] | None = None,
+    options: Options = DEFAULT_OPTIONS,
 ) -> Iterator[bytes]:
     """Yield the command's output line by line, without the separator, as it comes.
 
     The iterator may be left or closed at any line: the child is killed and reaped then. A failure is raised after the
     last line. The time-out covers the caller's own work between lines too.
     """
-    with _child(repository, args, input, timeout_seconds, ok_codes, environment) as child:
+    with _child(repository, args, input, timeout_seconds, ok_codes, environment, options) as child:
         begun = bytearray()
         for piece in child.output():
             first, *others = piece.split(separator)
@@ -186,7 +210,7 @@ def pieces(
     repository: BareRepository, args: Sequence[Argument], *, timeout_seconds: float = TIMEOUT_SECONDS
 ) -> Iterator[bytes]:
     """Yield the command's output as it comes, in pieces of at most READ_BYTES; left and closed like `lines`."""
-    with _child(repository, args, b"", timeout_seconds, (0,), None) as child:
+    with _child(repository, args, b"", timeout_seconds, (0,), None, DEFAULT_OPTIONS) as child:
         yield from child.output()
 
 
@@ -304,6 +328,7 @@ def _child(
     timeout_seconds: float,
     ok_codes: Sequence[int],
     environment: Mapping[str, str] | None,
+    options: Options,
 ) -> Iterator[_Child]:
     """Start a command; at the end of the block check its exit code; whatever happens, leave no process behind."""
     command = _name(args)
@@ -315,14 +340,16 @@ def _child(
             stdin.write(input)
             stdin.seek(0)
         stderr = stack.enter_context(tempfile.TemporaryFile())
+        argv = _argv(repository, args, options.configuration)
         process = subprocess.Popen(
-            _argv(repository, args, {}),
+            [*_background(), *argv] if options.is_background else argv,
             stdin=stdin,
             stdout=subprocess.PIPE,
-            stderr=stderr,
+            stderr=subprocess.STDOUT if options.is_complaint_output else stderr,
             env=_environment(repository, environment or {}),
             cwd=repository.path,
             start_new_session=True,
+            pass_fds=options.pass_fds,
         )
         stack.callback(_reap, process)
         _limit(process.pid)
@@ -338,6 +365,12 @@ def _argv(repository: BareRepository, args: Sequence[Argument], configuration: M
     for key, value in {**CONFIGURATION, "safe.directory": str(repository.path), **configuration}.items():
         argv += [b"-c", os.fsencode(f"{key}={value}")]
     return argv + [arg if isinstance(arg, bytes) else arg.encode("utf-8", "surrogateescape") for arg in args]
+
+
+def _background() -> list[bytes]:
+    """A command that runs another one with less claim to the processor and, where the machine has ionice, the disk."""
+    priority = [b"nice", b"-n", b"10"]
+    return [*priority, b"ionice", b"-c", b"2", b"-n", b"7"] if shutil.which("ionice") else priority
 
 
 def _environment(repository: BareRepository, more: Mapping[str, str]) -> dict[str, str]:

@@ -87,7 +87,7 @@ async def _run(
         ["receive-pack", "--stateless-rpc"],
         protocol=request.protocol,
         configuration={"receive.maxInputSize": str(settings.GIT_MAX_PUSH_BYTES)},
-        pass_fds=(begun.lock.fileno(),),
+        pass_fds=begun.lock.filenos(),
     )
     try:
         request.check_exit(child, await exchange.run(child, pieces(), pass_on))

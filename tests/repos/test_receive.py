@@ -68,7 +68,7 @@ def test_a_push_is_written_down_before_git_sees_it(alice, repository, oid):
     stored = Push.objects.get()
     assert (stored.state, stored.principal_arn, stored.principal_name) == (PushState.BEGUN, alice.arn, "alice")
     assert stored.commands == [{"refname": "refs/heads/x", "old_oid": ZERO, "new_oid": oid}]
-    os.fstat(begun.lock.fileno())
+    os.fstat(begun.lock.filenos()[0])
     begun.lock.release()
 
 
@@ -304,8 +304,8 @@ def test_recovery_of_a_repository_that_is_gone_drops_the_push(alice, repository,
 
 def test_a_lock_is_held_for_as_long_as_any_process_that_got_it(tmp_path):
     lock = push_lock.take(tmp_path, "push")
-    child = subprocess.Popen(["cat"], stdin=subprocess.PIPE, pass_fds=(lock.fileno(),))
-    os.close(lock.fileno())
+    child = subprocess.Popen(["cat"], stdin=subprocess.PIPE, pass_fds=lock.filenos())
+    os.close(lock.filenos()[0])
     assert push_lock.take(tmp_path, "push") is None
     child.communicate()
     again = push_lock.take(tmp_path, "push")
