@@ -126,6 +126,7 @@ def run(
     max_output_bytes: int = MAX_OUTPUT_BYTES,
     ok_codes: Sequence[int] = (0,),
     environment: Mapping[str, str] | None = None,
+    pass_fds: Sequence[int] = (),
 ) -> bytes:
     """Run a git command to its end and return its whole stdout.
 
@@ -137,13 +138,14 @@ def run(
         max_output_bytes: More output than this raises.
         ok_codes: The exit codes that are no failure.
         environment: More variables for this call, `GIT_COMMITTER_NAME` and the like.
+        pass_fds: File descriptors that the command and all that it starts keep open, such as a lock's.
 
     Raises:
         GitError, GitTimeout, GitOutputTooLarge.
     """
     pieces: list[bytes] = []
     size_bytes = 0
-    with _child(repository, args, input, timeout_seconds, ok_codes, environment) as child:
+    with _child(repository, args, input, timeout_seconds, ok_codes, environment, pass_fds) as child:
         for piece in child.output():
             size_bytes += len(piece)
             if size_bytes > max_output_bytes:
@@ -304,6 +306,7 @@ def _child(
     timeout_seconds: float,
     ok_codes: Sequence[int],
     environment: Mapping[str, str] | None,
+    pass_fds: Sequence[int] = (),
 ) -> Iterator[_Child]:
     """Start a command; at the end of the block check its exit code; whatever happens, leave no process behind."""
     command = _name(args)
@@ -323,6 +326,7 @@ def _child(
             env=_environment(repository, environment or {}),
             cwd=repository.path,
             start_new_session=True,
+            pass_fds=pass_fds,
         )
         stack.callback(_reap, process)
         _limit(process.pid)
