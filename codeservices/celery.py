@@ -21,7 +21,10 @@ app = Celery("codeservices")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.conf.update(
     task_default_queue="default",
-    task_routes={"builds.tasks.run_build": {"queue": "builds"}},
+    task_routes={
+        "builds.tasks.run_build": {"queue": "builds"},
+        "repos.tasks.purge_deleted_repositories": {"queue": "maintenance"},
+    },
     task_ignore_result=True,
     task_acks_late=True,
     task_reject_on_worker_lost=False,
@@ -35,6 +38,7 @@ app.conf.update(
     beat_schedule={
         "deliver-recorded-pushes": {"task": "repos.tasks.deliver_recorded_pushes", "schedule": 15.0},
         "recover-begun-pushes": {"task": "repos.tasks.recover_pushes", "schedule": 60.0},
+        "purge-deleted-repositories": {"task": "repos.tasks.purge_deleted_repositories", "schedule": 3600.0},
         "end-expired-leases": {"task": "builds.tasks.end_expired_leases", "schedule": 5.0},
         "drain-audit-spools": {"task": "codeservices.audit.tasks.drain_spools", "schedule": 30.0},
         "deliver-audit-trails": {

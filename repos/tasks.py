@@ -1,4 +1,4 @@
-"""The workers' part in pushes: deliver what is recorded, recover what is half-done."""
+"""The workers' part: deliver pushes that are recorded, recover those that are half-done, purge what was deleted."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_ready
 
-from repos import receive
+from repos import deletion, receive
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +36,14 @@ def recover_pushes() -> None:
     count = receive.recover()
     if count:
         logger.warning("recovered %s half-done pushes", count)
+
+
+@shared_task(ignore_result=True)
+def purge_deleted_repositories() -> None:
+    """Remove deleted repositories whose time is over, with what deletions and creations that died left behind."""
+    count = deletion.purge_expired()
+    if count:
+        logger.info("purged %s deleted repositories", count)
 
 
 @worker_ready.connect
