@@ -74,6 +74,8 @@ def rename_repository(principal: Principal, old_name: str, new_name: str) -> Rep
     authorize(
         principal, "codecommit:UpdateRepositoryName", arn.repository_arn(settings.REGION, settings.ACCOUNT_ID, new_name)
     )
+    if new_name == old_name:
+        raise RepositoryNameExists(f"Repository named {new_name} already exists")
     repository.name, repository.updated_at = new_name, timezone.now()
     try:
         with transaction.atomic():
