@@ -25,7 +25,7 @@ from codeservices.audit.record import current_act, settle
 from codeservices.audit.writer import AuditUnavailable
 from codeservices.errors import AccessDenied, ServiceError
 from codeservices.iam.principal import Principal
-from repos import push_lock, quota
+from repos import push_lock, quota, usage
 from repos.access import RepositoryDoesNotExist, authorize_ref, check_writable
 from repos.git import program, refs
 from repos.git.store import RepositoryMissing
@@ -163,6 +163,8 @@ def finish(push: Push, accepted: Collection[str] | None) -> Push:
         if claimed and moved:
             Repository.objects.filter(pk=push.repository_id).update(last_push_at=now)
             transaction.on_commit(lambda: _wake(push.pk))
+    if claimed and moved:
+        usage.measure_size(push.repository)  # the next push is judged by it
     push.refresh_from_db()
     return push
 

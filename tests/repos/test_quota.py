@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from codeservices.errors import AccessDenied, InvalidInput
@@ -46,6 +48,19 @@ def test_beyond_the_quota_nothing_comes_in_but_refs_can_go(alice, demo):
     receive.begin(alice.principal, demo, [delete]).lock.release()
     # Git takes 0 for "as much as you like".
     assert quota.remaining_bytes(demo) == 1
+
+
+def test_a_push_is_measured_when_it_ends(alice, demo):
+    oid = gitrepo.git(demo.git, "rev-parse", "main")
+    begun = receive.begin(alice.principal, demo, [RefCommand("refs/heads/x", refs.ZERO_OID, oid)])
+    gitrepo.commit(demo.git, {"big": random.Random(1).randbytes(100_000)}, branch="x")
+    receive.finish(begun.push, {"refs/heads/x"})
+    begun.lock.release()
+    demo.refresh_from_db()
+    assert demo.size_bytes > 100_000
+    quota.set_quota(alice.principal, "demo", 100_000)
+    with pytest.raises(receive.PushRefused):
+        receive.begin(alice.principal, Repository.objects.get(), [RefCommand("refs/heads/y", refs.ZERO_OID, oid)])
 
 
 def test_administrators_alone_set_it(alice, demo):
