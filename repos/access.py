@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from django.conf import settings
 
-from codeservices.errors import NotFound
+from codeservices.errors import Conflict, NotFound
 from codeservices.iam import arn, resource_tags
 from codeservices.iam.authorize import authorize, is_allowed
 from codeservices.iam.principal import Principal
@@ -18,6 +18,12 @@ class RepositoryDoesNotExist(NotFound):
     """Told only to those who may do the act on a repository of that name; others get AccessDenied either way."""
 
     code = "RepositoryDoesNotExistException"
+
+
+class RepositoryArchived(Conflict):
+    """It is read-only. CodeCommit archives nothing; this is the name it has for what a repository's state forbids."""
+
+    code = "OperationNotAllowedException"
 
 
 def repository_for(
@@ -48,8 +54,24 @@ def authorize_ref(principal: Principal, action: str, repository: Repository, ref
 
     Raises:
         AccessDenied: Nothing allows it, or a statement denies it.
+        RepositoryArchived: No ref of this repository moves.
     """
-    authorize(principal, action, repository.arn, {"codecommit:References": refs.escaped(refname)})
+    authorize(principal, action, repository.arn, on_ref(refname))
+    check_writable(repository)
+
+
+def on_ref(refname: str) -> dict[str, str]:
+    """The condition key that tells policies which ref an act moves."""
+    return {"codecommit:References": refs.escaped(refname)}
+
+
+def check_writable(repository: Repository) -> None:
+    """Raises RepositoryArchived where nobody may change what is in the repository."""
+    if repository.archived_at is not None:
+        raise RepositoryArchived(
+            f"{repository.name} is archived since {repository.archived_at:%Y-%m-%d}: it can be read, not changed.",
+            hint="Its settings page has the button that opens it again.",
+        )
 
 
 def repositories_for(principal: Principal) -> Iterator[Repository]:

@@ -8,15 +8,21 @@ class ReposConfig(AppConfig):
     def ready(self) -> None:
         from codeservices import registry
         from codeservices.iam import resource_tags
-        from repos import aws, panels, tags, upkeep, upkeep_health  # noqa: F401  importing aws registers its operations
+        from repos import (
+            aws,  # noqa: F401  importing it registers its operations
+            deletion,
+            panels,
+            provision,
+            quota,
+            tags,
+            upkeep,
+            upkeep_health,
+        )
 
         panels.register()
         upkeep_health.register()
         resource_tags.register("codecommit", tags.of_arn)
         registry.register_actions(
-            "codecommit:GitPull",
-            "codecommit:GitPush",
-            "codecommit:GetCommitHistory",
-            "codecommit:GetReferences",
-            upkeep.ACTION,
+            *("codecommit:GitPull", "codecommit:GitPush", "codecommit:GetCommitHistory", "codecommit:GetReferences"),
+            *(provision.ARCHIVE, provision.UNARCHIVE, deletion.RESTORE, deletion.PURGE, quota.ACTION, upkeep.ACTION),
         )

@@ -1,4 +1,4 @@
-"""The workers' part: deliver pushes that are recorded, recover those that are half-done, keep repositories up."""
+"""The workers' part in repositories: deliver pushes, recover half-done ones, upkeep, purge what was deleted."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_ready
 
-from repos import receive, upkeep
+from repos import deletion, receive, upkeep
 from repos.models import Push
 
 logger = logging.getLogger(__name__)
@@ -60,6 +60,14 @@ def keep_up(repository_pk: int) -> None:
 def start_due_upkeep() -> None:
     """Wake workers for upkeep that is due; the messages are few at a time."""
     upkeep.start_due()
+
+
+@shared_task(ignore_result=True)
+def purge_deleted_repositories() -> None:
+    """Remove deleted repositories whose time is over, with what deletions and creations that died left behind."""
+    count = deletion.purge_expired()
+    if count:
+        logger.info("purged %s deleted repositories", count)
 
 
 @worker_ready.connect
