@@ -33,6 +33,9 @@ MEMORY_BYTES = 4 * 1024**3
 GRACE_SECONDS = 5.0
 INTERNAL_REFS = "refs/internal"
 
+# Three defects that the histories of many old projects carry and that harm nobody.
+TOLERATED_DEFECTS = ("badTimezone", "missingSpaceBeforeDate", "zeroPaddedFilemode")
+
 # Source: git-config(1), and what gitaly sets for every command (internal/git/command_description.go).
 CONFIGURATION: Mapping[str, str] = {
     "core.hooksPath": "/dev/null",
@@ -52,10 +55,7 @@ CONFIGURATION: Mapping[str, str] = {
     "transfer.hideRefs": INTERNAL_REFS,
     "transfer.fsckObjects": "true",
     "receive.fsckObjects": "true",
-    # Three defects that the histories of many old projects carry and that harm nobody.
-    "receive.fsck.badTimezone": "ignore",
-    "receive.fsck.missingSpaceBeforeDate": "ignore",
-    "receive.fsck.zeroPaddedFilemode": "ignore",
+    **{f"receive.fsck.{defect}": "ignore" for defect in TOLERATED_DEFECTS},
     "receive.autogc": "false",
     "receive.advertisePushOptions": "false",
     "receive.denyNonFastForwards": "false",
@@ -126,6 +126,8 @@ def run(
     max_output_bytes: int = MAX_OUTPUT_BYTES,
     ok_codes: Sequence[int] = (0,),
     environment: Mapping[str, str] | None = None,
+    configuration: Mapping[str, str] | None = None,
+    pass_fds: Sequence[int] = (),
 ) -> bytes:
     """Run a git command to its end and return its whole stdout.
 
@@ -137,13 +139,15 @@ def run(
         max_output_bytes: More output than this raises.
         ok_codes: The exit codes that are no failure.
         environment: More variables for this call, `GIT_COMMITTER_NAME` and the like.
+        configuration: More configuration for this call; anybody on this machine can read it in the process list.
+        pass_fds: File descriptors that the command keeps open, such as a lock's.
 
     Raises:
         GitError, GitTimeout, GitOutputTooLarge.
     """
     pieces: list[bytes] = []
     size_bytes = 0
-    with _child(repository, args, input, timeout_seconds, ok_codes, environment) as child:
+    with _child(repository, args, input, timeout_seconds, ok_codes, environment, configuration, pass_fds) as child:
         for piece in child.output():
             size_bytes += len(piece)
             if size_bytes > max_output_bytes:
@@ -188,6 +192,53 @@ def pieces(
     """Yield the command's output as it comes, in pieces of at most READ_BYTES; left and closed like `lines`."""
     with _child(repository, args, b"", timeout_seconds, (0,), None) as child:
         yield from child.output()
+
+
+def watch(
+    repository: BareRepository,
+    args: Sequence[Argument],
+    *,
+    environment: Mapping[str, str],
+    configuration: Mapping[str, str],
+    interval_seconds: float = 0.5,
+) -> Iterator[bytes]:
+    """Run a command that tells its progress on stderr, and yield what it says as it says it.
+
+    At least once an interval something is yielded, `b""` in silence, so that the caller can look whether to go on: an
+    iterator that is closed, or a caller that raises, ends the whole process group. Its stdout is thrown away.
+
+    Raises:
+        GitError: It failed; the complaint is the last that it wrote.
+    """
+    process = subprocess.Popen(
+        _argv(repository, args, configuration),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env=_environment(repository, environment),
+        cwd=repository.path,
+        start_new_session=True,
+    )
+    try:
+        _limit(process.pid)
+        assert process.stderr is not None
+        descriptor = process.stderr.fileno()
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        last = b""
+        while True:
+            piece = b""
+            if poll.poll(interval_seconds * 1000):
+                piece = os.read(descriptor, READ_BYTES)
+                if not piece:
+                    break
+                last = (last + piece)[-COMPLAINT_BYTES:]
+            yield piece
+        exit_code = process.wait()
+        if exit_code:
+            raise GitError(_name(args), exit_code, _scrubbed(last.replace(b"\r", b"\n"), repository))
+    finally:
+        _reap(process)
 
 
 @dataclass
@@ -304,6 +355,8 @@ def _child(
     timeout_seconds: float,
     ok_codes: Sequence[int],
     environment: Mapping[str, str] | None,
+    configuration: Mapping[str, str] | None = None,
+    pass_fds: Sequence[int] = (),
 ) -> Iterator[_Child]:
     """Start a command; at the end of the block check its exit code; whatever happens, leave no process behind."""
     command = _name(args)
@@ -316,13 +369,14 @@ def _child(
             stdin.seek(0)
         stderr = stack.enter_context(tempfile.TemporaryFile())
         process = subprocess.Popen(
-            _argv(repository, args, {}),
+            _argv(repository, args, configuration or {}),
             stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=stderr,
             env=_environment(repository, environment or {}),
             cwd=repository.path,
             start_new_session=True,
+            pass_fds=pass_fds,
         )
         stack.callback(_reap, process)
         _limit(process.pid)
@@ -362,8 +416,9 @@ def _name(args: Sequence[Argument]) -> str:
 def _reap(process: subprocess.Popen[bytes]) -> None:
     if process.poll() is None:
         _signal_group(process.pid, signal.SIGKILL)
-    if process.stdout is not None:
-        process.stdout.close()
+    for stream in (process.stdout, process.stderr):
+        if stream is not None:
+            stream.close()
     process.wait()
 
 
@@ -376,5 +431,8 @@ def _signal_group(pid: int, number: int) -> None:
 def _complaint(stderr: IO[bytes], repository: BareRepository) -> str:
     # Read at a position: seeking would move the offset that the child shares with us.
     raw = os.pread(stderr.fileno(), COMPLAINT_BYTES, 0)
-    scrubbed = raw.replace(bytes(repository.path), b"(repository)").decode("utf-8", "replace")
-    return "\n".join(scrubbed.strip().splitlines()[:COMPLAINT_LINES])
+    return "\n".join(_scrubbed(raw, repository).splitlines()[:COMPLAINT_LINES])
+
+
+def _scrubbed(raw: bytes, repository: BareRepository) -> str:
+    return raw.replace(bytes(repository.path), b"(repository)").decode("utf-8", "replace").strip()

@@ -12,7 +12,7 @@ import re
 import shutil
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +22,8 @@ from dulwich.repo import Repo
 from codeservices.errors import Conflict, InvalidInput, NotFound
 
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+# What is fetched from other servers is looked at here before it becomes part of a repository.
+INCOMING = "incoming"
 # Half-made and half-deleted repositories wait here; it is on the same file system, so that a rename is atomic.
 SCRATCH = "scratch"
 # A creation or a deletion that took longer than this has died.
@@ -131,6 +133,48 @@ def remove_repository(root: Path, repository_id: str) -> None:
         _sync_directory(path.parent)
     shutil.rmtree(away, ignore_errors=True)
     for leftover in _abandoned(root):
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
+def create_incoming(root: Path, repository_id: str, run_id: str, refs: Mapping[bytes, bytes]) -> BareRepository:
+    """An empty repository that borrows the objects of another: a quarantine for what is fetched from elsewhere.
+
+    Args:
+        repository_id: Whose objects it sees and whose it may become part of; one that does not exist lends none.
+        run_id: A uuid4, so that a fetch whose worker died never writes where the next one does.
+        refs: Refname to oid: what to tell the other server that is here already.
+    """
+    lender = _path(root, repository_id)
+    if not UUID.fullmatch(run_id):
+        raise InvalidInput(f"“{run_id[:64]}” is no id of a run: it must be a uuid4 in lower case.")
+    made = root / INCOMING / f"{repository_id}.{run_id}.git"
+    for name in ("objects/info", "objects/pack", "refs"):
+        (made / name).mkdir(parents=True, mode=0o700)
+    (made / "config").write_text(CONFIGURATION)
+    (made / "HEAD").write_text("ref: refs/heads/none\n")
+    if lender.is_dir():
+        (made / "objects/info/alternates").write_text(f"{lender.resolve() / 'objects'}\n")
+    (made / "packed-refs").write_bytes(b"".join(b"%s %s\n" % (oid, name) for name, oid in refs.items()))
+    return BareRepository(made.resolve())
+
+
+def adopt(incoming: BareRepository, repository: BareRepository) -> None:
+    """Move the packs of a quarantine into the repository it was made for; no ref points at them yet.
+
+    An index makes its pack visible, so it comes last. A pack that is there already has the same name.
+    """
+    source, target = incoming.path / "objects/pack", repository.path / "objects/pack"
+    found = sorted(source.glob("pack-*"), key=lambda one: (one.suffix == ".idx", one.name))
+    for file in found:
+        if file.suffix in (".pack", ".rev", ".idx"):
+            file.replace(target / file.name)
+    _sync_directory(target)
+
+
+def remove_incoming(root: Path, repository_id: str) -> None:
+    """Take away every quarantine that was made for a repository, also those of workers that died."""
+    _path(root, repository_id)  # checks the id
+    for leftover in (root / INCOMING).glob(f"{repository_id}.*"):
         shutil.rmtree(leftover, ignore_errors=True)
 
 
