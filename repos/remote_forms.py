@@ -98,7 +98,7 @@ class MirrorForm(SourceForm):
     """How a repository follows another one."""
 
     interval_seconds = forms.TypedChoiceField(
-        coerce=int, choices=INTERVALS, initial=DEFAULT_INTERVAL_SECONDS, label="Every"
+        coerce=int, choices=INTERVALS, initial=DEFAULT_INTERVAL_SECONDS, label="Run every"
     )
     which = forms.ChoiceField(
         choices=[("all", "All branches, tags and notes"), ("chosen", "Only these")],

@@ -37,7 +37,11 @@ def mirror(request: ConsoleRequest, name: str) -> HttpResponse:
         with opened(request, "codecommit:GetRepository", name) as repository:
             followed = _mirror(repository)
             if is_partial(request) and followed is not None:
-                return render(request, "repos/_mirror_runs.html", _runs(repository, followed))
+                context = _runs(repository, followed)
+                answer = render(request, "repos/_mirror_runs.html", context)
+                if not context["is_running"]:
+                    answer["HX-Refresh"] = "true"  # what can be done now stands outside the fragment
+                return answer
             return _page(request, repository, followed, _form(repository, followed))
     with opened(request, mirrors.ACTION, name) as repository:
         followed = _mirror(repository)

@@ -169,8 +169,10 @@ def test_a_mirror_is_set_up_run_paused_and_removed(alice_client, foreign, theirs
     assert "Follow a repository on another server" in text(alice_client.get(MIRROR))
     answer = alice_client.post(MIRROR, mirror_form(foreign), follow=True)
     assert "The mirror is saved; a run is on its way." in text(answer)
-    assert "Queued" in text(alice_client.get(MIRROR, headers=PARTIAL))
+    part = alice_client.get(MIRROR, headers=PARTIAL)
+    assert "Queued" in text(part) and "HX-Refresh" not in part.headers
     mirrors.run_mirror(MirrorRun.objects.get().pk)
+    assert alice_client.get(MIRROR, headers=PARTIAL).headers["HX-Refresh"] == "true"
     page = text(alice_client.get(MIRROR))
     assert "4 refs moved" in page and "new refs/heads/trunk at" in page and "in 15 minutes" in page
     assert f"Mirror of <code>{foreign.url()}</code>" in text(alice_client.get("/repositories/copy/"))
