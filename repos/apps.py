@@ -11,6 +11,7 @@ class ReposConfig(AppConfig):
         from repos import (
             aws,  # noqa: F401  importing it registers its operations
             deletion,
+            mirrors,
             panels,
             provision,
             quota,
@@ -24,5 +25,13 @@ class ReposConfig(AppConfig):
         resource_tags.register("codecommit", tags.of_arn)
         registry.register_actions(
             *("codecommit:GitPull", "codecommit:GitPush", "codecommit:GetCommitHistory", "codecommit:GetReferences"),
-            *(provision.ARCHIVE, provision.UNARCHIVE, deletion.RESTORE, deletion.PURGE, quota.ACTION, upkeep.ACTION),
+            *(
+                provision.ARCHIVE,
+                provision.UNARCHIVE,
+                deletion.RESTORE,
+                deletion.PURGE,
+                quota.ACTION,
+                upkeep.ACTION,
+                mirrors.ACTION,
+            ),
         )

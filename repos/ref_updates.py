@@ -6,7 +6,7 @@ what a crash left half-done, as receive.py has it for pushes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from codeservices.audit.record import current_act
 from codeservices.errors import Conflict
@@ -31,11 +31,23 @@ def defer_act() -> None:
         act.is_deferred = True
 
 
-def apply(principal: Principal, action: str, repository: Repository, commands: Sequence[RefCommand]) -> Push:
-    """Move refs, all or none, each from the oid that its command names. The objects must be there already.
+def apply(
+    principal: Principal,
+    action: str,
+    repository: Repository,
+    commands: Sequence[RefCommand],
+    *,
+    by_remote: bool = False,
+    bring: Callable[[], None] | None = None,
+    timeout_seconds: float = program.TIMEOUT_SECONDS,
+) -> Push:
+    """Move refs, all or none, each from the oid that its command names.
 
     Args:
         action: What each ref is authorized for, "codecommit:CreateBranch".
+        by_remote: The import or the mirror moves them that keeps these refs.
+        bring: Puts the objects into the repository, called when all is judged; None where they are there already.
+        timeout_seconds: For thousands of refs, each synced to disk.
 
     Returns:
         The recorded push; a worker delivers it.
@@ -48,14 +60,17 @@ def apply(principal: Principal, action: str, repository: Repository, commands: S
     default_branch = refs.default_branch(repository.git)
     for command in commands:
         receive.check_rules(command, default_branch)
-        authorize_ref(principal, action, repository, command.refname)
+        authorize_ref(principal, action, repository, command.refname, by_remote=by_remote)
     begun = receive.write_down(principal, repository, commands)
     accepted: set[str] | None = None  # as long as git has not ended, the refs themselves must tell
     try:
+        if bring is not None:
+            bring()
         program.run(
             repository.git,
             ["update-ref", "--no-deref", "-z", "--stdin"],
             input=b"".join(_instruction(command) for command in commands),
+            timeout_seconds=timeout_seconds,
             options=program.Options(pass_fds=begun.lock.filenos()),
         )
         accepted = {command.refname for command in commands}

@@ -8,7 +8,7 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_ready
 
-from repos import deletion, receive, upkeep
+from repos import deletion, imports, mirrors, receive, upkeep
 from repos.models import Push
 
 logger = logging.getLogger(__name__)
@@ -60,6 +60,29 @@ def keep_up(repository_pk: int) -> None:
 def start_due_upkeep() -> None:
     """Wake workers for upkeep that is due; the messages are few at a time."""
     upkeep.start_due()
+
+
+@shared_task(acks_late=True, ignore_result=True)
+def run_import(import_pk: int) -> None:
+    """Run one queued import to its end; a second delivery of the message does nothing."""
+    if not imports.run_import(import_pk):
+        logger.info("import %s is taken or over", import_pk)
+
+
+@shared_task(acks_late=True, ignore_result=True)
+def run_mirror(run_pk: int) -> None:
+    """Run one queued run of a mirror to its end; a second delivery of the message does nothing."""
+    if not mirrors.run_mirror(run_pk):
+        logger.info("mirror run %s is taken or over", run_pk)
+
+
+@shared_task(ignore_result=True)
+def sweep_remote_runs() -> None:
+    """Queue the mirrors that are due, and what dead workers and lost messages left behind."""
+    imports.sweep()
+    count = mirrors.sweep()
+    if count:
+        logger.info("queued %s mirrors", count)
 
 
 @shared_task(ignore_result=True)

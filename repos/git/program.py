@@ -16,7 +16,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO
 
@@ -33,6 +33,9 @@ MEMORY_BYTES = 4 * 1024**3
 # Time for a git that was asked to stop to remove its quarantine and lock files.
 GRACE_SECONDS = 5.0
 INTERNAL_REFS = "refs/internal"
+
+# Three defects that the histories of many old projects carry and that harm nobody.
+TOLERATED_DEFECTS = ("badTimezone", "missingSpaceBeforeDate", "zeroPaddedFilemode")
 
 # Source: git-config(1), and what gitaly sets for every command (internal/git/command_description.go).
 CONFIGURATION: Mapping[str, str] = {
@@ -53,10 +56,7 @@ CONFIGURATION: Mapping[str, str] = {
     "transfer.hideRefs": INTERNAL_REFS,
     "transfer.fsckObjects": "true",
     "receive.fsckObjects": "true",
-    # Three defects that the histories of many old projects carry and that harm nobody.
-    "receive.fsck.badTimezone": "ignore",
-    "receive.fsck.missingSpaceBeforeDate": "ignore",
-    "receive.fsck.zeroPaddedFilemode": "ignore",
+    **{f"receive.fsck.{defect}": "ignore" for defect in TOLERATED_DEFECTS},
     "receive.autogc": "false",
     "receive.advertisePushOptions": "false",
     "receive.denyNonFastForwards": "false",
@@ -212,6 +212,53 @@ def pieces(
     """Yield the command's output as it comes, in pieces of at most READ_BYTES; left and closed like `lines`."""
     with _child(repository, args, b"", timeout_seconds, (0,), None, DEFAULT_OPTIONS) as child:
         yield from child.output()
+
+
+def watch(
+    repository: BareRepository,
+    args: Sequence[Argument],
+    *,
+    environment: Mapping[str, str],
+    configuration: Mapping[str, str],
+    interval_seconds: float = 0.5,
+) -> Generator[bytes, None, None]:
+    """Run a command that tells its progress on stderr, and yield what it says as it says it.
+
+    At least once an interval something is yielded, `b""` in silence, so that the caller can look whether to go on.
+    Closing the generator ends the whole process group: do it with `contextlib.closing`. Its stdout is thrown away.
+
+    Raises:
+        GitError: It failed; the complaint is the last that it wrote.
+    """
+    process = subprocess.Popen(
+        _argv(repository, args, configuration),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env=_environment(repository, environment),
+        cwd=repository.path,
+        start_new_session=True,
+    )
+    try:
+        _limit(process.pid)
+        assert process.stderr is not None
+        descriptor = process.stderr.fileno()
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        last = b""
+        while True:
+            piece = b""
+            if poll.poll(interval_seconds * 1000):
+                piece = os.read(descriptor, READ_BYTES)
+                if not piece:
+                    break
+                last = (last + piece)[-COMPLAINT_BYTES:]
+            yield piece
+        exit_code = process.wait()
+        if exit_code:
+            raise GitError(_name(args), exit_code, _scrubbed(last.replace(b"\r", b"\n"), repository))
+    finally:
+        _reap(process)
 
 
 @dataclass
@@ -395,8 +442,9 @@ def _name(args: Sequence[Argument]) -> str:
 def _reap(process: subprocess.Popen[bytes]) -> None:
     if process.poll() is None:
         _signal_group(process.pid, signal.SIGKILL)
-    if process.stdout is not None:
-        process.stdout.close()
+    for stream in (process.stdout, process.stderr):
+        if stream is not None:
+            stream.close()
     process.wait()
 
 
@@ -409,5 +457,8 @@ def _signal_group(pid: int, number: int) -> None:
 def _complaint(stderr: IO[bytes], repository: BareRepository) -> str:
     # Read at a position: seeking would move the offset that the child shares with us.
     raw = os.pread(stderr.fileno(), COMPLAINT_BYTES, 0)
-    scrubbed = raw.replace(bytes(repository.path), b"(repository)").decode("utf-8", "replace")
-    return "\n".join(scrubbed.strip().splitlines()[:COMPLAINT_LINES])
+    return "\n".join(_scrubbed(raw, repository).splitlines()[:COMPLAINT_LINES])
+
+
+def _scrubbed(raw: bytes, repository: BareRepository) -> str:
+    return raw.replace(bytes(repository.path), b"(repository)").decode("utf-8", "replace").strip()

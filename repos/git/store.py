@@ -12,7 +12,7 @@ import re
 import shutil
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +22,10 @@ from dulwich.repo import Repo
 from codeservices.errors import Conflict, InvalidInput, NotFound
 
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+# What is fetched from other servers is looked at here before it becomes part of a repository.
+INCOMING = "incoming"
+# Longer than any fetch may take.
+INCOMING_SECONDS = 86400
 # Half-made and half-deleted repositories wait here; it is on the same file system, so that a rename is atomic.
 SCRATCH = "scratch"
 # A creation or a deletion that took longer than this has died.
@@ -138,7 +142,7 @@ def set_aside(root: Path, repository_id: str) -> Path:
 
 
 def sweep(root: Path) -> int:
-    """Remove what creations and deletions that died an hour ago or earlier left behind; how many."""
+    """Remove what creations and deletions, an hour old, and fetches, a day old, left behind that died; how many."""
     leftovers = list(_abandoned(root))
     for leftover in leftovers:
         shutil.rmtree(leftover, ignore_errors=True)
@@ -162,6 +166,48 @@ def is_empty(root: Path, repository_id: str) -> bool:
     return not (path / "packed-refs").exists() and next(files, None) is None
 
 
+def create_incoming(root: Path, repository_id: str, run_id: str, refs: Mapping[bytes, bytes]) -> BareRepository:
+    """An empty repository that borrows the objects of another: a quarantine for what is fetched from elsewhere.
+
+    Args:
+        repository_id: Whose objects it sees and whose it may become part of; one that does not exist lends none.
+        run_id: A uuid4, so that a fetch whose worker died never writes where the next one does.
+        refs: Refname to oid: what to tell the other server that is here already.
+    """
+    lender = _path(root, repository_id)
+    if not UUID.fullmatch(run_id):
+        raise InvalidInput(f"“{run_id[:64]}” is no id of a run: it must be a uuid4 in lower case.")
+    made = root / INCOMING / f"{repository_id}.{run_id}.git"
+    for name in ("objects/info", "objects/pack", "refs"):
+        (made / name).mkdir(parents=True, mode=0o700)
+    (made / "config").write_text(CONFIGURATION)
+    (made / "HEAD").write_text("ref: refs/heads/none\n")
+    if lender.is_dir():
+        (made / "objects/info/alternates").write_text(f"{lender.resolve() / 'objects'}\n")
+    (made / "packed-refs").write_bytes(b"".join(b"%s %s\n" % (oid, name) for name, oid in refs.items()))
+    return BareRepository(made.resolve())
+
+
+def adopt(incoming: BareRepository, repository: BareRepository) -> None:
+    """Move the packs of a quarantine into the repository it was made for; no ref points at them yet.
+
+    An index makes its pack visible, so it comes last. A pack that is there already has the same name.
+    """
+    source, target = incoming.path / "objects/pack", repository.path / "objects/pack"
+    found = sorted(source.glob("pack-*"), key=lambda one: (one.suffix == ".idx", one.name))
+    for file in found:
+        if file.suffix in (".pack", ".rev", ".idx"):
+            file.replace(target / file.name)
+    _sync_directory(target)
+
+
+def remove_incoming(root: Path, repository_id: str) -> None:
+    """Take away every quarantine that was made for a repository, also those of workers that died."""
+    _path(root, repository_id)  # checks the id
+    for leftover in (root / INCOMING).glob(f"{repository_id}.*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
 def _path(root: Path, repository_id: str) -> Path:
     if not UUID.fullmatch(repository_id):
         raise InvalidInput(f"“{repository_id[:64]}” is no repository id: it must be a uuid4 in lower case.")
@@ -175,13 +221,13 @@ def _scratch_path(root: Path, repository_id: str) -> Path:
 
 
 def _abandoned(root: Path) -> Iterator[Path]:
-    horizon = time.time() - SCRATCH_SECONDS
-    folder = root / SCRATCH
-    for leftover in folder.iterdir() if folder.is_dir() else ():
-        with contextlib.suppress(FileNotFoundError):
-            # The change time, since a rename leaves the modification time of a directory as it was.
-            if leftover.stat().st_ctime < horizon:
-                yield leftover
+    for folder, seconds in ((root / SCRATCH, SCRATCH_SECONDS), (root / INCOMING, INCOMING_SECONDS)):
+        horizon = time.time() - seconds
+        for leftover in folder.iterdir() if folder.is_dir() else ():
+            with contextlib.suppress(FileNotFoundError):
+                # The change time, since a rename leaves the modification time of a directory as it was.
+                if leftover.stat().st_ctime < horizon:
+                    yield leftover
 
 
 def _write_durably(path: Path, text: str) -> None:

@@ -217,6 +217,7 @@ def _settings(request: ConsoleRequest, repository: Repository, **bound: Any) -> 
     context = {
         "repository": repository,
         "tab": "settings",
+        "settings_tab": "general",
         "branches": branches,
         "clone_url": _clone_url(request, repository),
         "tags": sorted(repository.tags.items()),

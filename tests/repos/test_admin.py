@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from codeservices.audit.models import Event
-from repos.models import Push, Repository, Trigger, Upkeep, UpkeepRun
+from repos.models import Import, Mirror, MirrorRun, Push, Repository, Trigger, Upkeep, UpkeepRun
 from tests import factories
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_server")]
@@ -24,6 +24,9 @@ def fill(first: int) -> None:
         UpkeepRun.objects.create(
             repository=repository, job="FSCK", outcome="FAILED", message=f"No {number}.", started_at=now, ended_at=now
         )
+        source = {"url": f"https://git.example.com/{number}", "owner_name": "alice"}
+        Import.objects.create(repository=repository, **source)
+        Mirror.objects.create(repository=repository, **source).runs.create()
 
 
 def test_an_operator_looks_at_repositories_and_finds_their_pushes(alice_client):
@@ -57,7 +60,7 @@ def test_others_are_kept_out(bob_client, carol_client, client):
         assert each.get("/admin/repos/repository/").status_code == 302
 
 
-@pytest.mark.parametrize("model", [Repository, Trigger, Push, Upkeep, UpkeepRun])
+@pytest.mark.parametrize("model", [Repository, Trigger, Push, Upkeep, UpkeepRun, Import, Mirror, MirrorRun])
 def test_a_longer_list_asks_no_more_queries(alice_client, model):
     def queries() -> int:
         with CaptureQueriesContext(connection) as asked:
