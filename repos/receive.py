@@ -32,7 +32,7 @@ from repos.git.store import RepositoryMissing
 from repos.git.wire import RefCommand
 from repos.models import Push, PushState, Repository
 from repos.push_lock import PushLock
-from repos.signals import ref_updated
+from repos.signals import push_recorded, ref_updated
 
 logger = logging.getLogger(__name__)
 
@@ -166,7 +166,7 @@ def _settle(push: Push) -> None:
 
 
 def deliver(push_pk: int) -> bool:
-    """Tell the listeners of `ref_updated` about each ref of a recorded push; whether this call did it.
+    """Tell listeners about each ref of a recorded push, and about the push; whether this call did it.
 
     The state and what listeners write are one transaction: a listener that raises leaves the push to be tried again.
     """
@@ -186,6 +186,7 @@ def deliver(push_pk: int) -> bool:
                 new_oid=command.new_oid,
                 push=push,
             )
+        push_recorded.send(sender=Push, repository=push.repository, push=push)
     return True
 
 
