@@ -96,6 +96,7 @@ INSTALLED_APPS = [
     "codeservices",
     "codeservices.iam",
     "codeservices.audit",
+    "codeservices.notifications",
     "repos",
     "builds",
 ]
