@@ -34,6 +34,8 @@ app.conf.update(
     timezone="UTC",
     beat_schedule={
         "deliver-recorded-pushes": {"task": "repos.tasks.deliver_recorded_pushes", "schedule": 15.0},
+        "run-due-trigger-deliveries": {"task": "repos.tasks.run_due_trigger_deliveries", "schedule": 15.0},
+        "prune-trigger-deliveries": {"task": "repos.tasks.prune_trigger_deliveries", "schedule": 86400.0},
         "recover-begun-pushes": {"task": "repos.tasks.recover_pushes", "schedule": 60.0},
         "end-expired-leases": {"task": "builds.tasks.end_expired_leases", "schedule": 5.0},
         "drain-audit-spools": {"task": "codeservices.audit.tasks.drain_spools", "schedule": 30.0},

@@ -2,6 +2,14 @@
 
 from repos.models.push import Push, PushState
 from repos.models.repository import Repository
-from repos.models.trigger import Trigger
+from repos.models.trigger import Trigger, TriggerDelivery, TriggerDeliveryCause, TriggerDeliveryState
 
-__all__ = ["Push", "PushState", "Repository", "Trigger"]
+__all__ = [
+    "Push",
+    "PushState",
+    "Repository",
+    "Trigger",
+    "TriggerDelivery",
+    "TriggerDeliveryCause",
+    "TriggerDeliveryState",
+]

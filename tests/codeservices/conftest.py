@@ -101,6 +101,7 @@ def world(
         "artifact_pk": str(build.artifacts.get().pk),
         "build_id": build.api_id,
         "repository_arn": repository.arn,
+        "project_arn": project.arn,
         "ssh_key_id": ssh_key.key_id,
         "new_ssh_key": factories.ssh_key(),
         "ours_arn": ours.arn,

@@ -119,6 +119,7 @@ def twins(world: World, history: tuple[BareRepository, str]) -> Twins:
         "artifact_pk": str(build.artifacts.get().pk),
         "build_id": build.api_id,
         "repository_arn": repository.arn,
+        "project_arn": project.arn,
         "dora_arn": fred.arn,
         "ssh_key_id": ssh_key.key_id,
         "ours_arn": theirs.arn,

@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from codeservices.audit.models import Event
-from repos.models import Push, Repository, Trigger
+from repos.models import Push, Repository, Trigger, TriggerDelivery
 from tests import factories
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_server")]
@@ -17,7 +17,10 @@ def fill(first: int) -> None:
     for number in range(first, first + 4):
         repository = factories.repository(f"repo{number}")
         repository.triggers.create(name=f"ring{number}", destination_arn="arn:aws:codebuild:::x", events=["all"])
-        Push.objects.create(repository=repository, principal_arn="arn", principal_name=f"user{number}")
+        push = Push.objects.create(repository=repository, principal_arn="arn", principal_name=f"user{number}")
+        push.trigger_deliveries.create(
+            repository=repository, trigger_name=f"ring{number}", destination_arn="arn:aws:codebuild:::x", payload="{}"
+        )
 
 
 def test_an_operator_looks_at_repositories_and_finds_their_pushes(alice_client):
@@ -51,7 +54,7 @@ def test_others_are_kept_out(bob_client, carol_client, client):
         assert each.get("/admin/repos/repository/").status_code == 302
 
 
-@pytest.mark.parametrize("model", [Repository, Trigger, Push])
+@pytest.mark.parametrize("model", [Repository, Trigger, Push, TriggerDelivery])
 def test_a_longer_list_asks_no_more_queries(alice_client, model):
     def queries() -> int:
         with CaptureQueriesContext(connection) as asked:
