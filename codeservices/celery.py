@@ -21,7 +21,10 @@ app = Celery("codeservices")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.conf.update(
     task_default_queue="default",
-    task_routes={"builds.tasks.run_build": {"queue": "builds"}},
+    task_routes={
+        "builds.tasks.run_build": {"queue": "builds"},
+        "codeservices.notifications.tasks.deliver": {"queue": "notifications"},
+    },
     task_ignore_result=True,
     task_acks_late=True,
     task_reject_on_worker_lost=False,
@@ -45,6 +48,8 @@ app.conf.update(
         },
         "prune-audit-events": {"task": "codeservices.audit.tasks.prune_events", "schedule": 86400.0},
         "remove-old-sign-in-rows": {"task": "codeservices.iam.tasks.remove_old_sign_in_rows", "schedule": 600.0},
+        "send-due-notifications": {"task": "codeservices.notifications.tasks.send_due", "schedule": 5.0},
+        "prune-notifications": {"task": "codeservices.notifications.tasks.prune", "schedule": 3600.0},
         "requeue-builds": {"task": "builds.tasks.requeue_builds", "schedule": 15.0},
         "remove-expired-credentials": {"task": "codeservices.iam.tasks.remove_expired_credentials", "schedule": 900.0},
     },

@@ -78,6 +78,10 @@ REPOSITORY_QUOTA_BYTES = env_int("CODESERVICES_REPOSITORY_QUOTA_BYTES", 0, minim
 # A deleted repository can be restored for so long.
 REPOSITORY_RETENTION_DAYS = env_int("CODESERVICES_REPOSITORY_RETENTION_DAYS", 7, minimum=0, maximum=3650)
 
+# ---- Notifications ---------------------------------------------------------------------------------------------------
+# For so long it is told what became of each message to a topic's subscribers.
+DELIVERY_RETENTION_DAYS = env_int("CODESERVICES_DELIVERY_RETENTION_DAYS", 30, minimum=1, maximum=3650)
+
 # ---- Outbound --------------------------------------------------------------------------------------------------------
 # Hosts, host:port and networks (CIDR), not public, that webhooks, imports and mirrors may reach all the same.
 try:

@@ -5,3 +5,10 @@ class NotificationsConfig(AppConfig):
     name = "codeservices.notifications"
     label = "notifications"
     verbose_name = "Topics and deliveries"
+
+    def ready(self) -> None:
+        from codeservices.iam import resource_tags
+        from codeservices.notifications import aws, meters, topic_tags  # noqa: F401  aws registers its operations
+
+        meters.register()
+        resource_tags.register("sns", topic_tags.of_arn)

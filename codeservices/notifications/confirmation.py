@@ -56,7 +56,7 @@ def confirm_by_url(topic_arn: str, token: str) -> Subscription:
 
 
 def unsubscribe_by_url(subscription_arn: str) -> None:
-    """Unsubscribe as the endpoint does that visits the UnsubscribeURL of a message; the ARN's random part is the secret.
+    """Unsubscribe as the endpoint does that visits the UnsubscribeURL of a message: the ARN is all that it has to know.
 
     Raises:
         AccessDenied: The subscription was confirmed so that this needs a principal.
@@ -82,9 +82,19 @@ def end(subscription: Subscription) -> None:
         if was_confirmed:
             text = (
                 f"You have chosen to deactivate subscription {subscription.arn}.\n"
-                "To cancel this operation and restore the subscription, visit the SubscribeURL included in this message."
+                "To cancel this operation and restore the subscription, visit the SubscribeURL included in this "
+                "message."
             )
             _tell(subscription, MessageType.UNSUBSCRIBE_CONFIRMATION, text)
+
+
+def end_expired() -> int:
+    """End the subscriptions whose endpoints have not confirmed in time; how many."""
+    expired = Subscription.objects.filter(state=SubscriptionState.PENDING, token_expires_at__lt=timezone.now())
+    found = list(expired.select_related("topic"))
+    for one in found:
+        end(one)
+    return len(found)
 
 
 def _tell(subscription: Subscription, message_type: MessageType, text: str) -> Message:
@@ -108,7 +118,8 @@ def _tell(subscription: Subscription, message_type: MessageType, text: str) -> M
 def _confirm(
     topic: Topic, token: str, *, by_principal: bool, needs_principal_to_unsubscribe: bool = False
 ) -> Subscription:
-    found = topic.all_subscriptions.filter(token_hash=secrets.keyed_hash(token)).select_related("topic").first()
+    rows = Subscription.all_objects.select_related("topic")
+    found = rows.filter(topic=topic, token_hash=secrets.keyed_hash(token)).first()
     if found is None or not secrets.matches(token, found.token_hash):
         raise _wrong_token()
     if found.token_expires_at is None or found.token_expires_at < timezone.now():

@@ -198,7 +198,7 @@ def _content_type(value: Any) -> str:
     kind, _, parameter = wanted.partition(";") if isinstance(wanted, str) else ("", "", "")
     if kind.strip() not in CONTENT_TYPES or parameter.strip().lower() not in ("", "charset=utf-8"):
         raise PolicyError(f"headerContentType must be one of {', '.join(CONTENT_TYPES)}, with charset=UTF-8 at most.")
-    return str(wanted)
+    return f"{kind.strip()}; charset=UTF-8" if parameter.strip() else kind.strip()
 
 
 def _max_per_second(value: Any) -> int | None:

@@ -76,7 +76,7 @@ class Subscription(models.Model):
     """
 
     subscription_id = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
-    topic = models.ForeignKey(Topic, on_delete=models.CASCADE, related_name="all_subscriptions")
+    topic = models.ForeignKey(Topic, on_delete=models.CASCADE, related_name="subscriptions")
     receiver = models.ForeignKey(Receiver, on_delete=models.PROTECT, related_name="subscriptions")
     protocol = models.CharField(max_length=16)
     endpoint = models.CharField(max_length=2048)
@@ -119,6 +119,10 @@ class Subscription(models.Model):
     @property
     def is_pending(self) -> bool:
         return self.state == SubscriptionState.PENDING
+
+    @property
+    def is_confirmed(self) -> bool:
+        return self.state == SubscriptionState.CONFIRMED
 
 
 class MessageType(models.TextChoices):

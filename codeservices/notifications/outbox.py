@@ -8,6 +8,7 @@ from functools import partial
 
 from celery import current_app
 from django.db import transaction
+from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from codeservices.notifications.models import Delivery, Message, Subscription
@@ -20,8 +21,16 @@ QUEUE = "notifications"
 
 def add(message: Message, subscriptions: Iterable[Subscription], *, is_redelivery: bool = False) -> list[Delivery]:
     """A delivery of the message to each subscription; workers are woken when the transaction has committed."""
+    now = timezone.now()
     made = Delivery.objects.bulk_create(
-        Delivery(message=message, subscription=one, receiver=one.receiver, is_redelivery=is_redelivery)
+        Delivery(
+            message=message,
+            subscription=one,
+            receiver=one.receiver,
+            is_redelivery=is_redelivery,
+            created_at=now,
+            next_attempt_at=now,
+        )
         for one in subscriptions
     )
     for delivery in made:

@@ -69,7 +69,7 @@ def publish_as_service(
     )
     with transaction.atomic():
         new.save(force_insert=True)
-        confirmed = topic.all_subscriptions.filter(state=SubscriptionState.CONFIRMED).select_related("receiver")
+        confirmed = topic.subscriptions.filter(state=SubscriptionState.CONFIRMED).select_related("receiver")
         outbox.add(new, [one for one in confirmed if _wants(one, new)])
     return new
 

@@ -70,9 +70,9 @@ def subscribe_as_service(
         _set(wanted, name, attributes[name])
     with transaction.atomic():
         Topic.objects.select_for_update().get(pk=topic.pk)
-        found = topic.all_subscriptions.filter(protocol=protocol, endpoint=endpoint, deleted_at=None).first()
+        found = topic.subscriptions.filter(protocol=protocol, endpoint=endpoint).first()
         if found is None:
-            if Subscription.objects.filter(topic=topic).count() >= MAX_SUBSCRIPTIONS:
+            if topic.subscriptions.count() >= MAX_SUBSCRIPTIONS:
                 raise LimitExceeded(
                     f"The topic {topic.name} has {MAX_SUBSCRIPTIONS} subscriptions already.",
                     code="SubscriptionLimitExceededException",

@@ -109,7 +109,7 @@ def create_managed_topic(
 
 
 def delete_managed_topics(managed_by: str) -> int:
-    """Remove the topics that belong to something, with their subscriptions; how many. The caller has authorized that."""
+    """Remove what belongs to something, with its subscriptions; how many topics. The caller has authorized that."""
     found = Topic.objects.filter(managed_by=managed_by)
     count = found.count()
     found.delete()
@@ -146,7 +146,7 @@ def delete_topic(principal: Principal, topic_arn: str) -> None:
 
 def attributes_of(topic: Topic) -> dict[str, str]:
     """The answer of GetTopicAttributes; every value is text."""
-    live = topic.all_subscriptions.aggregate(
+    live = topic.subscriptions.aggregate(
         pending=Count("pk", filter=Q(state=SubscriptionState.PENDING)),
         confirmed=Count("pk", filter=Q(state=SubscriptionState.CONFIRMED)),
     )
