@@ -13,7 +13,7 @@ from builds.access import project_name_of
 from builds.models import Build, Project
 from builds.service_role import SESSION_PREFIX
 from codeservices.audit.record import RequestInfo, act
-from codeservices.errors import ServiceError
+from codeservices.errors import NotFound, ServiceError
 from codeservices.iam.authorize import is_allowed
 from codeservices.iam.principal import Principal
 from codeservices.iam.roles import find_role
@@ -71,8 +71,11 @@ def start_builds(delivery: TriggerDelivery) -> None:
             raise ServiceError("There is nothing to build yet: the repository has no commit.")
         trigger_deliveries.note(delivery, note="A deleted branch or tag has nothing to build.")
         return
-    project = Project.objects.filter(name=project_name_of(delivery.destination_arn)).first()
-    is_source = project is not None and project.repository_name == delivery.repository.name
+    name = project_name_of(delivery.destination_arn)
+    project = Project.objects.filter(name=name).first()
+    if project is None:
+        raise NotFound(f"There is no build project called {name}.")
+    is_source = project.repository_name == delivery.repository.name
     done = {one["ref"] for one in delivery.results if "ref" in one}
     for reference in wanted[: MAX_BUILDS if is_source else 1]:
         if reference["ref"] not in done:
@@ -83,8 +86,8 @@ def start_builds(delivery: TriggerDelivery) -> None:
         trigger_deliveries.note(delivery, note=sentence)
 
 
-def _start(delivery: TriggerDelivery, project: Project | None, reference: Reference, source_version: str) -> None:
-    name, ref, push = project_name_of(delivery.destination_arn), reference["ref"], delivery.push
+def _start(delivery: TriggerDelivery, project: Project, reference: Reference, source_version: str) -> None:
+    ref, push = reference["ref"], delivery.push
     starter = push.principal_name if push is not None else delivery.requested_by.rpartition("/")[2]
     principal = _principal(project, delivery.trigger_name)
     info = RequestInfo(str(uuid.uuid4()), SERVICE, SERVICE, "worker", is_secure=True)
@@ -103,9 +106,9 @@ def _start(delivery: TriggerDelivery, project: Project | None, reference: Refere
             # The act ends after the commit: the trail tells of no build that a crash undid.
             with transaction.atomic():
                 initiator = f"codecommit/{starter or delivery.repository.name}"
-                build = lifecycle.start_build(principal, name, overrides, initiator=initiator)
+                build = lifecycle.start_build(principal, project.name, overrides, initiator=initiator)
                 trigger_deliveries.note(delivery, ref=ref, project=build.project_name, number=build.number)
-            current.parameters |= {"projectName": name, "sourceVersion": build.source_version}
+            current.parameters |= {"projectName": project.name, "sourceVersion": build.source_version}
             current.response |= shapes.started_for_trail(build)
     except ServiceError as error:
         if error.status >= 500:
@@ -142,10 +145,9 @@ def _uuid(text: str) -> uuid.UUID | None:
         return None
 
 
-def _principal(project: Project | None, trigger_name: str) -> Principal:
+def _principal(project: Project, trigger_name: str) -> Principal:
     """A push starts a build as the project's service role: whoever may push need not be allowed to start builds."""
-    role_arn = project.service_role_arn if project is not None else ""
-    role = find_role(role_arn)
+    role = find_role(project.service_role_arn)
     if role is None:
-        return Principal("role", role_arn or SERVICE, settings.ACCOUNT_ID, "", SERVICE)
+        return Principal("role", project.service_role_arn, settings.ACCOUNT_ID, "", SERVICE)
     return role.session(f"trigger-{trigger_name}"[:64])

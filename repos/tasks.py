@@ -52,7 +52,7 @@ def run_due_trigger_deliveries() -> None:
 @shared_task(ignore_result=True)
 def prune_trigger_deliveries() -> None:
     """Remove the log of old deliveries of triggers."""
-    trigger_deliveries.prune(timedelta(days=settings.NOTIFICATION_RETENTION_DAYS))
+    trigger_deliveries.prune(timedelta(days=settings.DELIVERY_RETENTION_DAYS))
 
 
 @shared_task(ignore_result=True)

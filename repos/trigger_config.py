@@ -104,7 +104,7 @@ def change_trigger(principal: Principal, repository_name: str, wanted: TriggerSe
     check(wanted)
     with transaction.atomic():
         locked = Repository.objects.select_for_update().get(pk=repository.pk)
-        old = _trigger(locked, wanted.name)
+        old = trigger_called(locked, wanted.name)
         wanted = _with_destination(principal, locked, wanted)
         trigger = _row(locked, wanted, old.position)
         trigger.pk = old.pk
@@ -118,7 +118,7 @@ def remove_trigger(principal: Principal, repository_name: str, name: str) -> Non
     repository = repository_for(principal, WRITE, repository_name)
     with transaction.atomic():
         locked = Repository.objects.select_for_update().get(pk=repository.pk)
-        _trigger(locked, name).delete()
+        trigger_called(locked, name).delete()
         for position, trigger in enumerate(locked.triggers.all()):
             Trigger.objects.filter(pk=trigger.pk).update(position=position)
         _renew(locked)
@@ -140,6 +140,9 @@ def replace_triggers(principal: Principal, repository_name: str, wanted: Sequenc
     with transaction.atomic():
         locked = Repository.objects.select_for_update().get(pk=repository.pk)
         _authorize_new(principal, locked, wanted)
+        # The API does not know the addresses of endpoints: they stay with their topics.
+        urls = dict(locked.triggers.values_list("destination_arn", "endpoint_url"))
+        wanted = [replace(one, endpoint_url=urls.get(one.destination_arn, "")) for one in wanted]
         locked.triggers.all().delete()
         Trigger.objects.bulk_create(_row(locked, one, position) for position, one in enumerate(wanted))
         _renew(locked)
@@ -167,7 +170,7 @@ def test_triggers(
 def test_trigger(principal: Principal, repository_name: str, name: str) -> TriggerDelivery:
     """The same for a trigger that is stored; raises NotFound."""
     repository = repository_for(principal, FIRE, repository_name)
-    return trigger_deliveries.send_sample(principal, repository, _trigger(repository, name))
+    return trigger_deliveries.send_sample(principal, repository, trigger_called(repository, name))
 
 
 def resend_confirmation(principal: Principal, repository_name: str, name: str) -> None:
@@ -177,10 +180,11 @@ def resend_confirmation(principal: Principal, repository_name: str, name: str) -
         NotFound: There is no trigger of that name, or nothing of it that waits to be confirmed.
     """
     repository = repository_for(principal, WRITE, repository_name)
-    trigger_endpoints.resend_confirmation(repository, _trigger(repository, name).destination_arn)
+    trigger_endpoints.ask_again(principal, repository, trigger_called(repository, name).destination_arn)
 
 
-def _trigger(repository: Repository, name: str) -> Trigger:
+def trigger_called(repository: Repository, name: str) -> Trigger:
+    """The trigger of that name, for callers that have authorized; raises NotFound."""
     found = repository.triggers.filter(name=name).first()
     if found is None:
         raise NotFound(f"{repository.name} has no trigger called {name}.")
@@ -281,9 +285,10 @@ def _with_destination(principal: Principal, repository: Repository, wanted: Trig
     if not wanted.endpoint_url:
         _authorize_new(principal, repository, [wanted])
         return wanted
-    topic_arn = trigger_endpoints.topic_of(repository, wanted.name, wanted.endpoint_url)
-    if not topic_arn:
-        topic_arn = trigger_endpoints.make(principal, repository, wanted.name, wanted.endpoint_url)
+    old = repository.triggers.filter(name=wanted.name, endpoint_url=wanted.endpoint_url).first()
+    if old is not None:
+        return replace(wanted, destination_arn=old.destination_arn)
+    topic_arn = trigger_endpoints.make(principal, repository, wanted.name, wanted.endpoint_url)
     return replace(wanted, destination_arn=topic_arn)
 
 
@@ -305,6 +310,7 @@ def _row(repository: Repository, wanted: TriggerSettings, position: int) -> Trig
         repository=repository,
         name=wanted.name,
         destination_arn=wanted.destination_arn,
+        endpoint_url=wanted.endpoint_url,
         events=list(wanted.events),
         branches=list(wanted.branches),
         custom_data=wanted.custom_data,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
@@ -20,7 +21,7 @@ from codeservices import outbound
 from codeservices.errors import NotFound
 from codeservices.iam.authorize import authorize
 from codeservices.iam.principal import Principal
-from codeservices.notifications import confirmation, subscriptions, topics
+from codeservices.notifications import subscriptions, topics
 from codeservices.notifications.access import arn_of
 from codeservices.notifications.models import Subscription, Topic
 from repos.models import Repository
@@ -29,6 +30,18 @@ from repos.trigger_destinations import INVALID_ARN
 SCHEME = "https"
 # As CodeCommit's console begins the names of topics that it makes: AWS's policies for CodeCommit allow these.
 NAME_PREFIX = "codecommit-"
+PENDING, CONFIRMED, ENDED = "pending", "confirmed", "ended"
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where a trigger's events are posted, and whether they are: once it is CONFIRMED.
+
+    It is PENDING for three days after it was asked, and ENDED when it has not confirmed by then, or has unsubscribed.
+    """
+
+    url: str
+    state: str
 
 
 def connect() -> None:
@@ -63,10 +76,15 @@ def make(principal: Principal, repository: Repository, trigger_name: str, url: s
     return topic.arn
 
 
-def subscription_of(repository: Repository, topic_arn: str) -> Subscription | None:
-    """The subscription of an endpoint that was made for a trigger of this repository; None of any other topic."""
-    found = Subscription.objects.filter(topic__in=_topics(repository), topic__name=topic_arn.rpartition(":")[2])
-    return found.select_related("topic").first()
+def endpoint_of(repository: Repository, topic_arn: str) -> Endpoint | None:
+    """The endpoint that a trigger of this repository tells through that topic; None of any other topic."""
+    trigger = repository.triggers.filter(destination_arn=topic_arn).exclude(endpoint_url="").first()
+    if trigger is None:
+        return None
+    subscription = _subscription(topic_arn)
+    if subscription is None:
+        return Endpoint(trigger.endpoint_url, ENDED)
+    return Endpoint(trigger.endpoint_url, PENDING if subscription.is_pending else CONFIRMED)
 
 
 def topics_of(repository: Repository) -> set[str]:
@@ -74,22 +92,13 @@ def topics_of(repository: Repository) -> set[str]:
     return {topic.arn for topic in _topics(repository)}
 
 
-def topic_of(repository: Repository, trigger_name: str, url: str) -> str:
-    """The ARN of the topic that a trigger tells already to reach this URL; empty where there is none."""
-    trigger = repository.triggers.filter(name=trigger_name).first()
-    subscription = subscription_of(repository, trigger.destination_arn) if trigger is not None else None
-    if subscription is None or subscription.endpoint != url:
-        return ""
-    return subscription.topic.arn
-
-
-def resend_confirmation(repository: Repository, topic_arn: str) -> None:
-    """Ask the endpoint once more; raises NotFound where there is none that has not confirmed."""
-    subscription = subscription_of(repository, topic_arn)
-    if subscription is None or not subscription.is_pending:
+def ask_again(principal: Principal, repository: Repository, topic_arn: str) -> None:
+    """Ask an endpoint once more to confirm, which has not or has unsubscribed; raises NotFound where there is none."""
+    endpoint = endpoint_of(repository, topic_arn)
+    topic = _topics(repository).filter(name=_name(topic_arn)).first()
+    if endpoint is None or endpoint.state == CONFIRMED or topic is None:
         raise NotFound("No endpoint of this trigger waits to be confirmed.")
-    with transaction.atomic():
-        confirmation.ask(subscription)
+    subscriptions.subscribe_as_service(topic, SCHEME, endpoint.url, owner_arn=principal.arn)
 
 
 def remove_unused(repository: Repository) -> None:
@@ -98,6 +107,14 @@ def remove_unused(repository: Repository) -> None:
     for topic in _topics(repository):
         if topic.arn not in used:
             topic.delete()
+
+
+def _subscription(topic_arn: str) -> Subscription | None:
+    return Subscription.objects.filter(topic__name=_name(topic_arn)).first()
+
+
+def _name(topic_arn: str) -> str:
+    return topic_arn.rpartition(":")[2]
 
 
 def _topics(repository: Repository) -> QuerySet[Topic]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path, re_path, register_converter
 
-from repos.views import browse, history, repositories, triggers
+from repos.views import browse, history, repositories, trigger_deliveries, triggers
 
 
 class SpecConverter:
@@ -26,6 +26,8 @@ register_converter(SpecConverter, "spec")
 app_name = "repos"
 
 _NAME = r"^repositories/(?P<name>[^/]+)"
+_TRIGGER = rf"{_NAME}/triggers/(?P<trigger_name>[A-Za-z0-9._-]+)"
+_DELIVERY = rf"{_TRIGGER}/deliveries/(?P<delivery_id>[0-9a-f-]+)"
 
 urlpatterns = [
     path("repositories/", repositories.repository_list, name="repository_list"),
@@ -38,9 +40,13 @@ urlpatterns = [
     re_path(rf"{_NAME}/branches/?$", history.branch_list, name="branch_list"),
     re_path(rf"{_NAME}/tags/?$", history.tag_list, name="tag_list"),
     re_path(rf"{_NAME}/triggers/?$", triggers.trigger_list, name="trigger_list"),
-    re_path(
-        rf"{_NAME}/triggers/(?P<trigger_name>[A-Za-z0-9._-]+)/delete$", triggers.trigger_delete, name="trigger_delete"
-    ),
+    re_path(rf"{_TRIGGER}/?$", triggers.trigger, name="trigger"),
+    re_path(rf"{_TRIGGER}/edit$", triggers.trigger_edit, name="trigger_edit"),
+    re_path(rf"{_TRIGGER}/delete$", triggers.trigger_delete, name="trigger_delete"),
+    re_path(rf"{_TRIGGER}/test$", triggers.trigger_test, name="trigger_test"),
+    re_path(rf"{_TRIGGER}/confirm$", triggers.trigger_confirm, name="trigger_confirm"),
+    re_path(rf"{_DELIVERY}/?$", trigger_deliveries.trigger_delivery, name="trigger_delivery"),
+    re_path(rf"{_DELIVERY}/redeliver$", trigger_deliveries.trigger_redeliver, name="trigger_redeliver"),
     re_path(rf"{_NAME}/settings/?$", repositories.settings, name="repository_settings"),
     re_path(rf"{_NAME}/settings/description/?$", repositories.describe, name="repository_describe"),
     re_path(rf"{_NAME}/settings/default-branch/?$", repositories.set_default_branch, name="repository_default_branch"),

@@ -20,6 +20,8 @@ class Trigger(models.Model):
     repository = models.ForeignKey(Repository, on_delete=models.CASCADE, related_name="triggers")
     name = models.CharField(max_length=100)
     destination_arn = models.CharField(max_length=600)
+    # Of an HTTPS endpoint its address; the destination is the topic that was made for it.
+    endpoint_url = models.CharField(max_length=2048, blank=True)
     events = models.JSONField(default=list)
     branches = models.JSONField(default=list, blank=True)
     custom_data = models.CharField(max_length=1000, blank=True)
@@ -96,6 +98,11 @@ class TriggerDelivery(models.Model):
     def references(self) -> list[dict[str, Any]]:
         """The refs that its event tells of: {"commit", "ref"} and, where it is so, "created" or "deleted"."""
         return trigger_events.references_of(self.payload)
+
+    @property
+    def message_id(self) -> str:
+        """The id of the topic's message that it became; empty where it became none."""
+        return next((one["message_id"] for one in self.results if "message_id" in one), "")
 
     @property
     def is_waiting(self) -> bool:

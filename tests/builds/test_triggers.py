@@ -106,7 +106,7 @@ def test_a_project_that_is_gone_or_called_otherwise_fails_the_delivery_for_good(
     Project.objects.all().delete() if change == "gone" else Project.objects.update(name="other")
     delivery = push(repository)
     assert not Build.objects.exists()
-    assert delivery.state == "FAILED" and "project/demo" in delivery.error
+    assert (delivery.state, delivery.error) == ("FAILED", "There is no build project called demo.")
 
 
 def test_a_project_of_another_repository_is_built_once_as_it_is(alice, repository):

@@ -20,7 +20,7 @@ from codeservices.iam.models import AccountPasswordPolicy, Group, MfaDevice, Pol
 from repos.git.store import BareRepository
 from tests import factories, gitrepo
 from tests.authenticator import mfa_code
-from tests.codeservices.behind_doors import DOCUMENT, TRUST, World, Writes, finished_build
+from tests.codeservices.behind_doors import DOCUMENT, TRUST, World, Writes, finished_build, told_trigger
 
 
 class Clock:
@@ -85,7 +85,7 @@ def world(
     project = factories.project("hush-build", repository_name="hush")
     Project.objects.update(last_build_number=1)
     build = finished_build(project)
-    repository.triggers.create(name="ring", destination_arn=project.arn, events=["all"], branches=[], position=0)
+    delivery = told_trigger(repository, project)
     event = factories.event(event_name="Made")
     trail = Trail.objects.create(name="main", s3_bucket_name="logs", is_logging=True)
     names = {
@@ -102,6 +102,7 @@ def world(
         "build_id": build.api_id,
         "repository_arn": repository.arn,
         "project_arn": project.arn,
+        "delivery_id": str(delivery.delivery_id),
         "ssh_key_id": ssh_key.key_id,
         "new_ssh_key": factories.ssh_key(),
         "ours_arn": ours.arn,

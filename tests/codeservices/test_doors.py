@@ -72,6 +72,8 @@ PROJECT_FORM = {
     "variables-TOTAL_FORMS": "0",
     "variables-INITIAL_FORMS": "0",
 }
+TRIGGER_FORM = {"destination": "project_arn", "events": "createReference"}
+TRIGGER, DELIVERY = ("hush", "ring"), ("hush", "ring", "delivery_id")
 REPOSITORY, PROJECT, BUILD = ("hush",), ("hush-build",), ("hush-build", "1")
 USER, GROUP, KEY, CREDENTIAL = ("dora",), ("team",), ("dora", "key_id"), ("dora", "credential_id")
 POLICY, ROLE = ("ours",), ("watch",)
@@ -209,9 +211,17 @@ CONSOLE = {
         "codecommit:GetRepositoryTriggers",
         "codecommit:PutRepositoryTriggers",
         REPOSITORY,
-        {"name": "more", "project": "hush-build", "events": "createReference"},
+        {"name": "more", **TRIGGER_FORM},
     ),
-    "repos:trigger_delete": Door(CLOSED, "codecommit:PutRepositoryTriggers", ("hush", "ring")),
+    "repos:trigger": Door("codecommit:GetRepositoryTriggers", args=TRIGGER),
+    "repos:trigger_edit": Door(
+        "codecommit:PutRepositoryTriggers", "codecommit:PutRepositoryTriggers", TRIGGER, TRIGGER_FORM
+    ),
+    "repos:trigger_delete": Door(CLOSED, "codecommit:PutRepositoryTriggers", TRIGGER),
+    "repos:trigger_test": Door(CLOSED, "codecommit:TestRepositoryTriggers", TRIGGER),
+    "repos:trigger_confirm": Door(CLOSED, "codecommit:PutRepositoryTriggers", ("hush", "hook")),
+    "repos:trigger_delivery": Door("codecommit:GetRepositoryTriggers", args=DELIVERY),
+    "repos:trigger_redeliver": Door(CLOSED, "codecommit:TestRepositoryTriggers", DELIVERY),
     "repos:repository_settings": Door("codecommit:GetRepository", args=REPOSITORY),
     "repos:repository_describe": Door(
         CLOSED, "codecommit:UpdateRepositoryDescription", REPOSITORY, {"description": "Quiet."}
@@ -395,6 +405,9 @@ def test_a_thing_is_found_under_its_own_parent_alone(world: World):
         f"/projects/hush-build/builds/1/artifacts/{build.artifacts.get().pk}",
         f"/repositories/second/commit/{foreign['oid']}",
         "/repositories/second/raw/main/src/app.py",
+        "/repositories/second/triggers/ring/",
+        f"/repositories/second/triggers/ring/deliveries/{foreign['delivery_id']}",
+        f"/repositories/hush/triggers/hook/deliveries/{foreign['delivery_id']}",
     ):
         assert alice.get(path).status_code == 404, path
     before = state()
@@ -406,6 +419,9 @@ def test_a_thing_is_found_under_its_own_parent_alone(world: World):
         "/projects/hush-build/builds/7/stop",
         "/projects/other/builds/1/retry",
         f"/repositories/{repository.name}/triggers/ring/delete",
+        f"/repositories/{repository.name}/triggers/ring/test",
+        f"/repositories/{repository.name}/triggers/ring/deliveries/{foreign['delivery_id']}/redeliver",
+        f"/repositories/hush/triggers/hook/deliveries/{foreign['delivery_id']}/redeliver",
     ):
         for change in ("Inactive", "delete", "reset"):
             form = {"change": change, "confirm_name": foreign["key_id"], "csrfmiddlewaretoken": TOKEN}

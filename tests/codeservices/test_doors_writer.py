@@ -29,6 +29,7 @@ from tests.codeservices.behind_doors import (
     door_client,
     finished_build,
     state,
+    told_trigger,
 )
 from tests.codeservices.test_doors import CONSOLE, Door, address
 from tests.codeservices.test_doors_api import CALLS, called, filled
@@ -112,7 +113,7 @@ def twins(world: World, history: tuple[BareRepository, str]) -> Twins:
     shutil.copytree(history[0].path, repository.git.path, dirs_exist_ok=True)
     project = factories.project("noise-build", repository_name="noise")
     build = finished_build(project)
-    repository.triggers.create(name="ring", destination_arn=project.arn, events=["all"], branches=[], position=0)
+    delivery = told_trigger(repository, project)
     foreign_names = {
         "key_id": key.access_key_id,
         "credential_id": credential.credential_id,
@@ -120,6 +121,7 @@ def twins(world: World, history: tuple[BareRepository, str]) -> Twins:
         "build_id": build.api_id,
         "repository_arn": repository.arn,
         "project_arn": project.arn,
+        "delivery_id": str(delivery.delivery_id),
         "dora_arn": fred.arn,
         "ssh_key_id": ssh_key.key_id,
         "ours_arn": theirs.arn,

@@ -10,9 +10,9 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from codeservices.errors import AccessDenied, Conflict, NotFound, ServiceError
-from codeservices.notifications import topics
+from codeservices.notifications import confirmation, topics
 from codeservices.notifications.models import Message, Subscription, SubscriptionState, Topic
-from repos import receive, tasks, trigger_config, trigger_deliveries, trigger_topics
+from repos import receive, tasks, trigger_config, trigger_deliveries, trigger_endpoints, trigger_topics
 from repos.git.wire import RefCommand
 from repos.models import Push, PushState, Repository, TriggerDelivery
 from repos.trigger_config import TriggerSettings
@@ -358,12 +358,23 @@ def test_a_confirmed_endpoint_is_told_and_is_not_asked_again(alice, repository, 
         trigger_config.resend_confirmation(alice.principal, "demo", "hook")
 
 
+def test_an_endpoint_that_has_not_confirmed_in_time_can_be_asked_again(alice, repository, endpoint):
+    Subscription.objects.update(token_expires_at=timezone.now() - timedelta(seconds=1))
+    confirmation.end_expired()
+    topic_arn = endpoint.topic.arn
+    assert trigger_endpoints.endpoint_of(repository, topic_arn) == trigger_endpoints.Endpoint(URL, "ended")
+    trigger_config.resend_confirmation(alice.principal, "demo", "hook")
+    assert trigger_endpoints.endpoint_of(repository, topic_arn) == trigger_endpoints.Endpoint(URL, "pending")
+    assert Subscription.objects.get().topic.arn == topic_arn
+
+
 def test_an_endpoint_stays_while_its_trigger_tells_it_and_goes_with_it(alice, repository, endpoint):
     trigger_config.change_trigger(
         alice.principal, "demo", TriggerSettings("hook", branches=("main",), endpoint_url=URL)
     )
     as_api = TriggerSettings("renamed", endpoint.topic.arn, ("createReference",))
     trigger_config.replace_triggers(alice.principal, "demo", [as_api])
+    assert repository.triggers.get().endpoint_url == URL
     assert Subscription.objects.get() == endpoint
     trigger_config.change_trigger(alice.principal, "demo", TriggerSettings("renamed", endpoint_url="https://8.8.8.8/"))
     assert Subscription.objects.get().endpoint == "https://8.8.8.8/"
