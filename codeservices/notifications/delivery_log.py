@@ -26,7 +26,7 @@ _BATCH = 500
 def deliveries_of(principal: Principal, topic_arn: str) -> QuerySet[Delivery]:
     """A topic's deliveries, newest first, for those who may look at its subscriptions."""
     topic = topic_for(principal, READ, topic_arn)
-    return Delivery.objects.filter(message__topic=topic).select_related("message", "subscription")
+    return Delivery.objects.filter(message__topic=topic).select_related("message__topic", "subscription")
 
 
 def delivery_for(principal: Principal, topic_arn: str, delivery_id: uuid.UUID) -> Delivery:

@@ -18,7 +18,7 @@ MAX_SUBJECT_CHARACTERS = 100
 INVALID = "InvalidParameterException"
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,256}")
-_DATA_TYPE = re.compile(r"(String|String\.Array|Number|Binary)(\.[A-Za-z0-9_.-]{1,240})?")
+_DATA_TYPE = re.compile(r"(String\.Array|String|Number|Binary)(\.[A-Za-z0-9_.-]{1,240})?")
 # What Amazon SNS's Number holds: up to 38 digits, between -10**9 and 10**9.
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
 _SUBJECT = re.compile(r"[!-~][ -~]*")

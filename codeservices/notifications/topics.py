@@ -124,11 +124,16 @@ def list_topics(principal: Principal, *, include_managed: bool = False) -> Query
 
 def set_topic_attribute(principal: Principal, topic_arn: str, name: str, value: str) -> Topic:
     """Change one attribute; an empty value puts the default back."""
+    return set_topic_attributes(principal, topic_arn, {name: value})
+
+
+def set_topic_attributes(principal: Principal, topic_arn: str, attributes: Mapping[str, str]) -> Topic:
+    """Change attributes, all or, where one breaks a rule, none."""
     topic = topic_for(principal, "sns:SetTopicAttributes", topic_arn)
     _refuse_managed(topic)
-    _set(topic, name, value)
-    if name in _FIELDS:
-        topic.save(update_fields=[_FIELDS[name]])
+    for name, value in attributes.items():
+        _set(topic, name, value)
+    topic.save(update_fields=[_FIELDS[name] for name in attributes if name in _FIELDS])
     return topic
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from django.apps import apps
@@ -13,8 +14,10 @@ from django.test import Client
 from django.utils import timezone
 
 from builds.models import Build, Project, Status
+from codeservices.iam import secrets
 from codeservices.iam.authorize import is_allowed
 from codeservices.iam.models import User
+from codeservices.notifications.models import Delivery, DeliveryState, Message, Receiver, Subscription, Topic
 from repos import trigger_config
 from repos.models import Repository, TriggerDelivery, TriggerDeliveryState
 from repos.trigger_config import TriggerSettings
@@ -59,6 +62,26 @@ def told_trigger(repository: Repository, project: Project) -> TriggerDelivery:
         payload='{"Records":[{"codecommit":{"references":[]}}]}',
         state=TriggerDeliveryState.FAILED,
     )
+
+
+def delivered_topic(name: str) -> Delivery:
+    """A topic with an endpoint that was asked to confirm, once with the token “token”, and that got a message."""
+    topic = Topic.objects.create(name=name)
+    receiver, _ = Receiver.objects.get_or_create(origin="https://93.184.216.34:443")
+    subscription = Subscription.objects.create(
+        topic=topic,
+        receiver=receiver,
+        protocol="https",
+        endpoint=f"https://93.184.216.34/{name}",
+        token_hash=secrets.keyed_hash("token"),
+        token_expires_at=timezone.now() + timedelta(days=1),
+    )
+    message = Message.objects.create(topic=topic, bodies={"default": "ding"})
+    delivery = Delivery.objects.create(
+        message=message, subscription=subscription, receiver=receiver, state=DeliveryState.FAILED, attempt_count=1
+    )
+    delivery.attempts.create(number=1, error="No answer came within 15 seconds.")
+    return delivery
 
 
 # Tables that every request writes to, and columns that tell when something was last used: no change of the world.
@@ -140,6 +163,11 @@ def body(response: Any) -> str:
 def may(user: User, action: str) -> bool:
     """What the user's policies say of somebody else's things."""
     return is_allowed(user.principal, action, f"arn:aws:any:us-east-1:{settings.ACCOUNT_ID}:thing")
+
+
+def is_refusal(text: str) -> bool:
+    """Whether an API's answer says that policies don't allow it; SNS has a code of its own for that."""
+    return "AccessDenied" in text or "<Code>AuthorizationError</Code>" in text
 
 
 def denied_action(response: Any) -> str:

@@ -17,10 +17,19 @@ from codeservices.audit.models import Trail
 from codeservices.iam import credentials, secrets, ssh_keys, totp
 from codeservices.iam.managed_policies import SERVICE_ROLE_NAME
 from codeservices.iam.models import AccountPasswordPolicy, Group, MfaDevice, Policy, Role, User
+from codeservices.notifications.models import SigningCertificate
 from repos.git.store import BareRepository
 from tests import factories, gitrepo
 from tests.authenticator import mfa_code
-from tests.codeservices.behind_doors import DOCUMENT, TRUST, World, Writes, finished_build, told_trigger
+from tests.codeservices.behind_doors import (
+    DOCUMENT,
+    TRUST,
+    World,
+    Writes,
+    delivered_topic,
+    finished_build,
+    told_trigger,
+)
 
 
 class Clock:
@@ -88,7 +97,13 @@ def world(
     delivery = told_trigger(repository, project)
     event = factories.event(event_name="Made")
     trail = Trail.objects.create(name="main", s3_bucket_name="logs", is_logging=True)
+    bell = delivered_topic("bell")
+    SigningCertificate.objects.create(name="known", certificate_pem="PEM", sealed_key="sealed-signing-key")
     names = {
+        "topic_arn": bell.message.topic.arn,
+        "subscription_arn": bell.subscription.arn,
+        "subscription_id": str(bell.subscription.subscription_id),
+        "delivery_id": str(bell.delivery_id),
         "oid": history[1],
         "key_id": key.access_key_id,
         "credential_id": credential.credential_id,
@@ -102,7 +117,7 @@ def world(
         "build_id": build.api_id,
         "repository_arn": repository.arn,
         "project_arn": project.arn,
-        "delivery_id": str(delivery.delivery_id),
+        "told_id": str(delivery.delivery_id),
         "ssh_key_id": ssh_key.key_id,
         "new_ssh_key": factories.ssh_key(),
         "ours_arn": ours.arn,

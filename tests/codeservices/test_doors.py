@@ -73,7 +73,7 @@ PROJECT_FORM = {
     "variables-INITIAL_FORMS": "0",
 }
 TRIGGER_FORM = {"destination": "project_arn", "events": "createReference"}
-TRIGGER, DELIVERY = ("hush", "ring"), ("hush", "ring", "delivery_id")
+TRIGGER, DELIVERY = ("hush", "ring"), ("hush", "ring", "told_id")
 REPOSITORY, PROJECT, BUILD = ("hush",), ("hush-build",), ("hush-build", "1")
 USER, GROUP, KEY, CREDENTIAL = ("dora",), ("team",), ("dora", "key_id"), ("dora", "credential_id")
 POLICY, ROLE = ("ours",), ("watch",)
@@ -92,6 +92,7 @@ NOT_ABOUT_THEIR_FIRST_ARGUMENT = (
 )
 
 TRAIL = ("main",)
+TOPIC = ("bell",)
 
 CONSOLE = {
     "healthz": Door(PUBLIC),
@@ -198,6 +199,25 @@ CONSOLE = {
     "audit:trail_logging": Door(CLOSED, "cloudtrail:StopLogging", TRAIL, {"change": "stop"}),
     "audit:trail_delete": Door(CLOSED, "cloudtrail:DeleteTrail", TRAIL, {"confirm_name": "main"}),
     "audit:event": Door("cloudtrail:LookupEvents", args=("event_id",)),
+    "notifications:certificate": Door(PUBLIC, args=("known",)),
+    "notifications:topic_list": Door("sns:ListTopics"),
+    "notifications:topic_create": Door("sns:CreateTopic", "sns:CreateTopic", form={"name": "fresh"}),
+    "notifications:topic": Door("sns:GetTopicAttributes", args=TOPIC),
+    "notifications:topic_settings": Door(
+        "sns:SetTopicAttributes", "sns:SetTopicAttributes", TOPIC, {"display_name": "Bell", "signature_version": "2"}
+    ),
+    "notifications:topic_delete": Door(CLOSED, "sns:DeleteTopic", TOPIC, {"confirm_name": "bell"}),
+    "notifications:publish": Door(CLOSED, "sns:Publish", TOPIC, {"message": "ding"}),
+    "notifications:subscribe": Door(CLOSED, "sns:Subscribe", TOPIC, {"endpoint": "https://93.184.216.34/a"}),
+    "notifications:resend": Door(CLOSED, "sns:Subscribe", (*TOPIC, "subscription_id")),
+    "notifications:unsubscribe": Door(
+        CLOSED, "sns:Unsubscribe", (*TOPIC, "subscription_id"), {"confirm_name": "https://93.184.216.34/bell"}
+    ),
+    "notifications:delivery_list": Door("sns:ListSubscriptionsByTopic", args=TOPIC),
+    "notifications:delivery": Door("sns:ListSubscriptionsByTopic", args=(*TOPIC, "delivery_id")),
+    "notifications:redeliver": Door(
+        CLOSED, "sns:ListSubscriptionsByTopic sns:Publish", (*TOPIC, "delivery_id"), statuses=(302, 400)
+    ),
     "repos:repository_list": Door("codecommit:ListRepositories"),
     "repos:repository_create": Door(SIGNED_IN, "codecommit:CreateRepository", form={"name": "loud"}),
     "repos:repository": Door("codecommit:GetRepository", args=REPOSITORY),
@@ -368,6 +388,7 @@ def test_the_admin_panel_shows_no_secret(world: World):
     Build.objects.update(environment=project.environment)
     secrets = [AccessKey.objects.get().encrypted_secret, GitCredential.objects.get().password_hash, "hunter2-value"]
     secrets += User.objects.values_list("password", flat=True)
+    secrets.append("sealed-signing-key")
     secrets += MfaDevice.objects.values_list("sealed_secret", flat=True)
     alice = door_client(world.people["alice"])
     secrets += ConsoleSession.objects.values_list("session_key", flat=True)
@@ -406,8 +427,8 @@ def test_a_thing_is_found_under_its_own_parent_alone(world: World):
         f"/repositories/second/commit/{foreign['oid']}",
         "/repositories/second/raw/main/src/app.py",
         "/repositories/second/triggers/ring/",
-        f"/repositories/second/triggers/ring/deliveries/{foreign['delivery_id']}",
-        f"/repositories/hush/triggers/hook/deliveries/{foreign['delivery_id']}",
+        f"/repositories/second/triggers/ring/deliveries/{foreign['told_id']}",
+        f"/repositories/hush/triggers/hook/deliveries/{foreign['told_id']}",
     ):
         assert alice.get(path).status_code == 404, path
     before = state()
@@ -420,8 +441,8 @@ def test_a_thing_is_found_under_its_own_parent_alone(world: World):
         "/projects/other/builds/1/retry",
         f"/repositories/{repository.name}/triggers/ring/delete",
         f"/repositories/{repository.name}/triggers/ring/test",
-        f"/repositories/{repository.name}/triggers/ring/deliveries/{foreign['delivery_id']}/redeliver",
-        f"/repositories/hush/triggers/hook/deliveries/{foreign['delivery_id']}/redeliver",
+        f"/repositories/{repository.name}/triggers/ring/deliveries/{foreign['told_id']}/redeliver",
+        f"/repositories/hush/triggers/hook/deliveries/{foreign['told_id']}/redeliver",
     ):
         for change in ("Inactive", "delete", "reset"):
             form = {"change": change, "confirm_name": foreign["key_id"], "csrfmiddlewaretoken": TOKEN}

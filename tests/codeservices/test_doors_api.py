@@ -20,7 +20,18 @@ from codeservices.aws import dispatch, model
 from codeservices.aws.json11 import CONTENT_TYPE as JSON
 from codeservices.iam import credentials
 from codeservices.iam.models import AccessKey
-from tests.codeservices.behind_doors import DOCUMENT, READ_ONLY, TRUST, World, body, changed, door_client, may, state
+from tests.codeservices.behind_doors import (
+    DOCUMENT,
+    READ_ONLY,
+    TRUST,
+    World,
+    body,
+    changed,
+    door_client,
+    is_refusal,
+    may,
+    state,
+)
 from tests.factories import PASSWORD
 
 pytestmark = pytest.mark.django_db
@@ -44,6 +55,7 @@ INLINE = {"PolicyName": "inline"}
 TAG = {"Tags.member.1.Key": "colour", "Tags.member.1.Value": "quiet"}  # lists as the Query protocol writes them
 CODES = {"AuthenticationCode1": "mfa_code", "AuthenticationCode2": "mfa_next_code"}
 MAIN = {"Name": "main"}
+BELL, LISTENER = {"TopicArn": "topic_arn"}, {"SubscriptionArn": "subscription_arn"}
 NEW_PROJECT = {
     "name": "made",
     "source": {"type": "CODECOMMIT", "location": LOCATION},
@@ -227,6 +239,34 @@ CALLS = {
     ),
     "iam:UpdateUser": Call("iam:UpdateUser", {**DORA, "NewPath": "/moved/"}),
     "iam:UploadSSHPublicKey": Call("iam:UploadSSHPublicKey", {**DORA, "SSHPublicKeyBody": "new_ssh_key"}),
+    "sns:ConfirmSubscription": Call("sns:ConfirmSubscription", {**BELL, "Token": "token"}),
+    "sns:CreateTopic": Call("sns:CreateTopic", {"Name": "fresh"}),
+    "sns:DeleteTopic": Call("sns:DeleteTopic", BELL),
+    "sns:GetSubscriptionAttributes": Call("sns:GetSubscriptionAttributes", LISTENER),
+    "sns:GetTopicAttributes": Call("sns:GetTopicAttributes", BELL),
+    "sns:ListSubscriptions": Call("sns:ListSubscriptions"),
+    "sns:ListSubscriptionsByTopic": Call("sns:ListSubscriptionsByTopic", BELL),
+    "sns:ListTagsForResource": Call("sns:ListTagsForResource", {"ResourceArn": "topic_arn"}),
+    "sns:ListTopics": Call("sns:ListTopics"),
+    "sns:Publish": Call("sns:Publish", {**BELL, "Message": "ding"}),
+    "sns:PublishBatch": Call(
+        "sns:Publish",
+        {
+            **BELL,
+            "PublishBatchRequestEntries.member.1.Id": "a",
+            "PublishBatchRequestEntries.member.1.Message": "ding",
+        },
+    ),
+    "sns:SetSubscriptionAttributes": Call(
+        "sns:SetSubscriptionAttributes", {**LISTENER, "AttributeName": "RawMessageDelivery", "AttributeValue": "true"}
+    ),
+    "sns:SetTopicAttributes": Call(
+        "sns:SetTopicAttributes", {**BELL, "AttributeName": "DisplayName", "AttributeValue": "Bell"}
+    ),
+    "sns:Subscribe": Call("sns:Subscribe", {**BELL, "Protocol": "https", "Endpoint": "https://93.184.216.34/a"}),
+    "sns:TagResource": Call("sns:TagResource", {"ResourceArn": "topic_arn", **TAG}),
+    "sns:Unsubscribe": Call("sns:Unsubscribe", LISTENER),
+    "sns:UntagResource": Call("sns:UntagResource", {"ResourceArn": "topic_arn", "TagKeys.member.1": "colour"}),
     "sts:AssumeRole": Call("sts:AssumeRole", {"RoleArn": "watch_arn", "RoleSessionName": "night"}),
     "sts:GetAccessKeyInfo": Call("sts:GetAccessKeyInfo", {"AccessKeyId": "key_id"}),
     "sts:GetCallerIdentity": Call(SIGNED_IN),
@@ -280,7 +320,7 @@ def test_an_operation_answers_those_whom_its_rule_names(operation: str, world: W
         if call.action == SIGNED_IN or may(world.people[name], call.action):
             assert answer.status_code == 200, body(answer)
         else:
-            assert answer.status_code in (400, 403) and "AccessDenied" in body(answer)
+            assert answer.status_code in (400, 403) and is_refusal(body(answer))
             assert f"is not authorized to perform: {call.action} on resource" in body(answer)
             assert not changed(before)
         event = Event.objects.order_by("pk").last()
