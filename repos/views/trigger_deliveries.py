@@ -22,6 +22,7 @@ from repos.views.triggers import shown_url, target_of
 
 # The page is brought up to date by itself as long as something happens within this time.
 SOON = timedelta(minutes=1)
+READ_TOPIC = "sns:ListSubscriptionsByTopic"
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ def trigger_delivery(request: ConsoleRequest, name: str, trigger_name: str, deli
         "message": message,
         "copies": copies,
         "may_see_answers": may_see,
+        "may_see_topic": message is not None and is_allowed(request.principal, READ_TOPIC, message.topic.arn),
         "is_soon_told": (delivery.is_waiting and delivery.next_attempt_at < timezone.now() + SOON)
         or any(one.is_soon_told for one in copies),
         "payload": json.dumps(json.loads(delivery.payload), indent=2, ensure_ascii=False),
@@ -90,7 +92,7 @@ def _message(principal: Principal, delivery: TriggerDelivery) -> tuple[Message |
     may_see = (
         is_allowed(principal, trigger_config.WRITE, repository.arn)
         if is_own
-        else is_allowed(principal, "sns:ListSubscriptionsByTopic", message.topic.arn)
+        else is_allowed(principal, READ_TOPIC, message.topic.arn)
     )
     rows = message.deliveries.order_by("pk").select_related("subscription").prefetch_related("attempts")
     return message, may_see, [Copy(shown_url(one.subscription.endpoint, may_see), one) for one in rows]

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from cryptography.exceptions import InvalidSignature
 
 from tests import gitclient
 from tests.codeservices.receiver import Receiver, make_certificate, receiver, status
@@ -56,6 +60,16 @@ def server(tmp_path: Path, hook: tuple[Receiver, Path]) -> Iterator[GitServer]:
             worker.wait()
 
 
+def documented_check(certificate: bytes, url: str) -> Callable[[bytes], dict[str, Any]]:
+    """The function that docs/triggers.md gives to receivers, as it would run beside this server."""
+    [code] = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "triggers.md").read_text(), re.DOTALL)
+    code = code.replace("https://code.example.com:8443/", url.rpartition("/")[0] + "/")
+    code = code.replace('urllib.request.urlopen(members["SigningCertURL"])', "io.BytesIO(certificate)")
+    names: dict[str, Any] = {"io": io, "certificate": certificate}
+    exec(code, names)
+    return names["received"]
+
+
 def test_a_push_reaches_an_https_endpoint_once_it_has_confirmed(tmp_path, server, hook):
     endpoint, _ = hook
     server.python(ADD.format(url=endpoint.url))
@@ -75,5 +89,10 @@ def test_a_push_reaches_an_https_endpoint_once_it_has_confirmed(tmp_path, server
     assert notification["Subject"] == "UPDATE: AWS CodeCommit us-east-1 push: demo"
     assert record["codecommit"] == {"references": [{"commit": oid, "created": True, "ref": "refs/heads/main"}]}
     assert record["userIdentityARN"] == "arn:aws:iam::123456789012:user/alice"
+    taken = endpoint.last.body.encode()
+    certificate = server.request(urlsplit(notification["SigningCertURL"]).path, who="")[1]
+    assert documented_check(certificate, notification["SigningCertURL"])(taken) == notification
+    with pytest.raises(InvalidSignature):
+        documented_check(certificate, notification["SigningCertURL"])(taken.replace(b"heads/main", b"heads/evil"))
     [[state, payload]] = server.rows("SELECT state, payload FROM repos_triggerdelivery")
     assert (state, payload) == ("SUCCEEDED", notification["Message"])
