@@ -12,6 +12,6 @@ class BuildsConfig(AppConfig):
 
         health.register()
         panels.register()
-        triggers.connect()
+        triggers.register()
         resource_tags.register("codebuild", access.tags_of_arn)
         registry.register_actions("codebuild:RetryBuild", "logs:GetLogEvents", "s3:GetObject", "s3:PutObject")

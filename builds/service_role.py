@@ -22,6 +22,7 @@ from codeservices.iam.roles import find_role
 SERVICE = "codebuild.amazonaws.com"
 # FINALIZING comes after the time-out; whatever happens, the credentials end soon after.
 MARGIN_SECONDS = 600
+SESSION_PREFIX = "AWSCodeBuild-"
 
 
 def refusal(role_arn: str, project_arn: str) -> str:
@@ -46,7 +47,7 @@ def request_info() -> RequestInfo:
 
 def session_name(build: Build) -> str:
     """As CodeBuild calls its sessions."""
-    return f"AWSCodeBuild-{build.uuid}"
+    return f"{SESSION_PREFIX}{build.uuid}"
 
 
 def assume(build: Build) -> IssuedSession:

@@ -41,6 +41,8 @@ app.conf.update(
     timezone="UTC",
     beat_schedule={
         "deliver-recorded-pushes": {"task": "repos.tasks.deliver_recorded_pushes", "schedule": 15.0},
+        "run-due-trigger-deliveries": {"task": "repos.tasks.run_due_trigger_deliveries", "schedule": 15.0},
+        "prune-trigger-deliveries": {"task": "repos.tasks.prune_trigger_deliveries", "schedule": 86400.0},
         "recover-begun-pushes": {"task": "repos.tasks.recover_pushes", "schedule": 60.0},
         "start-due-upkeep": {"task": "repos.tasks.start_due_upkeep", "schedule": 60.0},
         "sweep-remote-runs": {"task": "repos.tasks.sweep_remote_runs", "schedule": 15.0},

@@ -83,7 +83,7 @@ FSCK_DAYS = env_int("CODESERVICES_FSCK_DAYS", 7, minimum=0, maximum=3650)
 UNREACHABLE_DAYS = env_int("CODESERVICES_UNREACHABLE_DAYS", 14, minimum=1, maximum=3650)
 
 # ---- Notifications ---------------------------------------------------------------------------------------------------
-# For so long it is told what became of each message to a topic's subscribers.
+# For so long it is told what triggers and topics sent, and what became of it.
 DELIVERY_RETENTION_DAYS = env_int("CODESERVICES_DELIVERY_RETENTION_DAYS", 30, minimum=1, maximum=3650)
 
 # ---- Outbound --------------------------------------------------------------------------------------------------------

@@ -1,4 +1,7 @@
-"""Repositories, triggers and pushes as an operator sees them. They are made and removed through the product alone."""
+"""Repositories, triggers, pushes and deliveries as an operator sees them.
+
+They are made and removed through the product alone.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from django.http import HttpRequest
 from codeservices.admin import columns
 from codeservices.admin.base import ActionAdmin, LookOnlyInline
 from codeservices.iam.authorize import is_allowed
-from repos.models import Import, Mirror, MirrorRun, Push, Repository, Trigger, Upkeep, UpkeepRun
+from repos.models import Import, Mirror, MirrorRun, Push, Repository, Trigger, TriggerDelivery, Upkeep, UpkeepRun
 
 
 class OfRepository(ActionAdmin):
@@ -105,6 +108,39 @@ class TriggerAdmin(OfRepository):
     search_help_text = "Name, repository or destination"
     fields = ("name", "repository_link", "destination_arn", "events", "branches", "custom_data")
     ordering = ("repository__name", "position")
+
+
+@admin.register(TriggerDelivery)
+class TriggerDeliveryAdmin(OfRepository):
+    """What was told to whom, newest first, and what became of it."""
+
+    view_action = "codecommit:GetRepositoryTriggers"
+    list_display = ("delivery_id", "trigger_name", "repository_link", "cause", "state", "attempt_count", "created_at")
+    list_filter = ("state", "cause")
+    list_select_related = ("repository",)
+    filter_links = ("repository",)
+    search_fields = ("delivery_id", "trigger_name", "repository__name", "destination_arn")
+    search_help_text = "Delivery id, trigger, repository or destination"
+    date_hierarchy = "created_at"
+    fields = (
+        "delivery_id",
+        "trigger_name",
+        "repository_link",
+        "cause",
+        "push",
+        "redelivery_of",
+        "requested_by",
+        "destination_arn",
+        "part",
+        "payload",
+        "state",
+        "attempt_count",
+        "next_attempt_at",
+        "results",
+        "error",
+        "created_at",
+        "ended_at",
+    )
 
 
 @admin.register(Push)

@@ -16,11 +16,15 @@ class ReposConfig(AppConfig):
             provision,
             quota,
             tags,
+            trigger_endpoints,
+            trigger_topics,
             upkeep,
             upkeep_health,
         )
 
         panels.register()
+        trigger_topics.register()
+        trigger_endpoints.connect()
         upkeep_health.register()
         resource_tags.register("codecommit", tags.of_arn)
         registry.register_actions(

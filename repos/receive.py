@@ -2,7 +2,7 @@
 
 A row is committed before the first byte of the pack reaches git (BEGUN), and turned into what really moved after git
 has ended (RECORDED), or DROPPED. A crash in between leaves a BEGUN row, which `recover` compares with the refs. The
-outbox delivers at least once, and once in effect: rows that a listener writes are committed together with DELIVERED.
+outbox delivers at least once, and once in effect: what it tells triggers is committed together with DELIVERED.
 """
 
 from __future__ import annotations
@@ -25,21 +25,19 @@ from codeservices.audit.record import current_act, settle
 from codeservices.audit.writer import AuditUnavailable
 from codeservices.errors import AccessDenied, ServiceError
 from codeservices.iam.principal import Principal
-from repos import push_lock, quota, usage
+from repos import push_lock, quota, trigger_deliveries, usage
 from repos.access import RepositoryDoesNotExist, authorize_ref, check_writable
 from repos.git import locks, program, refs
 from repos.git.store import RepositoryMissing
 from repos.git.wire import RefCommand
 from repos.models import Push, PushState, Repository
 from repos.push_lock import PushLock
-from repos.signals import ref_updated
+from repos.signals import push_recorded, ref_updated
 
 logger = logging.getLogger(__name__)
 
 # A push that another machine began is left to that machine, unless it is silent for a day.
 FOREIGN_AGE = timedelta(days=1)
-# A listener that fails on a push is tried again until the push is this old.
-DELIVERY_AGE = timedelta(days=1)
 # The worker that was woken for a push has this long before the sweep wakes another.
 DELIVERY_GRACE = timedelta(seconds=10)
 MAX_TOLD_REASONS = 5
@@ -204,10 +202,10 @@ def _settle(push: Push) -> None:
 
 
 def deliver(push_pk: int) -> bool:
-    """Tell the listeners of `ref_updated` about each ref of a recorded push; whether this call did it.
+    """Write what a recorded push tells its triggers, and tell the listeners; whether this call did it.
 
-    The state and what listeners write are one transaction: a listener that raises leaves the push to be tried again.
-    A push that ended after its repository was deleted waits for that to be restored.
+    The state, the rows of the triggers and what listeners write are one transaction. A push that ended after its
+    repository was deleted waits for that to be restored.
     """
     with transaction.atomic():
         claimed = Push.objects.filter(pk=push_pk, state=PushState.RECORDED, repository__deleted_at=None).update(
@@ -216,28 +214,36 @@ def deliver(push_pk: int) -> bool:
         if not claimed:
             return False
         push = Push.objects.select_related("repository").get(pk=push_pk)
-        for command in _commands(push):
-            ref_updated.send(
-                sender=Push,
-                repository=push.repository,
-                refname=command.refname,
-                old_oid=command.old_oid,
-                new_oid=command.new_oid,
-                push=push,
-            )
+        commands = _commands(push)
+        trigger_deliveries.record(push, commands)
+        _announce(push, commands)
     return True
 
 
 def undelivered() -> list[int]:
     """The keys of recorded pushes, oldest first, whose message was lost or whose delivery failed."""
-    now = timezone.now()
     waiting = Push.objects.filter(
-        state=PushState.RECORDED,
-        repository__deleted_at=None,
-        recorded_at__lt=now - DELIVERY_GRACE,
-        recorded_at__gt=now - DELIVERY_AGE,
+        state=PushState.RECORDED, repository__deleted_at=None, recorded_at__lt=timezone.now() - DELIVERY_GRACE
     )
     return list(waiting.order_by("pk").values_list("pk", flat=True))
+
+
+def _announce(push: Push, commands: Sequence[RefCommand]) -> None:
+    """Send the signals. Listeners warm and tidy: one that fails is logged, and holds up no trigger."""
+    try:
+        with transaction.atomic():
+            for command in commands:
+                ref_updated.send(
+                    sender=Push,
+                    repository=push.repository,
+                    refname=command.refname,
+                    old_oid=command.old_oid,
+                    new_oid=command.new_oid,
+                    push=push,
+                )
+            push_recorded.send(sender=Push, repository=push.repository, push=push)
+    except Exception:
+        logger.exception("a listener failed on push %s", push.push_id)
 
 
 def _check(principal: Principal, repository: Repository, commands: Iterable[RefCommand]) -> None:

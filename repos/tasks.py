@@ -1,14 +1,16 @@
-"""The workers' part in repositories: deliver pushes, recover half-done ones, upkeep, purge what was deleted."""
+"""The workers' part in repositories: deliver pushes, tell triggers, recover, keep up, import, mirror, purge."""
 
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 from typing import Any
 
 from celery import shared_task
 from celery.signals import worker_ready
+from django.conf import settings
 
-from repos import deletion, imports, mirrors, receive, upkeep
+from repos import deletion, imports, mirrors, receive, trigger_deliveries, upkeep
 from repos.models import Push
 
 logger = logging.getLogger(__name__)
@@ -39,6 +41,29 @@ def deliver_recorded_pushes() -> None:
             deliver_push(push_pk)
         except Exception:
             logger.exception("push %s could not be delivered and is tried again", push_pk)
+
+
+@shared_task(acks_late=True, ignore_result=True)
+def run_trigger_delivery(delivery_pk: int) -> None:
+    """Tell a trigger's destination of one event; a second delivery of the message does nothing."""
+    if trigger_deliveries.run(delivery_pk) is None:
+        logger.info("trigger delivery %s is not to be sent now", delivery_pk)
+
+
+@shared_task(ignore_result=True)
+def run_due_trigger_deliveries() -> None:
+    """Send what is to be tried again, and what waits because its message was lost or its worker died."""
+    for delivery_pk in trigger_deliveries.due():
+        try:
+            trigger_deliveries.run(delivery_pk)
+        except Exception:
+            logger.exception("trigger delivery %s could not be tried and is tried again", delivery_pk)
+
+
+@shared_task(ignore_result=True)
+def prune_trigger_deliveries() -> None:
+    """Remove the log of old deliveries of triggers."""
+    trigger_deliveries.prune(timedelta(days=settings.DELIVERY_RETENTION_DAYS))
 
 
 @shared_task(ignore_result=True)

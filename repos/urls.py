@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from django.urls import path, re_path, register_converter
 
-from repos.views import branches, browse, deleted, history, imports, mirror, repositories, tags, triggers, upkeep
+from repos.views import (
+    branches,
+    browse,
+    deleted,
+    history,
+    imports,
+    mirror,
+    repositories,
+    tags,
+    trigger_deliveries,
+    triggers,
+    upkeep,
+)
 
 
 class SpecConverter:
@@ -26,6 +38,8 @@ register_converter(SpecConverter, "spec")
 app_name = "repos"
 
 _NAME = r"^repositories/(?P<name>[^/]+)"
+_TRIGGER = rf"{_NAME}/triggers/(?P<trigger_name>[A-Za-z0-9._-]+)"
+_DELIVERY = rf"{_TRIGGER}/deliveries/(?P<delivery_id>[0-9a-f-]+)"
 
 urlpatterns = [
     path("repositories/", repositories.repository_list, name="repository_list"),
@@ -44,9 +58,13 @@ urlpatterns = [
     re_path(rf"{_NAME}/tags/delete$", tags.tag_delete, name="tag_delete"),
     re_path(rf"{_NAME}/migrate/?$", repositories.migrate, name="repository_migrate"),
     re_path(rf"{_NAME}/triggers/?$", triggers.trigger_list, name="trigger_list"),
-    re_path(
-        rf"{_NAME}/triggers/(?P<trigger_name>[A-Za-z0-9._-]+)/delete$", triggers.trigger_delete, name="trigger_delete"
-    ),
+    re_path(rf"{_TRIGGER}/?$", triggers.trigger, name="trigger"),
+    re_path(rf"{_TRIGGER}/edit$", triggers.trigger_edit, name="trigger_edit"),
+    re_path(rf"{_TRIGGER}/delete$", triggers.trigger_delete, name="trigger_delete"),
+    re_path(rf"{_TRIGGER}/test$", triggers.trigger_test, name="trigger_test"),
+    re_path(rf"{_TRIGGER}/confirm$", triggers.trigger_confirm, name="trigger_confirm"),
+    re_path(rf"{_DELIVERY}/?$", trigger_deliveries.trigger_delivery, name="trigger_delivery"),
+    re_path(rf"{_DELIVERY}/redeliver$", trigger_deliveries.trigger_redeliver, name="trigger_redeliver"),
     re_path(rf"{_NAME}/import/?$", imports.import_status, name="import"),
     re_path(rf"{_NAME}/import/cancel$", imports.import_cancel, name="import_cancel"),
     re_path(rf"{_NAME}/import/retry$", imports.import_retry, name="import_retry"),

@@ -5,7 +5,7 @@ from repos.models.mirror import Mirror, MirrorRun
 from repos.models.push import Push, PushState
 from repos.models.remote import RemoteRun, RemoteSource, RunState
 from repos.models.repository import Repository
-from repos.models.trigger import Trigger
+from repos.models.trigger import Trigger, TriggerDelivery, TriggerDeliveryCause, TriggerDeliveryState
 from repos.models.upkeep import JobOutcome, Upkeep, UpkeepRun
 
 __all__ = [
@@ -20,6 +20,9 @@ __all__ = [
     "Repository",
     "RunState",
     "Trigger",
+    "TriggerDelivery",
+    "TriggerDeliveryCause",
+    "TriggerDeliveryState",
     "Upkeep",
     "UpkeepRun",
 ]

@@ -41,6 +41,18 @@ def form_value(name: str) -> str:
     return refs.escaped(name)
 
 
+@register.filter
+def short_ref(refname: str) -> str:
+    """A branch or tag by its short name, as far as it can be shown."""
+    return refs.shown(refname.removeprefix("refs/heads/").removeprefix("refs/tags/"))
+
+
+@register.filter
+def arn_name(principal_arn: str) -> str:
+    """Whom an ARN of IAM names: the user, or the role's session."""
+    return principal_arn.rpartition("/")[2]
+
+
 @register.simple_tag
 def source_lines(lines: Sequence[str]) -> SafeString:
     """Table rows of numbered source lines; made here because a template needs five times as long for 10,000 of them."""

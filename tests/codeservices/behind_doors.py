@@ -18,6 +18,10 @@ from codeservices.iam import secrets
 from codeservices.iam.authorize import is_allowed
 from codeservices.iam.models import User
 from codeservices.notifications.models import Delivery, DeliveryState, Message, Receiver, Subscription, Topic
+from repos import trigger_config
+from repos.models import Repository, TriggerDelivery, TriggerDeliveryState
+from repos.trigger_config import TriggerSettings
+from tests import factories
 from tests.builds import logged
 
 TOKEN = "a" * 32
@@ -43,6 +47,21 @@ def finished_build(project: Project, number: int = 1) -> Build:
     )
     logged.artifact_of(build)
     return build
+
+
+def told_trigger(repository: Repository, project: Project) -> TriggerDelivery:
+    """A trigger of the project with a delivery that has ended, and one of an endpoint that has not confirmed."""
+    for wanted in (
+        TriggerSettings("ring", project.arn),
+        TriggerSettings("hook", endpoint_url="https://8.8.8.8/", events=("deleteReference",)),
+    ):
+        trigger_config.add_trigger(factories.SERVICE, repository.name, wanted)
+    return repository.trigger_deliveries.create(
+        trigger_name="ring",
+        destination_arn=project.arn,
+        payload='{"Records":[{"codecommit":{"references":[]}}]}',
+        state=TriggerDeliveryState.FAILED,
+    )
 
 
 def delivered_topic(name: str) -> Delivery:

@@ -23,7 +23,15 @@ from repos.git.store import BareRepository
 from repos.models import Import, Mirror, RunState
 from tests import factories, gitrepo
 from tests.authenticator import mfa_code
-from tests.codeservices.behind_doors import DOCUMENT, TRUST, World, Writes, delivered_topic, finished_build
+from tests.codeservices.behind_doors import (
+    DOCUMENT,
+    TRUST,
+    World,
+    Writes,
+    delivered_topic,
+    finished_build,
+    told_trigger,
+)
 
 
 class Clock:
@@ -96,7 +104,7 @@ def world(
     project = factories.project("hush-build", repository_name="hush")
     Project.objects.update(last_build_number=1)
     build = finished_build(project)
-    repository.triggers.create(name="ring", destination_arn=project.arn, events=["all"], branches=[], position=0)
+    delivery = told_trigger(repository, project)
     gone = factories.repository("gone")
     deletion.delete_repository(factories.SERVICE, "gone")
     event = factories.event(event_name="Made")
@@ -121,6 +129,8 @@ def world(
         "build_id": build.api_id,
         "repository_arn": repository.arn,
         "gone_id": str(gone.repository_id),
+        "project_arn": project.arn,
+        "told_id": str(delivery.delivery_id),
         "ssh_key_id": ssh_key.key_id,
         "new_ssh_key": factories.ssh_key(),
         "ours_arn": ours.arn,

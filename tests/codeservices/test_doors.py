@@ -74,6 +74,8 @@ PROJECT_FORM = {
 }
 INWARDS = "http://127.0.0.1:1/x"
 MIRROR_FORM = {"url": INWARDS, "interval_seconds": "3600", "which": "all"}
+TRIGGER_FORM = {"destination": "project_arn", "events": "createReference"}
+TRIGGER, DELIVERY = ("hush", "ring"), ("hush", "ring", "told_id")
 REPOSITORY, PROJECT, BUILD = ("hush",), ("hush-build",), ("hush-build", "1")
 GONE = ("gone", "gone_id")
 USER, GROUP, KEY, CREDENTIAL = ("dora",), ("team",), ("dora", "key_id"), ("dora", "credential_id")
@@ -252,9 +254,17 @@ CONSOLE = {
         "codecommit:GetRepositoryTriggers",
         "codecommit:PutRepositoryTriggers",
         REPOSITORY,
-        {"name": "more", "project": "hush-build", "events": "createReference"},
+        {"name": "more", **TRIGGER_FORM},
     ),
-    "repos:trigger_delete": Door(CLOSED, "codecommit:PutRepositoryTriggers", ("hush", "ring")),
+    "repos:trigger": Door("codecommit:GetRepositoryTriggers", args=TRIGGER),
+    "repos:trigger_edit": Door(
+        "codecommit:PutRepositoryTriggers", "codecommit:PutRepositoryTriggers", TRIGGER, TRIGGER_FORM
+    ),
+    "repos:trigger_delete": Door(CLOSED, "codecommit:PutRepositoryTriggers", TRIGGER),
+    "repos:trigger_test": Door(CLOSED, "codecommit:TestRepositoryTriggers", TRIGGER),
+    "repos:trigger_confirm": Door(CLOSED, "codecommit:PutRepositoryTriggers", ("hush", "hook")),
+    "repos:trigger_delivery": Door("codecommit:GetRepositoryTriggers", args=DELIVERY),
+    "repos:trigger_redeliver": Door(CLOSED, "codecommit:TestRepositoryTriggers", DELIVERY),
     "repos:repository_settings": Door("codecommit:GetRepository", args=REPOSITORY),
     "repos:repository_describe": Door(
         CLOSED, "codecommit:UpdateRepositoryDescription", REPOSITORY, {"description": "Quiet."}
@@ -453,6 +463,9 @@ def test_a_thing_is_found_under_its_own_parent_alone(world: World):
         "/repositories/second/raw/main/src/app.py",
         f"/deleted-repositories/hush/{foreign['gone_id']}/",
         f"/deleted-repositories/second/{repository.repository_id}/",
+        "/repositories/second/triggers/ring/",
+        f"/repositories/second/triggers/ring/deliveries/{foreign['told_id']}",
+        f"/repositories/hush/triggers/hook/deliveries/{foreign['told_id']}",
     ):
         assert alice.get(path).status_code == 404, path
     before = state()
@@ -466,6 +479,9 @@ def test_a_thing_is_found_under_its_own_parent_alone(world: World):
         f"/repositories/{repository.name}/triggers/ring/delete",
         f"/deleted-repositories/hush/{foreign['gone_id']}/purge",
         f"/deleted-repositories/hush/{foreign['gone_id']}/restore",
+        f"/repositories/{repository.name}/triggers/ring/test",
+        f"/repositories/{repository.name}/triggers/ring/deliveries/{foreign['told_id']}/redeliver",
+        f"/repositories/hush/triggers/hook/deliveries/{foreign['told_id']}/redeliver",
     ):
         for change in ("Inactive", "delete", "reset"):
             form = {"change": change, "confirm_name": foreign["key_id"], "csrfmiddlewaretoken": TOKEN}

@@ -75,7 +75,7 @@ NEW_PROJECT = {
     },
     "serviceRole": "role_arn",
 }
-RING = {"name": "ring", "destinationArn": "arn:aws:sns:us-east-1:123456789012:topic", "events": ["all"]}
+RING = {"name": "ring", "destinationArn": "project_arn", "events": ["all"], "branches": []}
 
 CALLS = {
     "cloudtrail:AddTags": Call("cloudtrail:AddTags", {"ResourceId": "trail_arn", "TagsList": [{"Key": "a"}]}),
@@ -122,6 +122,7 @@ CALLS = {
     "codecommit:ListTagsForResource": Call("codecommit:ListTagsForResource", {"resourceArn": "repository_arn"}),
     "codecommit:PutRepositoryTriggers": Call("codecommit:PutRepositoryTriggers", {**HUSH, "triggers": [RING]}),
     "codecommit:TagResource": Call("codecommit:TagResource", {"resourceArn": "repository_arn", "tags": {"a": "b"}}),
+    "codecommit:TestRepositoryTriggers": Call("codecommit:TestRepositoryTriggers", {**HUSH, "triggers": [RING]}),
     "codecommit:UntagResource": Call("codecommit:UntagResource", {"resourceArn": "repository_arn", "tagKeys": ["a"]}),
     "codecommit:UpdateDefaultBranch": Call("codecommit:UpdateDefaultBranch", {**HUSH, "defaultBranchName": "main"}),
     "codecommit:UpdateRepositoryDescription": Call("codecommit:UpdateRepositoryDescription", HUSH),

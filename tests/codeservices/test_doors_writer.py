@@ -32,6 +32,7 @@ from tests.codeservices.behind_doors import (
     finished_build,
     is_refusal,
     state,
+    told_trigger,
 )
 from tests.codeservices.test_doors import CONSOLE, Door, address
 from tests.codeservices.test_doors_api import CALLS, called, filled
@@ -119,6 +120,7 @@ def twins(world: World, history: tuple[BareRepository, str]) -> Twins:
     shutil.copytree(history[0].path, repository.git.path, dirs_exist_ok=True)
     project = factories.project("noise-build", repository_name="noise")
     build = finished_build(project)
+    delivery = told_trigger(repository, project)
     repository.triggers.create(name="ring", destination_arn=project.arn, events=["all"], branches=[], position=0)
     gong = delivered_topic("gong")
     lost = factories.repository("lost")
@@ -134,6 +136,8 @@ def twins(world: World, history: tuple[BareRepository, str]) -> Twins:
         "artifact_pk": str(build.artifacts.get().pk),
         "build_id": build.api_id,
         "repository_arn": repository.arn,
+        "project_arn": project.arn,
+        "told_id": str(delivery.delivery_id),
         "dora_arn": fred.arn,
         "ssh_key_id": ssh_key.key_id,
         "ours_arn": theirs.arn,

@@ -16,6 +16,8 @@ from botocore.exceptions import ClientError
 
 from codeservices.audit.models import Event, Outcome
 from codeservices.iam import credentials
+from codeservices.notifications.models import Message
+from codeservices.notifications.topics import create_topic
 from repos.models import Push, Repository
 from tests import factories, gitrepo
 
@@ -517,6 +519,11 @@ def test_triggers_are_replaced_as_a_whole(codecommit):
         ({"name": "a b"}, "InvalidRepositoryTriggerNameException"),
         ({"name": ""}, "RepositoryTriggerNameRequiredException"),
         ({"destinationArn": "here"}, "InvalidRepositoryTriggerDestinationArnException"),
+        ({"destinationArn": ARN.replace("codecommit", "sqs") + "q"}, "InvalidRepositoryTriggerDestinationArnException"),
+        (
+            {"destinationArn": "arn:aws:sns:eu-west-1:123456789012:topic"},
+            "InvalidRepositoryTriggerRegionException",
+        ),
         ({"events": []}, "RepositoryTriggerEventsListRequiredException"),
         ({"events": ["all", "createReference"]}, "InvalidRepositoryTriggerEventsException"),
         ({"events": ["pushed"]}, "InvalidRepositoryTriggerEventsException"),
@@ -541,6 +548,34 @@ def test_too_many_triggers_and_twice_one_name_are_refused(codecommit):
         ([TRIGGER, TRIGGER], "InvalidRepositoryTriggerNameException"),
     ):
         assert refused(codecommit.put_repository_triggers, repositoryName="demo", triggers=triggers)[0] == code
+
+
+def test_a_trigger_needs_its_list_of_branches(codecommit):
+    codecommit.create_repository(repositoryName="demo")
+    without = {name: value for name, value in TRIGGER.items() if name != "branches"}
+    for call in (codecommit.put_repository_triggers, codecommit.test_repository_triggers):
+        code, message = refused(call, repositoryName="demo", triggers=[without])
+        assert (code, "no list of branches" in message) == ("RepositoryTriggerBranchNameListRequiredException", True)
+
+
+def test_triggers_are_tested_without_being_stored(alice, codecommit):
+    codecommit.create_repository(repositoryName="demo")
+    topic = create_topic(alice.principal, "news")
+    answer = codecommit.test_repository_triggers(
+        repositoryName="demo",
+        triggers=[
+            {**TRIGGER, "name": "tell", "destinationArn": topic.arn},
+            {**TRIGGER, "name": "gone", "destinationArn": topic.arn + "2"},
+        ],
+    )
+    assert answer["successfulExecutions"] == ["tell"]
+    assert answer["failedExecutions"] == [{"trigger": "gone", "failureMessage": "There is no topic called news2."}]
+    event = json.loads(Message.objects.get().body("default"))["Records"][0]
+    assert (event["eventName"], event["eventTriggerName"], event["customData"]) == ("TriggerEventTest", "tell", "x")
+    assert codecommit.get_repository_triggers(repositoryName="demo")["triggers"] == []
+    assert refused(codecommit.test_repository_triggers, repositoryName="none", triggers=[])[0] == (
+        "RepositoryDoesNotExistException"
+    )
 
 
 def test_each_call_is_one_event_in_cloudtrails_form(codecommit):

@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from codeservices.audit.models import Event
-from repos.models import Import, Mirror, MirrorRun, Push, Repository, Trigger, Upkeep, UpkeepRun
+from repos.models import Import, Mirror, MirrorRun, Push, Repository, Trigger, TriggerDelivery, Upkeep, UpkeepRun
 from tests import factories
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_server")]
@@ -18,7 +18,10 @@ def fill(first: int) -> None:
     for number in range(first, first + 4):
         repository = factories.repository(f"repo{number}")
         repository.triggers.create(name=f"ring{number}", destination_arn="arn:aws:codebuild:::x", events=["all"])
-        Push.objects.create(repository=repository, principal_arn="arn", principal_name=f"user{number}")
+        push = Push.objects.create(repository=repository, principal_arn="arn", principal_name=f"user{number}")
+        push.trigger_deliveries.create(
+            repository=repository, trigger_name=f"ring{number}", destination_arn="arn:aws:codebuild:::x", payload="{}"
+        )
         now = timezone.now()
         Upkeep.objects.create(repository=repository, fsck_findings=[f"missing blob {number}"])
         UpkeepRun.objects.create(
@@ -60,7 +63,9 @@ def test_others_are_kept_out(bob_client, carol_client, client):
         assert each.get("/admin/repos/repository/").status_code == 302
 
 
-@pytest.mark.parametrize("model", [Repository, Trigger, Push, Upkeep, UpkeepRun, Import, Mirror, MirrorRun])
+@pytest.mark.parametrize(
+    "model", [Repository, Trigger, TriggerDelivery, Push, Upkeep, UpkeepRun, Import, Mirror, MirrorRun]
+)
 def test_a_longer_list_asks_no_more_queries(alice_client, model):
     def queries() -> int:
         with CaptureQueriesContext(connection) as asked:

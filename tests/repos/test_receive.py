@@ -7,18 +7,20 @@ from datetime import timedelta
 import pytest
 import redis
 from celery import Celery
+from django.db import OperationalError
 from django.utils import timezone
 
 from codeservices.celery import app
 from codeservices.iam.authorize import authorize
-from repos import push_lock, receive, tasks
+from repos import push_lock, receive, tasks, trigger_deliveries
 from repos.git import refs, store
 from repos.git.wire import RefCommand
-from repos.models import Push, PushState
+from repos.models import Push, PushState, Repository
 from repos.signals import ref_updated
 from tests import factories, gitrepo
 
 ZERO = refs.ZERO_OID
+TOPIC_ARN = "arn:aws:sns:us-east-1:123456789012:news"
 
 
 @pytest.fixture
@@ -232,44 +234,48 @@ def test_listeners_hear_of_each_ref_once(alice, repository, oid, heard):
     assert push.delivered_at >= push.recorded_at
 
 
-def test_a_listener_that_fails_leaves_the_push_and_what_others_wrote_undone(alice, repository, oid, heard):
+def test_a_listener_that_fails_is_logged_and_holds_up_no_trigger(alice, repository, oid, heard, caplog):
     def fails(sender, **_):
+        Repository.objects.update(description="half-done")
         raise RuntimeError("out of order")
 
+    repository.triggers.create(name="ring", destination_arn=TOPIC_ARN, events=["all"])
     push = begin(alice, repository, create("refs/heads/x", oid))
     receive.finish(push, {"refs/heads/x"})
     ref_updated.connect(fails)
     try:
-        with pytest.raises(RuntimeError, match="out of order"):
-            receive.deliver(push.pk)
+        assert receive.deliver(push.pk)
     finally:
         ref_updated.disconnect(fails)
     push.refresh_from_db()
-    assert push.state == PushState.RECORDED
-    assert receive.deliver(push.pk)
+    assert (push.state, push.trigger_deliveries.count()) == (PushState.DELIVERED, 1)
+    assert "out of order" in caplog.text
+    assert Repository.objects.get().description == ""
 
 
-def test_the_sweep_delivers_what_waits_and_one_failure_stops_no_other(alice, repository, oid, heard, caplog):
+def test_the_sweep_delivers_what_waits_and_one_failure_stops_no_other(
+    alice, repository, oid, heard, caplog, monkeypatch
+):
     pushes = [begin(alice, repository, create(f"refs/heads/{name}", oid)) for name in "xyz"]
     for push in pushes:
         receive.finish(push, {push.commands[0]["refname"]})
     tasks.deliver_recorded_pushes()
     assert heard == []  # their own messages are still on their way
-    Push.objects.update(recorded_at=timezone.now() - timedelta(minutes=1))
+    Push.objects.update(recorded_at=timezone.now() - timedelta(days=3))  # a server that was off over the weekend
 
-    def fails_on_x(sender, refname, **_):
-        if refname == "refs/heads/x":
-            raise RuntimeError("out of order")
+    def fails_on_x(push, commands):
+        if push.pk == pushes[0].pk:
+            raise OperationalError("database is locked")
+        return record(push, commands)
 
-    ref_updated.connect(fails_on_x)
-    try:
-        tasks.deliver_recorded_pushes()
-    finally:
-        ref_updated.disconnect(fails_on_x)
-    assert {refname for refname, *_ in heard} >= {"refs/heads/y", "refs/heads/z"}
+    record = trigger_deliveries.record
+    monkeypatch.setattr(trigger_deliveries, "record", fails_on_x)
+    tasks.deliver_recorded_pushes()
+    assert {refname for refname, *_ in heard} == {"refs/heads/y", "refs/heads/z"}
     assert "could not be delivered" in caplog.text
     assert receive.undelivered() == [pushes[0].pk]
-    Push.objects.update(recorded_at=timezone.now() - timedelta(days=2))
+    monkeypatch.undo()
+    tasks.deliver_recorded_pushes()
     assert receive.undelivered() == []
 
 

@@ -1,0 +1,431 @@
+"""From a recorded push to what a trigger's destination was told: nothing lost, nothing told twice, all of it logged."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import pytest
+from django.db import OperationalError
+from django.utils import timezone
+
+from codeservices.errors import AccessDenied, Conflict, NotFound, ServiceError
+from codeservices.notifications import confirmation, topics
+from codeservices.notifications.models import Message, Subscription, SubscriptionState, Topic
+from repos import receive, tasks, trigger_config, trigger_deliveries, trigger_endpoints, trigger_topics
+from repos.git.wire import RefCommand
+from repos.models import Push, PushState, Repository, TriggerDelivery
+from repos.trigger_config import TriggerSettings
+from tests import factories, gitrepo
+
+pytestmark = pytest.mark.django_db(transaction=True)
+NONE, ONE, TWO = "0" * 40, "1" * 40, "2" * 40
+URL = "https://8.8.8.7/hook"
+
+
+@pytest.fixture(autouse=True)
+def sent(monkeypatch) -> list[str]:
+    """The names of tasks that would have been sent to a worker."""
+    found: list[str] = []
+    monkeypatch.setattr(receive.current_app, "send_task", lambda name, args, **options: found.append(name))
+    return found
+
+
+@pytest.fixture
+def repository(alice) -> Repository:
+    return factories.repository("demo")
+
+
+@pytest.fixture
+def topic(alice) -> Topic:
+    return topics.create_topic(alice.principal, "news")
+
+
+@pytest.fixture
+def trigger(alice, repository, topic):
+    return trigger_config.add_trigger(alice.principal, "demo", TriggerSettings("tell", topic.arn, custom_data="ü"))
+
+
+def recorded(repository, *commands: RefCommand, by: str = "arn:aws:iam::123456789012:user/bob") -> Push:
+    return Push.objects.create(
+        repository=repository,
+        principal_arn=by,
+        principal_name="bob",
+        state=PushState.RECORDED,
+        commands=[vars(one) for one in commands or (RefCommand("refs/heads/main", NONE, ONE),)],
+        recorded_at=timezone.now(),
+    )
+
+
+def delivered(push: Push) -> TriggerDelivery:
+    """The delivery of a push's only trigger, after a worker has taken it."""
+    assert receive.deliver(push.pk)
+    tasks.run_trigger_delivery(push.trigger_deliveries.get().pk)
+    return push.trigger_deliveries.get()
+
+
+def make_due() -> None:
+    TriggerDelivery.objects.filter(state="WAITING").update(next_attempt_at=timezone.now() - timedelta(minutes=1))
+
+
+def test_a_push_is_told_to_a_topic_as_one_message(repository, trigger, topic, sent):
+    push = recorded(repository, RefCommand("refs/heads/main", NONE, ONE), RefCommand("refs/tags/v1", NONE, ONE))
+    delivery = delivered(push)
+    message = Message.objects.get()
+    assert (delivery.state, delivery.results) == ("SUCCEEDED", [{"message_id": str(message.message_id)}])
+    assert (message.topic, message.bodies) == (topic, {"default": delivery.payload})
+    assert message.subject == "UPDATE: AWS CodeCommit us-east-1 push: demo"
+    record = json.loads(delivery.payload)["Records"][0]
+    assert [one["ref"] for one in record["codecommit"]["references"]] == ["refs/heads/main", "refs/tags/v1"]
+    assert (record["customData"], record["userIdentityARN"]) == ("ü", push.principal_arn)
+    assert record["eventTriggerConfigId"] == str(Repository.objects.get().trigger_configuration_id)
+    assert sent == [trigger_deliveries.RUN_TASK]
+
+
+def test_a_delivery_keeps_what_the_trigger_was_when_the_push_was_delivered(alice, repository, trigger):
+    push = recorded(repository)
+    receive.deliver(push.pk)
+    trigger_config.remove_trigger(alice.principal, "demo", "tell")
+    assert trigger_deliveries.run(push.trigger_deliveries.get().pk).is_delivered
+
+
+def test_a_push_that_no_trigger_matches_leaves_no_delivery(alice, repository, topic):
+    trigger_config.add_trigger(alice.principal, "demo", TriggerSettings("tell", topic.arn, ("deleteReference",)))
+    receive.deliver(recorded(repository).pk)
+    assert not TriggerDelivery.objects.exists()
+
+
+def test_each_trigger_has_a_delivery_of_its_own_and_one_that_fails_stops_no_other(alice, repository, trigger):
+    function = TriggerSettings("call", "arn:aws:lambda:us-east-1:123456789012:function:f:live")
+    trigger_config.add_trigger(alice.principal, "demo", function)
+    trigger_config.add_trigger(
+        alice.principal, "demo", TriggerSettings("gone", "arn:aws:sns:us-east-1:123456789012:gone")
+    )
+    push = recorded(repository)
+    receive.deliver(push.pk)
+    for delivery in push.trigger_deliveries.all():
+        tasks.run_trigger_delivery(delivery.pk)
+    found = {one.trigger_name: (one.state, one.error) for one in push.trigger_deliveries.all()}
+    assert found["tell"] == ("SUCCEEDED", "")
+    assert found["call"][0] == "FAILED" and "no functions yet" in found["call"][1]
+    assert found["gone"] == ("FAILED", "There is no topic called gone.")
+
+
+# ---- nothing lost, nothing twice -------------------------------------------------------------------------------------
+
+
+class Killed(BaseException):
+    """As SIGKILL: nothing of ours catches it."""
+
+
+@pytest.mark.parametrize("where", ["before rows", "after rows", "before publish", "before note", "after note", "end"])
+def test_a_crash_at_any_point_loses_no_event_and_tells_none_twice(repository, trigger, monkeypatch, where):
+    def dies(target, name, *, after: bool):
+        real = getattr(target, name)
+
+        def dying(*args, **named):
+            if after:
+                real(*args, **named)
+            raise Killed
+
+        monkeypatch.setattr(target, name, dying)
+
+    push = recorded(repository)
+    with monkeypatch.context() as monkeypatch, pytest.raises(Killed):
+        match where:
+            case "before rows":
+                dies(trigger_deliveries, "record", after=False)
+            case "after rows":
+                dies(trigger_deliveries, "record", after=True)
+            case "before publish":
+                dies(trigger_topics, "publish_as_service", after=False)
+            case "before note":
+                dies(trigger_deliveries, "note", after=False)
+            case "after note":
+                dies(trigger_deliveries, "note", after=True)
+            case "end":
+                dies(trigger_deliveries, "_end", after=False)
+        delivered(push)
+    Push.objects.update(recorded_at=timezone.now() - timedelta(minutes=1))
+    tasks.deliver_recorded_pushes()
+    make_due()
+    tasks.run_due_trigger_deliveries()
+    tasks.run_due_trigger_deliveries()
+    assert (Message.objects.count(), push.trigger_deliveries.count()) == (1, 1)
+    delivery = push.trigger_deliveries.get()
+    assert delivery.is_delivered and len(delivery.results) == 1
+    assert Message.objects.get().bodies == {"default": delivery.payload}
+
+
+def test_a_row_that_one_worker_works_on_is_left_to_it(repository, trigger, monkeypatch):
+    push = recorded(repository)
+    receive.deliver(push.pk)
+    pk = push.trigger_deliveries.get().pk
+    publish = trigger_topics.publish_as_service
+
+    def meanwhile(*args, **named):
+        assert trigger_deliveries.run(pk) is None
+        return publish(*args, **named)
+
+    monkeypatch.setattr(trigger_topics, "publish_as_service", meanwhile)
+    assert trigger_deliveries.run(pk).is_delivered
+    assert trigger_deliveries.run(pk) is None
+    assert Message.objects.count() == 1
+
+
+def test_a_fault_that_may_pass_is_tried_again_with_growing_pauses_until_it_has_passed(
+    repository, trigger, monkeypatch, caplog
+):
+    publish = trigger_topics.publish_as_service
+
+    def fails(*args, **named):
+        raise OperationalError("database is locked")
+
+    monkeypatch.setattr(trigger_topics, "publish_as_service", fails)
+    delivery = delivered(recorded(repository))
+    pauses = []
+    for _ in range(3):
+        pauses.append((delivery.next_attempt_at - timezone.now()).total_seconds())
+        assert delivery.is_waiting and "OperationalError" in delivery.error
+        make_due()
+        tasks.run_due_trigger_deliveries()
+        delivery.refresh_from_db()
+    assert [round(one, -1) for one in pauses] == [10, 30, 120]
+    monkeypatch.setattr(trigger_topics, "publish_as_service", publish)
+    make_due()
+    tasks.run_due_trigger_deliveries()
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.error, delivery.attempt_count) == ("SUCCEEDED", "", 5)
+    assert Message.objects.count() == 1
+
+
+def test_a_fault_that_does_not_pass_ends_the_delivery_with_its_reason(repository, trigger, monkeypatch):
+    def throttled(*args, **named):
+        raise ServiceError("Slow down.", status=429)
+
+    monkeypatch.setattr(trigger_topics, "publish_as_service", throttled)
+    delivery = delivered(recorded(repository))
+    for _ in range(trigger_deliveries.MAX_ATTEMPTS):
+        make_due()
+        tasks.run_due_trigger_deliveries()
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.error) == ("FAILED", "Slow down. It was tried 9 times.")
+    assert delivery.ended_at is not None
+
+
+def test_a_delivery_that_kills_its_worker_each_time_ends(repository, trigger):
+    push = recorded(repository)
+    receive.deliver(push.pk)
+    TriggerDelivery.objects.update(attempt_count=trigger_deliveries.MAX_ATTEMPTS)
+    assert trigger_deliveries.run(push.trigger_deliveries.get().pk) is None
+    assert "died whenever" in push.trigger_deliveries.get().error
+
+
+def test_a_lost_message_is_made_good_by_the_sweep_after_a_moment(repository, trigger):
+    receive.deliver(recorded(repository).pk)
+    assert trigger_deliveries.due() == []
+    make_due()
+    tasks.run_due_trigger_deliveries()
+    assert TriggerDelivery.objects.get().is_delivered
+
+
+def test_what_a_repository_said_before_it_was_deleted_still_goes_to_a_topic(alice, repository, trigger):
+    receive.deliver(recorded(repository).pk)
+    Repository.objects.update(deleted_at=timezone.now())
+    make_due()
+    tasks.run_due_trigger_deliveries()
+    assert TriggerDelivery.objects.get().is_delivered and Message.objects.count() == 1
+
+
+def test_a_repository_that_is_gone_for_good_takes_its_deliveries_along(alice, repository, trigger):
+    receive.deliver(recorded(repository).pk)
+    Repository.objects.get().delete()
+    tasks.run_due_trigger_deliveries()
+    assert not TriggerDelivery.objects.exists() and not Message.objects.exists()
+
+
+# ---- delivered again, removed ----------------------------------------------------------------------------------------
+
+
+def test_a_delivery_is_sent_again_with_the_same_event(alice, repository, trigger, sent):
+    old = delivered(recorded(repository))
+    new = trigger_deliveries.redeliver(alice.principal, "demo", "tell", str(old.delivery_id))
+    assert sent[-1] == trigger_deliveries.RUN_TASK
+    new = trigger_deliveries.run(new.pk)
+    assert (new.cause, new.redelivery_of, new.payload) == ("REDELIVERY", old, old.payload)
+    assert new.requested_by == alice.principal.arn
+    assert Message.objects.count() == 2
+
+
+def test_what_is_still_tried_or_leads_elsewhere_by_now_is_not_sent_again(alice, bob, repository, trigger, topic):
+    receive.deliver(recorded(repository).pk)
+    old = TriggerDelivery.objects.get()
+
+    def redeliver(user, trigger_name="tell", delivery_id=str(old.delivery_id)):
+        return trigger_deliveries.redeliver(user.principal, "demo", trigger_name, delivery_id)
+
+    with pytest.raises(Conflict, match="still being tried"):
+        redeliver(alice)
+    trigger_deliveries.run(old.pk)
+    with pytest.raises(AccessDenied, match="codecommit:TestRepositoryTriggers"):
+        redeliver(bob)
+    for trigger_name, delivery_id in (("other", str(old.delivery_id)), ("tell", str(topic.pk)), ("tell", "x")):
+        with pytest.raises(NotFound):
+            redeliver(alice, trigger_name, delivery_id)
+    elsewhere = TriggerSettings("tell", "arn:aws:sns:us-east-1:123456789012:other")
+    trigger_config.change_trigger(alice.principal, "demo", elsewhere)
+    with pytest.raises(Conflict, match="does not tell"):
+        redeliver(alice)
+    assert TriggerDelivery.objects.count() == 1
+
+
+def test_the_log_is_pruned_of_what_is_old_and_has_ended(repository, trigger):
+    for _ in range(3):
+        receive.deliver(recorded(repository).pk)
+    waiting, old, new = TriggerDelivery.objects.order_by("pk")
+    for one in (old, new):
+        trigger_deliveries.run(one.pk)
+    TriggerDelivery.objects.exclude(pk=new.pk).update(created_at=timezone.now() - timedelta(days=31))
+    assert trigger_deliveries.prune(timedelta(days=30)) == 1
+    assert set(TriggerDelivery.objects.all()) == {waiting, new}
+
+
+# ---- tests -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_test_tells_of_the_newest_commit_of_a_branch_that_the_trigger_watches(alice, repository, topic):
+    trigger_config.add_trigger(alice.principal, "demo", TriggerSettings("tell", topic.arn, branches=("no", "stable")))
+    main, stable = (
+        gitrepo.commit(repository.git, {"a": one}, refname=f"refs/heads/{one}") for one in ("main", "stable")
+    )
+
+    def tested() -> dict[str, object]:
+        delivery = trigger_config.test_trigger(alice.principal, "demo", "tell")
+        assert delivery.is_delivered and delivery.is_test
+        return json.loads(delivery.payload)["Records"][0]
+
+    record = tested()
+    assert record["codecommit"] == {"references": [{"commit": stable, "ref": "refs/heads/stable"}]}
+    assert (record["eventName"], record["userIdentityARN"]) == ("TriggerEventTest", alice.principal.arn)
+    trigger_config.change_trigger(alice.principal, "demo", TriggerSettings("tell", topic.arn))
+    assert tested()["codecommit"] == {"references": [{"commit": main, "ref": "refs/heads/main"}]}
+
+
+def test_a_test_of_an_empty_repository_tells_of_a_commit_of_zeros(alice, repository, trigger):
+    delivery = trigger_config.test_trigger(alice.principal, "demo", "tell")
+    assert delivery.references == [{"commit": NONE, "ref": "refs/heads/main"}]
+
+
+def test_a_test_is_tried_once(alice, repository, trigger, monkeypatch):
+    def fails(*args, **named):
+        raise OperationalError("database is locked")
+
+    monkeypatch.setattr(trigger_topics, "publish_as_service", fails)
+    assert trigger_config.test_trigger(alice.principal, "demo", "tell").state == "FAILED"
+
+
+# ---- endpoints -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def endpoint(alice, repository) -> Subscription:
+    """What was made for a trigger that tells an HTTPS endpoint."""
+    trigger_config.add_trigger(alice.principal, "demo", TriggerSettings("hook", endpoint_url=URL))
+    return Subscription.objects.get()
+
+
+def test_an_https_endpoint_gets_a_topic_of_its_own_and_is_asked_to_confirm(alice, repository, endpoint):
+    topic = endpoint.topic
+    assert (endpoint.endpoint, endpoint.state, endpoint.owner_arn) == (
+        URL,
+        SubscriptionState.PENDING,
+        alice.principal.arn,
+    )
+    assert topic.name.startswith("codecommit-demo-hook-")
+    assert repository.triggers.get().destination_arn == topic.arn
+    assert endpoint.deliveries.get().message.message_type == "SubscriptionConfirmation"
+    assert list(topics.list_topics(alice.principal)) == []
+    trigger_config.resend_confirmation(alice.principal, "demo", "hook")
+    assert endpoint.deliveries.count() == 2
+
+
+def test_a_confirmed_endpoint_is_told_and_is_not_asked_again(alice, repository, endpoint):
+    Subscription.objects.update(state=SubscriptionState.CONFIRMED)
+    delivery = delivered(recorded(repository))
+    message = Message.objects.get(message_id=delivery.results[0]["message_id"])
+    assert message.deliveries.get().subscription == endpoint
+    with pytest.raises(NotFound, match="waits to be confirmed"):
+        trigger_config.resend_confirmation(alice.principal, "demo", "hook")
+
+
+def test_an_endpoint_that_has_not_confirmed_in_time_can_be_asked_again(alice, repository, endpoint):
+    Subscription.objects.update(token_expires_at=timezone.now() - timedelta(seconds=1))
+    confirmation.end_expired()
+    topic_arn = endpoint.topic.arn
+    assert trigger_endpoints.endpoint_of(repository, topic_arn) == trigger_endpoints.Endpoint(URL, "ended")
+    trigger_config.resend_confirmation(alice.principal, "demo", "hook")
+    assert trigger_endpoints.endpoint_of(repository, topic_arn) == trigger_endpoints.Endpoint(URL, "pending")
+    assert Subscription.objects.get().topic.arn == topic_arn
+
+
+def test_an_endpoint_stays_while_its_trigger_tells_it_and_goes_with_it(alice, repository, endpoint):
+    trigger_config.change_trigger(
+        alice.principal, "demo", TriggerSettings("hook", branches=("main",), endpoint_url=URL)
+    )
+    as_api = TriggerSettings("renamed", endpoint.topic.arn, ("createReference",))
+    trigger_config.replace_triggers(alice.principal, "demo", [as_api])
+    assert repository.triggers.get().endpoint_url == URL
+    assert Subscription.objects.get() == endpoint
+    trigger_config.change_trigger(alice.principal, "demo", TriggerSettings("renamed", endpoint_url="https://8.8.8.8/"))
+    assert Subscription.objects.get().endpoint == "https://8.8.8.8/"
+    trigger_config.remove_trigger(alice.principal, "demo", "renamed")
+    assert not Topic.objects.exists()
+
+
+def test_an_endpoint_outlives_the_repository_s_soft_deletion_and_no_more(alice, repository, endpoint):
+    other = factories.repository("other")
+    trigger_config.add_trigger(alice.principal, "other", TriggerSettings("hook", endpoint_url=URL))
+    Repository.objects.filter(pk=repository.pk).update(deleted_at=timezone.now())
+    assert Topic.objects.count() == 2
+    Repository.all_objects.get(pk=repository.pk).delete()
+    assert Topic.objects.get().arn == other.triggers.get().destination_arn
+
+
+def test_an_endpoint_takes_the_rights_to_make_and_subscribe_it(repository):
+    document = factories.allow("codecommit:*")
+    keeper = factories.user("keeper", document=document).principal
+    with pytest.raises(AccessDenied, match="sns:CreateTopic"):
+        trigger_config.add_trigger(keeper, "demo", TriggerSettings("hook", endpoint_url=URL))
+    assert not Topic.objects.exists() and not repository.triggers.exists()
+
+
+def test_the_events_of_an_endpoint_may_be_changed_without_them(repository, endpoint):
+    keeper = factories.user("keeper", document=factories.allow("codecommit:*")).principal
+    wider = TriggerSettings("hook", endpoint.topic.arn, ("deleteReference",))
+    trigger_config.replace_triggers(keeper, "demo", [wider])
+    assert repository.triggers.get().events == ["deleteReference"]
+    factories.repository("other")
+    with pytest.raises(AccessDenied, match="sns:Publish"):
+        trigger_config.replace_triggers(keeper, "other", [wider])
+
+
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        ("http://8.8.8.7/", "must begin with https://"),
+        ("https://127.0.0.1/", "this machine or of a private network"),
+        ("https://169.254.169.254/latest/meta-data/", "private network"),
+        ("https://user:secret@8.8.8.7/", "no user name or password"),
+        ("https://8.8.8.7/ x", "neither blanks"),
+    ],
+)
+def test_an_endpoint_that_this_server_does_not_reach_is_refused(alice, repository, url, sentence):
+    with pytest.raises(trigger_config.InvalidTrigger, match=sentence) as caught:
+        trigger_config.add_trigger(alice.principal, "demo", TriggerSettings("hook", endpoint_url=url))
+    assert caught.value.field == "endpoint_url"
+    assert not Topic.objects.exists()
+
+
+def test_one_may_choose_the_topics_that_one_may_publish_to(alice, bob, topic, endpoint):
+    assert [one.name for one in trigger_topics.choices(alice.principal)] == ["news"]
+    assert trigger_topics.choices(bob.principal) == []
