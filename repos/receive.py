@@ -7,10 +7,11 @@ outbox delivers at least once, and once in effect: rows that a listener writes a
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import socket
 import uuid
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -22,7 +23,6 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from codeservices.audit.record import current_act, settle
-from codeservices.audit.writer import AuditUnavailable
 from codeservices.errors import AccessDenied, ServiceError
 from codeservices.iam.principal import Principal
 from repos import push_lock
@@ -50,18 +50,18 @@ class PushRefused(ServiceError):
 
     Attributes:
         reasons: For every refname of the push a few words.
-        denial: The first AccessDenied among the causes, for the audit.
+        cause: For the audit: the first AccessDenied among the causes, or what stopped the push as a whole.
     """
 
     code = "PushRefusedException"
     status = 403
 
     def __init__(
-        self, message: str, reasons: dict[str, str], denial: AccessDenied | None, *, status: int | None = None
+        self, message: str, reasons: dict[str, str], cause: ServiceError | None, *, status: int | None = None
     ) -> None:
         super().__init__(message, status=status)
         self.reasons = reasons
-        self.denial = denial
+        self.cause = cause
 
 
 @dataclass(frozen=True)
@@ -72,13 +72,22 @@ class BegunPush:
     lock: PushLock
 
 
-def begin(principal: Principal, repository: Repository, commands: Sequence[RefCommand]) -> BegunPush:
+def begin(
+    principal: Principal, repository: Repository, commands: Sequence[RefCommand], options: Sequence[str] = ()
+) -> BegunPush:
     """Judge every ref of a push and write its row, committed, before git sees it.
 
+    Args:
+        principal: Who pushes.
+        repository: Where to.
+        commands: What is to move.
+        options: What `git push -o` gave, as `refs.decode` has it.
+
     Raises:
-        PushRefused: A ref may not move; the message says which and why.
+        PushRefused: A ref may not move, or none may; the message says which and why.
     """
-    _check(principal, repository, commands)
+    with _refusing_all(commands):
+        _check(principal, repository, commands)
     act = current_act()
     push = Push(
         # A push and its event have one id: recovery finds the one by the other.
@@ -87,23 +96,41 @@ def begin(principal: Principal, repository: Repository, commands: Sequence[RefCo
         principal_arn=principal.arn,
         principal_name=principal.name,
         commands=[_row(command) for command in commands],
+        options=[refs.escaped(option) for option in options],
         owner=socket.gethostname()[:128],
     )
     lock = push_lock.take(_lock_folder(), str(push.push_id))
     assert lock is not None, "nobody else knows the id of a new push"
     try:
         push.save()
-        if act is not None:
-            act.begin(is_deferred=True)
-    except AuditUnavailable as error:
+        with _refusing_all(commands):
+            if act is not None:
+                act.begin(is_deferred=True)
+    except PushRefused:
         lock.release()
         push.delete()
-        reasons = {command.refname: "the audit trail can't be written" for command in commands}
-        raise PushRefused(f"{error.message} {error.hint}", reasons, None, status=error.status) from error
+        raise
     except BaseException:
         lock.release()
         raise
     return BegunPush(push, lock)
+
+
+def refused(commands: Iterable[RefCommand], cause: ServiceError) -> PushRefused:
+    """The refusal of a push as a whole, with the same sentence for each of its refs."""
+    reasons = {command.refname: cause.message for command in commands}
+    return PushRefused(f"{_sentence(cause)}\nNothing of this push was applied.", reasons, cause, status=cause.status)
+
+
+@contextlib.contextmanager
+def _refusing_all(commands: Sequence[RefCommand]) -> Iterator[None]:
+    """Turn what stops a push as a whole (an archived repository, a quota, no audit) into its refusal."""
+    try:
+        yield
+    except PushRefused:
+        raise
+    except ServiceError as error:
+        raise refused(commands, error) from error
 
 
 def finish(push: Push, accepted: Collection[str] | None) -> Push:
@@ -225,18 +252,28 @@ def _check(principal: Principal, repository: Repository, commands: Iterable[RefC
 
 def _check_rules(command: RefCommand, default_branch: str | None) -> None:
     refname = command.refname
-    if not refs.is_valid_refname(refname):
-        raise ServiceError("This is no valid refname.", code="InvalidReferenceNameException")
-    if refname.startswith(refs.INTERNAL):
-        raise ServiceError(f"Refs under {refs.INTERNAL} belong to the server.", code="InvalidReferenceNameException")
     if command.is_create and refname.startswith(refs.HEADS):
         refs.check_branch_name(refname.removeprefix(refs.HEADS))
+    if not refs.is_valid_refname(refname):
+        raise ServiceError(_refname_fault(refname), code="InvalidReferenceNameException")
+    if refname.startswith(refs.INTERNAL):
+        raise ServiceError(f"Refs under {refs.INTERNAL} belong to the server.", code="InvalidReferenceNameException")
     if command.is_delete and default_branch is not None and refname == refs.HEADS + default_branch:
         raise ServiceError(
             "The default branch can't be deleted.",
             code="DefaultBranchCannotBeDeletedException",
             hint="Make another branch the default first.",
         )
+
+
+def _refname_fault(refname: str) -> str:
+    raw = refs.encode(refname)
+    if len(raw) > refs.MAX_REFNAME_BYTES:
+        return f"A refname has at most {refs.MAX_REFNAME_BYTES:,} bytes, not {len(raw):,}."
+    longest = max(len(part) for part in raw.split(b"/"))
+    if longest > refs.MAX_PART_BYTES:
+        return f"A part of a refname between slashes has at most {refs.MAX_PART_BYTES} bytes, not {longest}."
+    return "This is no valid refname: see “git help check-ref-format”."
 
 
 def _sentence(cause: ServiceError) -> str:

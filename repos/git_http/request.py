@@ -33,7 +33,7 @@ Result = TypeVar("Result")
 
 # A fetch names what it wants and has: a hundred bytes each, of some hundred thousand at most.
 MAX_FETCH_BYTES = 64 * 1024 * 1024
-# Beyond what git itself takes, so that an overlong pack is refused by git, in words that its client prints.
+# What a push has beside its pack: commands and options.
 PUSH_SLACK_BYTES = 16 * 1024 * 1024
 
 
@@ -56,6 +56,7 @@ class GitRequest:
         self.protocol = wire.protocol_of(self.headers.get("git-protocol", ""))
         self.service: wire.Service = "upload-pack"
         self.name = ""
+        self.holder = ""  # whose place a git process takes
         self.act: Act | None = None
         self.status = 0
         self._receive = receive
@@ -101,7 +102,7 @@ class GitRequest:
     async def process(
         self, repository: Repository, service: wire.Service, *options: str
     ) -> AsyncIterator[program.WireProcess]:
-        async with slot():
+        async with slot(self.holder):
             child = await program.spawn(repository.git, [service, "--stateless-rpc", *options], protocol=self.protocol)
             try:
                 yield child
@@ -118,11 +119,12 @@ class GitRequest:
         logger.warning("%s", error.message)
         self.note(error)
 
-    # ---- what is sent ------------------------------------------------------------------------------------------------
+    # ---- what comes --------------------------------------------------------------------------------------------------
 
     def body(self) -> RequestBody:
         is_push = self.service == "receive-pack"
-        max_bytes = settings.GIT_MAX_PUSH_BYTES + PUSH_SLACK_BYTES if is_push else MAX_FETCH_BYTES
+        # A push that is refused is read on, or its client would not see why; but not for ever.
+        max_bytes = 2 * settings.GIT_MAX_PUSH_BYTES + PUSH_SLACK_BYTES if is_push else MAX_FETCH_BYTES
         encoding = self.headers.get("content-encoding", "")
         if encoding not in ("", "identity", "gzip", "x-gzip"):
             raise Answer(415, "The body may be compressed with gzip only.")
@@ -130,6 +132,8 @@ class GitRequest:
         if length.isdigit() and int(length) > max_bytes:
             raise exchange.BodyTooLarge(f"A request of this kind has at most {max_bytes:,} bytes.")
         return RequestBody(self._receive, is_gzip=encoding.endswith("gzip"), max_bytes=max_bytes)
+
+    # ---- what is sent ------------------------------------------------------------------------------------------------
 
     async def _start(self, status: int, content_type: str, headers: tuple[tuple[bytes, bytes], ...]) -> None:
         self.status = status

@@ -159,7 +159,7 @@ def test_the_wire_advertises_what_the_fixed_configuration_says(repository):
     assert b"refs/heads/main" in answer
     assert b"atomic" in answer
     assert b"refs/internal" not in answer
-    assert b"push-options" not in answer
+    assert b"push-options" in answer
     assert b"push-cert" not in answer
 
 
