@@ -1,7 +1,8 @@
-"""What a push may bring: limits that are checked in quarantine, told to the pusher in words, with nothing applied."""
+"""What a push may ask for and what it may bring; beyond the limits it is refused in words, with nothing applied."""
 
 from __future__ import annotations
 
+import json
 import random
 import socket
 
@@ -10,17 +11,73 @@ import pytest
 from repos.git import quarantine
 from tests import gitclient, gitserver
 from tests.gitpush import (
+    PERSON,
     ZERO,
     commit_body,
     leftovers,
     objects,
+    objects_of,
+    pack_of,
     post_head,
     push_body,
     remote_refs,
+    send_push,
 )
 
 NOTHING = "Nothing of this push was applied."
 MAX_PUSH_BYTES = 3_000_000
+
+
+def test_push_options_come_through_to_the_push_and_its_event(server, name, work):
+    oid = work.commit({"x": "1"})
+    work.git("push", "--quiet", "--atomic", "-o", "ci.skip", "-o", "reason=é $(id)", "origin", "main", "main:topic")
+    assert remote_refs(server, name)["refs/heads/topic"] == oid
+    query = "SELECT options FROM repos_push ORDER BY id DESC LIMIT 1"
+    assert [json.loads(options) for (options,) in server.rows(query)] == [["ci.skip", "reason=é $(id)"]]
+    assert server.events(name)[-1]["additional"]["pushOptions"] == ["ci.skip", "reason=é $(id)"]
+    work.git("push", "--quiet", "-o", "x", "origin", ":topic")
+    assert "refs/heads/topic" not in remote_refs(server, name)
+
+
+def test_push_options_without_measure_are_refused_in_words(server, name, work):
+    options = [word for number in range(65) for word in ("-o", f"option{number}")]
+    before = remote_refs(server, name)
+    for given, sentence in (
+        (options, "A push has at most 64 options. Leave some of the -o out."),
+        (["-o", "x" * 1025], "A push option has at most 1,024 bytes, not 1,025."),
+    ):
+        answer = work.try_git("push", *given, "origin", "main:topic")
+        assert answer.code == 1
+        assert " ".join(line for line in answer.remote if line) == sentence
+        assert f"[remote rejected] main -> topic ({sentence.partition('. ')[0].rstrip('.')}" in answer.err
+    assert remote_refs(server, name) == before
+
+
+def test_a_lease_that_somebody_else_broke_stops_the_push_at_the_server_too(server, name, work, tmp_path):
+    first = work.git("rev-parse", "HEAD")
+    other = gitclient.clone(tmp_path / "other", server.url(name, "alice"))
+    theirs = other.commit({"theirs": "1"})
+    other.git("push", "--quiet", "origin", "main")
+    mine = work.commit({"mine": "1"})
+    assert "stale info" in work.try_git("push", f"--force-with-lease=main:{first}", "origin", "main").err
+    # A client that was told the old tip and is overtaken: the server compares when it moves the ref.
+    body = push_body([f"{first} {mine} refs/heads/main"], pack_of(work, *objects_of(work, mine)))
+    assert b"ng refs/heads/main " in send_push(server, name, body)
+    assert remote_refs(server, name)["refs/heads/main"] == theirs
+    work.git("push", "--quiet", f"--force-with-lease=main:{theirs}", "origin", "main")
+    assert remote_refs(server, name)["refs/heads/main"] == mine
+
+
+def test_signed_tags_come_through_unchanged_with_their_commits(server, name, work, tmp_path):
+    oid = work.commit({"signed": "1"})
+    signature = "-----BEGIN PGP SIGNATURE-----\n\niQEzBAABCAAdFiEE\n-----END PGP SIGNATURE-----\n"
+    body = f"object {oid}\ntype commit\ntag v1\ntagger {PERSON}\n\nOne\n{signature}".encode()
+    tag = work.git("hash-object", "-w", "-t", "tag", "--stdin", input=body)
+    work.git("update-ref", "refs/tags/v1", tag)
+    work.git("push", "--quiet", "--follow-tags", "origin", "main")
+    assert remote_refs(server, name)["refs/tags/v1"] == tag
+    copy = gitclient.clone(tmp_path / "copy", server.url(name, "bob"))
+    assert copy.git("cat-file", "tag", "v1").encode() == body.strip()
 
 
 def refused(server, name, work, *refspecs: str) -> list[str]:
