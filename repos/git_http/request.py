@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeVar
@@ -16,7 +17,7 @@ from django.db import connections
 from codeservices import logs
 from codeservices.audit import record
 from codeservices.audit.record import Act, RequestInfo
-from codeservices.errors import NotFound, ServiceError
+from codeservices.errors import InvalidInput, NotFound, ServiceError
 from repos.git import exchange, program, refs, wire
 from repos.git.exchange import ClientLeft, RequestBody
 from repos.git_http.answers import NO_CACHE, Answer
@@ -25,6 +26,12 @@ from repos.models import Repository
 
 logger = logging.getLogger(__name__)
 access_logger = logging.getLogger("codeservices.access")
+
+# How git complains of what a client sent; all else it dies of is ours.
+CLIENT_FAULT = re.compile(
+    r"(?:fatal: |BUG: serve\.c:\d+: )"
+    r"((?:git upload-pack: |protocol error|the remote end hung up|no command|invalid command|unknown cap|unexpected ).*)"
+)
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -114,6 +121,8 @@ class GitRequest:
             return
         error = program.GitError(child.command, exit_code, child.complaint())
         if not self.status:
+            if match := CLIENT_FAULT.match(error.complaint):
+                raise InvalidInput(f"Git can't make sense of this request: {match[1]}.") from error
             raise error
         # Git has told its client itself. What it told is an error of the push or of the fetch, seldom one of ours.
         logger.warning("%s", error.message)
