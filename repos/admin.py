@@ -162,6 +162,7 @@ class PushAdmin(OfRepository):
         "principal_arn",
         "state",
         "commands",
+        "options",
         "owner",
         "begun_at",
         "recorded_at",

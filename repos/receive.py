@@ -7,10 +7,11 @@ outbox delivers at least once, and once in effect: what it tells triggers is com
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import socket
 import uuid
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -48,18 +49,18 @@ class PushRefused(ServiceError):
 
     Attributes:
         reasons: For every refname of the push a few words.
-        denial: The first AccessDenied among the causes, for the audit.
+        cause: For the audit: the first AccessDenied among the causes, or what stopped the push as a whole.
     """
 
     code = "PushRefusedException"
     status = 403
 
     def __init__(
-        self, message: str, reasons: dict[str, str], denial: AccessDenied | None, *, status: int | None = None
+        self, message: str, reasons: dict[str, str], cause: ServiceError | None, *, status: int | None = None
     ) -> None:
         super().__init__(message, status=status)
         self.reasons = reasons
-        self.denial = denial
+        self.cause = cause
 
 
 @dataclass(frozen=True)
@@ -70,31 +71,36 @@ class BegunPush:
     lock: PushLock
 
 
-def begin(principal: Principal, repository: Repository, commands: Sequence[RefCommand]) -> BegunPush:
+def begin(
+    principal: Principal, repository: Repository, commands: Sequence[RefCommand], options: Sequence[str] = ()
+) -> BegunPush:
     """Judge every ref of a push and write its row, committed, before git sees it.
 
+    Args:
+        principal: Who pushes.
+        repository: Where to.
+        commands: What is to move.
+        options: What `git push -o` gave, as `refs.decode` has it.
+
     Raises:
-        PushRefused: A ref may not move; the message says which and why.
-        RepositoryBusy: Objects are being deleted, for longer than a push waits.
+        PushRefused: A ref may not move, or none may; the message says which and why.
     """
-    try:
+    with _refusing_all(commands):
         check_writable(repository)
         if not all(command.is_delete for command in commands):
             quota.check(repository)
-    except ServiceError as error:
-        raise _refused(commands, error) from error
-    _check(principal, repository, commands)
-    try:
-        return write_down(principal, repository, commands)
-    except (AuditUnavailable, RepositoryDoesNotExist) as error:
-        raise _refused(commands, error) from error
+        _check(principal, repository, commands)
+        return write_down(principal, repository, commands, options)
 
 
-def write_down(principal: Principal, repository: Repository, commands: Sequence[RefCommand]) -> BegunPush:
+def write_down(
+    principal: Principal, repository: Repository, commands: Sequence[RefCommand], options: Sequence[str] = ()
+) -> BegunPush:
     """The row of refs that are about to move, all of them judged: committed, with its lock held.
 
     Raises:
         RepositoryDoesNotExist: It was deleted since it was looked up.
+        RepositoryBusy: Objects are being deleted, for longer than a push waits.
         AuditUnavailable: The act can't be recorded, so nothing may move.
     """
     act = current_act()
@@ -105,6 +111,7 @@ def write_down(principal: Principal, repository: Repository, commands: Sequence[
         principal_arn=principal.arn,
         principal_name=principal.name,
         commands=[_row(command) for command in commands],
+        options=[refs.escaped(option) for option in options],
         owner=socket.gethostname()[:128],
     )
     lock = push_lock.take(_lock_folder(), str(push.push_id))
@@ -138,6 +145,23 @@ def _save_while_live(push: Push) -> None:
             raise
     if not is_live:
         raise RepositoryDoesNotExist(f"{push.repository.name} was deleted a moment ago.")
+
+
+def refused(commands: Iterable[RefCommand], cause: ServiceError) -> PushRefused:
+    """The refusal of a push as a whole, with the same sentence for each of its refs."""
+    reasons = {command.refname: cause.message for command in commands}
+    return PushRefused(f"{_sentence(cause)}\nNothing of this push was applied.", reasons, cause, status=cause.status)
+
+
+@contextlib.contextmanager
+def _refusing_all(commands: Sequence[RefCommand]) -> Iterator[None]:
+    """Turn what stops a push as a whole (an archived repository, a quota, no audit) into its refusal."""
+    try:
+        yield
+    except PushRefused:
+        raise
+    except ServiceError as error:
+        raise refused(commands, error) from error
 
 
 def finish(push: Push, accepted: Collection[str] | None) -> Push:
@@ -278,12 +302,12 @@ def check_rules(command: RefCommand, default_branch: str | None) -> None:
         default_branch: The repository's, as a short name, or None before there is one.
     """
     refname = command.refname
-    if not refs.is_valid_refname(refname):
-        raise ServiceError("This is no valid refname.", code="InvalidReferenceNameException")
-    if refname.startswith(refs.INTERNAL):
-        raise ServiceError(f"Refs under {refs.INTERNAL} belong to the server.", code="InvalidReferenceNameException")
     if command.is_create and refname.startswith(refs.HEADS):
         refs.check_branch_name(refname.removeprefix(refs.HEADS))
+    if not refs.is_valid_refname(refname):
+        raise ServiceError(_refname_fault(refname), code="InvalidReferenceNameException")
+    if refname.startswith(refs.INTERNAL):
+        raise ServiceError(f"Refs under {refs.INTERNAL} belong to the server.", code="InvalidReferenceNameException")
     if command.is_delete and default_branch is not None and refname == refs.HEADS + default_branch:
         raise ServiceError(
             "The default branch can't be deleted.",
@@ -292,14 +316,14 @@ def check_rules(command: RefCommand, default_branch: str | None) -> None:
         )
 
 
-def _refused(commands: Iterable[RefCommand], cause: ServiceError) -> PushRefused:
-    """The refusal of a whole push for one reason, whatever its refs are."""
-    reasons = {command.refname: _first_clause(cause.message) for command in commands}
-    return PushRefused(_sentence(cause), reasons, None, status=cause.status)
-
-
-def _first_clause(message: str) -> str:
-    return message.partition(":")[0].rstrip(".")
+def _refname_fault(refname: str) -> str:
+    raw = refs.encode(refname)
+    if len(raw) > refs.MAX_REFNAME_BYTES:
+        return f"A refname has at most {refs.MAX_REFNAME_BYTES:,} bytes, not {len(raw):,}."
+    longest = max(len(part) for part in raw.split(b"/"))
+    if longest > refs.MAX_PART_BYTES:
+        return f"A part of a refname between slashes has at most {refs.MAX_PART_BYTES} bytes, not {longest}."
+    return "This is no valid refname: see “git help check-ref-format”."
 
 
 def _sentence(cause: ServiceError) -> str:

@@ -30,13 +30,13 @@ class Clone:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def try_git(self, *args: str, **variables: str) -> Answer:
+    def try_git(self, *args: str, input: bytes = b"", **variables: str) -> Answer:
         """Run git here, whatever comes of it."""
-        return run(*args, folder=self.folder, **variables)
+        return run(*args, folder=self.folder, input=input, **variables)
 
-    def git(self, *args: str, **variables: str) -> str:
+    def git(self, *args: str, input: bytes = b"", **variables: str) -> str:
         """Run git here; what it printed to stdout, stripped. It must work."""
-        answer = self.try_git(*args, **variables)
+        answer = self.try_git(*args, input=input, **variables)
         assert answer.code == 0, f"git {args} ended with {answer.code}: {answer.err}"
         return answer.out.strip()
 
@@ -51,9 +51,11 @@ class Clone:
         return self.git("rev-parse", "HEAD")
 
 
-def run(*args: str, folder: Path, **variables: str) -> Answer:
+def run(*args: str, folder: Path, input: bytes = b"", **variables: str) -> Answer:
     """Run git in a folder, with no configuration but its own."""
-    done = subprocess.run(["git", *args], cwd=folder, env={**ENVIRONMENT, **variables}, capture_output=True)
+    done = subprocess.run(
+        ["git", *args], cwd=folder, env={**ENVIRONMENT, **variables}, input=input, capture_output=True
+    )
     return Answer(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
 
 

@@ -57,6 +57,7 @@ class GitServer:
     environment: dict[str, str]
     process: subprocess.Popen[bytes]
     redis: subprocess.Popen[bytes]
+    application: str
     people: dict[str, tuple[str, str]] = field(default_factory=dict)
     _unused: list[str] = field(default_factory=list)
     _created: int = 0
@@ -137,11 +138,17 @@ class GitServer:
 
     def restart(self) -> None:
         """Start the web process again after it was killed."""
-        self.process = _start(self.port, self.environment)
+        self.process = _start(self.port, self.environment, self.application)
+
+    def log(self, text: str) -> list[str]:
+        """The lines of the server's log in which a text stands."""
+        return [line for line in (self.var / "logs/web.log").read_text().splitlines() if text in line]
 
 
 @contextlib.contextmanager
-def running(directory: Path, **settings: str) -> Iterator[GitServer]:
+def running(
+    directory: Path, *, application: str = "codeservices.asgi:application", **settings: str
+) -> Iterator[GitServer]:
     """A server on a free port with alice, bob, carol and dave; it and its Redis end with the block."""
     var = directory / "var"
     environment = {
@@ -150,7 +157,7 @@ def running(directory: Path, **settings: str) -> Iterator[GitServer]:
         "CODESERVICES_VAR": str(var),
         "CODESERVICES_ACCOUNT_ID": "123456789012",
         "CODESERVICES_DEBUG": "yes",
-        "CODESERVICES_LOG_LEVEL": "WARNING",
+        "CODESERVICES_LOG_LEVEL": "INFO",
         **settings,
     }
     for name in ("DATABASE_URL", "REDIS_URL"):
@@ -159,8 +166,9 @@ def running(directory: Path, **settings: str) -> Iterator[GitServer]:
     try:
         people = json.loads(_python(SET_UP, environment))
         port = free_port()
-        process = _start(port, environment)
-        server = GitServer(var, port, environment, process, redis, {who: tuple(pair) for who, pair in people.items()})
+        process = _start(port, environment, application)
+        known = {who: tuple(pair) for who, pair in people.items()}
+        server = GitServer(var, port, environment, process, redis, application, known)
         try:
             yield server
         finally:
@@ -197,12 +205,16 @@ def _python(code: str, environment: Mapping[str, str]) -> str:
     return done.stdout
 
 
-def _start(port: int, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "uvicorn", "codeservices.asgi:application", "--port", str(port), "--log-level", "error"],
-        cwd=ROOT,
-        env=environment,
-    )
+def _start(port: int, environment: Mapping[str, str], application: str) -> subprocess.Popen[bytes]:
+    log = Path(environment["CODESERVICES_VAR"]) / "logs/web.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "uvicorn", application, "--port", str(port), "--log-level", "error"],
+            cwd=ROOT,
+            env=environment,
+            stderr=output,
+        )
 
     def answers() -> bool:
         assert process.poll() is None, "the server ended at once"

@@ -110,3 +110,10 @@ def _load(name: str) -> ServiceModel:
 def _description(name: str) -> dict[str, Any]:
     description: dict[str, Any] = Loader().load_service_model(name, "service-2")
     return description
+
+
+@cache
+def regions() -> tuple[str, ...]:
+    """The names of every region that AWS has, as far as botocore knows."""
+    partitions = Loader().load_data("partitions")["partitions"]
+    return tuple(name for partition in partitions for name in partition["regions"])

@@ -175,11 +175,11 @@ def looks_like_git_password(password: str) -> bool:
 
 def verify_git_password(
     password: str, *, secret: str, path: str, hosts: Iterable[str], regions: Iterable[str], now: datetime
-) -> bool:
+) -> str | None:
     """Check a git password that `aws codecommit credential-helper` or git-remote-codecommit computed.
 
     The variant differs from a request's signature: method GIT, no body hash, and no Z in the time that is signed.
-    Which spelling of path and host the client signed can't be known, so every likely one is tried.
+    Which spelling of path and host and which region the client signed stands nowhere, so every likely one is tried.
 
     Args:
         password: Time, Z and signature: 80 characters.
@@ -190,18 +190,17 @@ def verify_git_password(
         now: An aware datetime in UTC; the time signed may lie 15 minutes to either side.
 
     Returns:
-        True where the password is right and fresh, else False.
+        The region that was signed where the password is right and fresh, else None.
     """
     match = _GIT_PASSWORD.fullmatch(password)
     if match is None:
-        return False
+        return None
     timestamp, signature = match.groups()
     signed_at = _read_time(timestamp + "Z")
     if signed_at is None or abs(now - signed_at) > MAX_SKEW:
-        return False
+        return None
     bare = path.rstrip("/")
     paths = dict.fromkeys((path, bare, bare + "/"))
-    found = False
     for region in dict.fromkeys(regions):
         key = signing_key(secret, timestamp[:8], region, "codecommit")
         scope = f"{timestamp[:8]}/{region}/codecommit/{TERMINATOR}"
@@ -209,8 +208,9 @@ def verify_git_password(
             for spelling in paths:
                 canonical = f"GIT\n{spelling}\n\nhost:{host}\n\nhost\n"
                 expected = sign(key, string_to_sign(timestamp, scope, canonical))
-                found |= hmac.compare_digest(expected, signature)
-    return found
+                if hmac.compare_digest(expected, signature):
+                    return region
+    return None
 
 
 # ---- reading the claim ----------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from codeservices.aws import sigv4
+from codeservices.aws import model, sigv4
 from codeservices.errors import LimitExceeded
 from codeservices.iam import identifiers, rules, secrets
 from codeservices.iam.models import AccessKey, CredentialStatus, GitCredential, Role, TemporaryCredential, User
@@ -43,6 +43,7 @@ class AccessKeyCredential:
     is_active: bool
     token_hash: str | None = field(default=None, repr=False)
     expires_at: datetime | None = None
+    last_used_region: str = ""
 
     def accepts_token(self, session_token: str | None) -> bool:
         """Whether a request with this session token may be signed with this key: none for long-term ones."""
@@ -155,7 +156,13 @@ def find_access_key(access_key_id: str) -> AccessKeyCredential | None:
         return None
     principal = replace(key.user.principal, access_key_id=key.access_key_id)
     is_active = key.status == CredentialStatus.ACTIVE and key.user.is_active
-    return AccessKeyCredential(key.access_key_id, secrets.unseal(key.encrypted_secret), principal, is_active)
+    return AccessKeyCredential(
+        key.access_key_id,
+        secrets.unseal(key.encrypted_secret),
+        principal,
+        is_active,
+        last_used_region=key.last_used_region,
+    )
 
 
 def _find_temporary_key(access_key_id: str) -> AccessKeyCredential | None:
@@ -241,9 +248,13 @@ def _authenticate_signed(username: str, password: str, path: str, hosts: Iterabl
     now = timezone.now()
     if key is None or not key.is_active or not key.accepts_token(session_token or None) or key.is_expired(now):
         return None
-    if not sigv4.verify_git_password(
-        password, secret=key.secret, path=path, hosts=tuple(hosts), regions=(settings.REGION,), now=now
-    ):
+    # Clients sign with the region they are configured for, and the request does not say which. There are few: AWS's
+    # own, ours, and one of somebody's invention that the same key has signed an API request with.
+    likely = (settings.REGION, key.last_used_region, *model.regions())
+    region = sigv4.verify_git_password(
+        password, secret=key.secret, path=path, hosts=tuple(hosts), regions=filter(None, likely), now=now
+    )
+    if region is None:
         return None
-    touch_access_key(key, "codecommit", settings.REGION)
+    touch_access_key(key, "codecommit", region)
     return key.principal

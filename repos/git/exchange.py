@@ -7,6 +7,7 @@ stays flat however large the pack is. Messages have ASGI's form; no server and n
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -21,6 +22,9 @@ Receive = Callable[[], Awaitable[Any]]
 CLIENT_SECONDS = 120.0
 # Git says "still here" every five seconds while it packs, but not while it checks connectivity of a huge push.
 GIT_SECONDS = 900.0
+# What is compressed twenty-fold was made to be: text shrinks to a fifth, a pack not at all. Small bodies are free.
+MAX_GZIP_RATIO = 20
+FREE_GZIP_BYTES = 16 * 1024 * 1024
 
 
 class ClientLeft(Exception):
@@ -47,13 +51,14 @@ class RequestBody:
     Args:
         receive: ASGI's.
         is_gzip: Whether to decode; git compresses fetch requests above a kilobyte.
-        max_bytes: The most that may come out of it, decoded.
+        max_bytes: The most that may come out of it, decoded; and the most that is discarded, as it came.
     """
 
     def __init__(self, receive: Receive, *, is_gzip: bool, max_bytes: int) -> None:
         self._receive = receive
         self._inflate = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS) if is_gzip else None
         self._max_bytes = max_bytes
+        self._raw_bytes = 0
         self._read_bytes = 0
         self._waiting = b""
         self._is_complete = False
@@ -63,7 +68,7 @@ class RequestBody:
 
         Raises:
             ClientLeft: The connection broke, or nothing came for CLIENT_SECONDS.
-            BodyTooLarge: More than `max_bytes` came.
+            BodyTooLarge: More than `max_bytes` came, or what came was compressed beyond MAX_GZIP_RATIO.
             ProtocolError: What should be gzip is none.
         """
         while True:
@@ -73,13 +78,23 @@ class RequestBody:
             self._read_bytes += len(piece)
             if self._read_bytes > self._max_bytes:
                 raise BodyTooLarge(f"A request of this kind has at most {self._max_bytes:,} bytes.")
+            if self._read_bytes > FREE_GZIP_BYTES and self._read_bytes > MAX_GZIP_RATIO * self._raw_bytes:
+                raise BodyTooLarge(f"The request is compressed more than {MAX_GZIP_RATIO}-fold; send it as it is.")
             if piece:
                 return piece
 
     async def discard(self) -> None:
-        """Read to the end for the sake of a client that reads no answer before it has sent all."""
-        while await self.read():
-            pass
+        """Take the rest as it comes, for the sake of a client that reads no answer before it has sent all.
+
+        Raises:
+            ClientLeft: As `read` does.
+            BodyTooLarge: Another `max_bytes` came.
+        """
+        discarded_bytes = 0
+        while (piece := await self._raw()) is not None:
+            discarded_bytes += len(piece)
+            if discarded_bytes > self._max_bytes:
+                raise BodyTooLarge("The request goes on and on, though it was refused.")
 
     async def gone(self) -> None:
         """Return when the client has left; call it only after the body's end."""
@@ -118,7 +133,9 @@ class RequestBody:
         if message["type"] == "http.disconnect":
             raise ClientLeft("the connection was closed in the middle of the request")
         self._is_complete = not message.get("more_body", False)
-        return message.get("body", b"")
+        body: bytes = message.get("body", b"")
+        self._raw_bytes += len(body)
+        return body
 
 
 async def run(
@@ -141,8 +158,9 @@ async def run(
         ClientLeft: The client left before git was done.
         GitStalled: Git said nothing for GIT_SECONDS.
     """
-    feeding = asyncio.create_task(_feed(child, pieces))
-    draining = asyncio.create_task(_drain(child, send))
+    under_way = _Exchange(child)
+    feeding = asyncio.create_task(under_way.feed(pieces))
+    draining = asyncio.create_task(under_way.drain(send))
     tasks: list[asyncio.Task[None]] = [feeding, draining]
     if gone is not None:
         tasks.append(asyncio.create_task(_watch(feeding, gone)))
@@ -162,36 +180,48 @@ async def run(
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _feed(child: WireProcess, pieces: AsyncIterator[bytes]) -> None:
-    stdin = child.process.stdin
-    assert stdin is not None
-    is_open = True
-    async for piece in pieces:
-        if is_open:
+class _Exchange:
+    """A git process, and when it last took or gave a byte."""
+
+    def __init__(self, child: WireProcess) -> None:
+        self._child = child
+        self._clock = asyncio.get_running_loop().time
+        self._moved_at = self._clock()
+
+    async def feed(self, pieces: AsyncIterator[bytes]) -> None:
+        stdin = self._child.process.stdin
+        assert stdin is not None
+        is_open = True
+        async for piece in pieces:
+            # Where there is nothing to wait for, as while a small body is inflated, others get their turn all the same.
+            await asyncio.sleep(0)
+            if is_open:
+                try:
+                    stdin.write(piece)
+                    await stdin.drain()
+                except (BrokenPipeError, ConnectionResetError):
+                    is_open = False  # git has seen enough; what it says about that is on its way to the client
+            self._moved_at = self._clock()
+        stdin.close()
+
+    async def drain(self, send: Callable[[bytes], Awaitable[None]]) -> None:
+        while piece := await self._said():
             try:
-                stdin.write(piece)
-                await stdin.drain()
-            except (BrokenPipeError, ConnectionResetError):
-                is_open = False  # git has seen enough; what it says about that is on its way to the client
-    stdin.close()
+                async with asyncio.timeout(CLIENT_SECONDS):
+                    await send(piece)
+            except TimeoutError:
+                raise ClientLeft(f"the client took nothing for {CLIENT_SECONDS:g} seconds") from None
+            self._moved_at = self._clock()
 
-
-async def _drain(child: WireProcess, send: Callable[[bytes], Awaitable[None]]) -> None:
-    stdout = child.process.stdout
-    assert stdout is not None
-    while True:
-        try:
-            async with asyncio.timeout(GIT_SECONDS):
-                piece = await stdout.read(READ_BYTES)
-        except TimeoutError:
-            raise GitStalled(f"git {child.command} said nothing for {GIT_SECONDS:g} seconds.") from None
-        if not piece:
-            return
-        try:
-            async with asyncio.timeout(CLIENT_SECONDS):
-                await send(piece)
-        except TimeoutError:
-            raise ClientLeft(f"the client took nothing for {CLIENT_SECONDS:g} seconds") from None
+    async def _said(self) -> bytes:
+        """The next piece that git says. While a client still sends, git need say nothing, however long that takes."""
+        stdout = self._child.process.stdout
+        assert stdout is not None
+        while self._clock() < self._moved_at + GIT_SECONDS:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(self._moved_at + GIT_SECONDS):
+                    return await stdout.read(READ_BYTES)
+        raise GitStalled(f"git {self._child.command} said nothing for {GIT_SECONDS:g} seconds.")
 
 
 async def _watch(feeding: asyncio.Task[None], gone: Callable[[], Awaitable[None]]) -> None:

@@ -14,10 +14,12 @@ import select
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import IO
 
 from codeservices.errors import ServiceError
@@ -32,6 +34,11 @@ COMPLAINT_BYTES = 4096
 MEMORY_BYTES = 4 * 1024**3
 # Time for a git that was asked to stop to remove its quarantine and lock files.
 GRACE_SECONDS = 5.0
+# Deltas upon deltas can keep a processor busy for days; the linux kernel is indexed within minutes.
+CPU_SECONDS = 3600
+LIMITS = ((resource.RLIMIT_DATA, MEMORY_BYTES), (resource.RLIMIT_CPU, CPU_SECONDS), (resource.RLIMIT_CORE, 0))
+# The only hook there is: quarantine.py, run by receive-pack.
+HOOKS = Path(__file__).with_name("hooks")
 INTERNAL_REFS = "refs/internal"
 
 # Three defects that the histories of many old projects carry and that harm nobody.
@@ -58,12 +65,15 @@ CONFIGURATION: Mapping[str, str] = {
     "receive.fsckObjects": "true",
     **{f"receive.fsck.{defect}": "ignore" for defect in TOLERATED_DEFECTS},
     "receive.autogc": "false",
-    "receive.advertisePushOptions": "false",
+    "receive.advertisePushOptions": "true",
+    "receive.unpackLimit": "1",  # one pack and one fsync, where each of a hundred loose objects would need its own
     "receive.denyNonFastForwards": "false",
     "receive.denyDeletes": "false",
     # CodeCommit's DeleteBranch refuses the default branch (DefaultBranchCannotBeDeleted); a push is the same door.
     "receive.denyDeleteCurrent": "refuse",
     "uploadpack.allowFilter": "true",
+    # A partial clone asks for its blobs by their oids. Protocol 2 grants that to whoever may read; so do 0 and 1.
+    "uploadpack.allowAnySHA1InWant": "true",
 }
 ENVIRONMENT: Mapping[str, str] = {
     "HOME": "/nonexistent",
@@ -76,6 +86,7 @@ ENVIRONMENT: Mapping[str, str] = {
     "GIT_OPTIONAL_LOCKS": "0",
     "LC_ALL": "C",
     "TZ": "UTC",
+    "CODESERVICES_PYTHON": sys.executable,  # for the hook
 }
 
 Argument = str | bytes
@@ -277,22 +288,30 @@ class WireProcess:
 
     async def stop(self) -> None:
         """End the whole process group and reap it. Asked first, so that receive-pack removes its quarantine."""
+        assert self.process.stdin is not None
+        if self.command == "receive-pack" and self.process.returncode is None:
+            # It cleans up when its input ends too early; since git 2.38 a signal makes it leave its quarantine behind.
+            self.process.stdin.close()
+            await self._end_within_grace()
         if self.process.returncode is None:
             _signal_group(self.process.pid, signal.SIGTERM)
             try:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self.process.wait(), GRACE_SECONDS)
+                await self._end_within_grace()
             finally:
                 # What the group's leader started may have outlived it; as long as it lives the group's id is its own.
                 _signal_group(self.process.pid, signal.SIGKILL)
             await self.process.wait()
-        assert self.process.stdin is not None
         self.process.stdin.close()
         # Reads the pipe's last error, if git ended before it had read all, so that the loop does not report it as lost.
         with contextlib.suppress(OSError, TimeoutError):
             async with asyncio.timeout(GRACE_SECONDS):
                 await self.process.stdin.wait_closed()
         self._stderr.close()
+
+    async def _end_within_grace(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GRACE_SECONDS):
+                await self.process.wait()
 
     def complaint(self) -> str:
         """What the command wrote to stderr so far, scrubbed; read it before `stop`."""
@@ -428,11 +447,12 @@ def _environment(repository: BareRepository, more: Mapping[str, str]) -> dict[st
 
 def _limit(pid: int) -> None:
     # Set from outside right after the start: a function run between fork and exec is unsafe in a threaded process.
-    _, ours = resource.getrlimit(resource.RLIMIT_DATA)
-    memory = MEMORY_BYTES if ours == resource.RLIM_INFINITY else min(MEMORY_BYTES, ours)
-    with contextlib.suppress(ProcessLookupError):
-        resource.prlimit(pid, resource.RLIMIT_DATA, (memory, memory))
-        resource.prlimit(pid, resource.RLIMIT_CORE, (0, 0))
+    # What git starts inherits them.
+    for kind, most in LIMITS:
+        _, ours = resource.getrlimit(kind)
+        value = most if ours == resource.RLIM_INFINITY else min(most, ours)
+        with contextlib.suppress(ProcessLookupError):
+            resource.prlimit(pid, kind, (value, value))
 
 
 def _name(args: Sequence[Argument]) -> str:

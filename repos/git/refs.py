@@ -28,7 +28,7 @@ OID = re.compile(r"[0-9a-f]{40}")
 MAX_BRANCH_NAME = 256
 MAX_SYMBOLIC_DEPTH = 5  # as git has it
 # Loose refs are files: what a path component and a path below the repository may measure on any file system.
-MAX_COMPONENT_BYTES = 255
+MAX_PART_BYTES = 255 - len(".lock")
 MAX_REFNAME_BYTES = 1024
 
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(?:/|$)|\.$|/$")
@@ -56,9 +56,7 @@ def is_valid_refname(refname: str) -> bool:
     if not refname.startswith("refs/") or refname.count("/") < 2 or _FORBIDDEN.search(refname):
         return False
     raw = encode(refname)
-    return len(raw) <= MAX_REFNAME_BYTES and all(
-        len(part) + len(".lock") <= MAX_COMPONENT_BYTES for part in raw.split(b"/")
-    )
+    return len(raw) <= MAX_REFNAME_BYTES and all(len(part) <= MAX_PART_BYTES for part in raw.split(b"/"))
 
 
 def check_branch_name(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Git's smart HTTP, on streams of bytes: pkt-lines, the ref advertisement's preamble, what a push asks for, a refusal.
+"""Git's smart HTTP, on streams of bytes: pkt-lines, the ref advertisement's preamble, what a push or a fetch asks for.
 
 Nothing here knows HTTP servers or users. Packs are never parsed: the git program reads and writes them.
 
@@ -8,7 +8,7 @@ Source: gitprotocol-common(5), gitprotocol-pack(5), gitprotocol-http(5), gitprot
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,7 +20,9 @@ MAX_PKT_BYTES = 65520
 MAX_SIDEBAND_BYTES = 65515  # the pkt-line's length and the band's byte take five
 SMALL_SIDEBAND_BYTES = 995  # what side-band without -64k allows
 MAX_COMMANDS = 4000  # CodeCommit User Guide, "Quotas": references in one push
-MAX_HEAD_BYTES = 4 * 1024 * 1024  # MAX_COMMANDS with names of a thousand bytes
+MAX_HEAD_BYTES = 5 * 1024 * 1024  # MAX_COMMANDS with the longest names, and all options
+MAX_PUSH_OPTIONS = 64
+MAX_PUSH_OPTION_BYTES = 1024
 
 Service = Literal["upload-pack", "receive-pack"]
 SERVICES: Mapping[str, Service] = {"git-upload-pack": "upload-pack", "git-receive-pack": "receive-pack"}
@@ -71,12 +73,13 @@ class RefCommand:
 
 @dataclass(frozen=True)
 class PushRequest:
-    """What a push asks for, up to the flush packet before its pack.
+    """What a push asks for, up to the last flush packet before its pack.
 
     Attributes:
         commands: In the client's order; empty for the probe that git sends before a large push.
         capabilities: What the client chose of those advertised, "atomic", "agent=git/2.39.5".
         shallow_oids: The client's shallow boundary.
+        options: What `git push -o` gave, "ci.skip".
         head: The exact bytes read, to be passed on.
         has_pack: Whether a pack follows; it does unless all commands delete.
     """
@@ -84,58 +87,12 @@ class PushRequest:
     commands: tuple[RefCommand, ...]
     capabilities: tuple[str, ...]
     shallow_oids: tuple[str, ...]
+    options: tuple[str, ...]
     head: bytes
 
     @property
     def has_pack(self) -> bool:
         return any(not command.is_delete for command in self.commands)
-
-
-@dataclass(frozen=True)
-class Report:
-    """What receive-pack told its client.
-
-    Attributes:
-        unpack: "ok", or what was wrong with the pack.
-        accepted: The refnames it moved.
-        rejected: The others, each with its reason.
-    """
-
-    unpack: str
-    accepted: frozenset[str]
-    rejected: Mapping[str, str]
-
-
-class ReportReader:
-    """Picks the report out of receive-pack's answer while that passes by."""
-
-    def __init__(self, capabilities: Sequence[str]) -> None:
-        self._has_report = bool({"report-status", "report-status-v2"} & set(capabilities))
-        self._has_bands = bool({"side-band", "side-band-64k"} & set(capabilities))
-        self._report = bytearray()
-        self._begun = bytearray()
-
-    def feed(self, piece: bytes) -> None:
-        """Look at the next piece of the answer, wherever it was cut."""
-        if not self._has_bands:
-            self._report += piece
-            return
-        self._begun += piece
-        lines, used = _split(self._begun)
-        del self._begun[:used]
-        for line in lines:
-            if line[:1] == b"\x01":
-                self._report += line[1:]
-
-    def result(self) -> Report | None:
-        """The report, or None where the client asked for none or git died before it."""
-        lines, _ = _split(self._report)
-        if not self._has_report or not lines or not lines[0].startswith(b"unpack "):
-            return None
-        words = [refs.decode(line.rstrip(b"\n")).split(" ", 2) for line in lines[1:]]
-        accepted = frozenset(rest[0] for kind, *rest in words if kind == "ok")
-        rejected = {rest[0]: " ".join(rest[1:]) for kind, *rest in words if kind == "ng"}
-        return Report(refs.decode(lines[0].rstrip(b"\n")).removeprefix("unpack "), accepted, rejected)
 
 
 class Source:
@@ -204,17 +161,22 @@ def preamble(service: Service, protocol: str) -> bytes:
 
 
 async def read_commands(source: Source) -> PushRequest:
-    """Read a push's commands up to their flush packet and no further. Whether the refnames are valid is not judged.
+    """Read a push's commands, and its options if it has any, up to their flush packet and no further.
+
+    Whether the refnames are valid is not judged.
 
     Raises:
-        ProtocolError: no valid pkt-lines or commands; a ref named twice; signed pushes and push options, which are
-            not advertised.
+        ProtocolError: no valid pkt-lines, commands or options; a ref named twice; a signed push, which is not
+            advertised.
         TooManyCommands: more than MAX_COMMANDS. The rest of the body was not read.
     """
     reading = _Reading()
     try:
         while line := await _read_line(source, reading):
             reading.take(line)
+        if "push-options" in reading.capabilities:
+            while line := await _read_line(source, reading):
+                reading.take_option(line)
     except ProtocolError as error:
         if reading.capabilities:
             error.request = reading.request()
@@ -222,33 +184,9 @@ async def read_commands(source: Source) -> PushRequest:
     return reading.request()
 
 
-def refusal(request: PushRequest, reasons: Mapping[str, str], message: str, *, unpack: str = "ok") -> bytes:
-    """The whole answer to a push of which nothing was applied.
-
-    Args:
-        request: The push; its capabilities say which form its client reads.
-        reasons: A short reason for each refname; git prints it behind "[remote rejected]".
-        message: Sentences that git prints as `remote:` lines.
-        unpack: What became of the pack: "ok", or why it was not even looked at.
-    """
-    report = b""
-    if {"report-status", "report-status-v2"} & set(request.capabilities):
-        lines = [pkt(b"unpack %s\n" % _one_line(unpack))]
-        lines += [pkt(b"ng %s %s\n" % (refs.encode(name), _one_line(reason))) for name, reason in reasons.items()]
-        report = b"".join(lines) + FLUSH
-    if "side-band-64k" in request.capabilities:
-        size_bytes = MAX_SIDEBAND_BYTES
-    elif "side-band" in request.capabilities:
-        size_bytes = SMALL_SIDEBAND_BYTES
-    else:
-        return report
-    spoken = "".join(f"{line}\n" for line in message.splitlines()).encode("utf-8", "replace")
-    return sideband(2, spoken, size_bytes) + sideband(1, report, size_bytes) + FLUSH
-
-
 def fetch_features(head: bytes) -> tuple[list[str], bool]:
     """What a fetch asks for, from the first bytes of its request: (capabilities or features, whether it is shallow)."""
-    lines = [line.rstrip(b"\n").decode("utf-8", "replace") for line in _split(bytearray(head))[0]]
+    lines = [line.rstrip(b"\n").decode("utf-8", "replace") for line in split(bytearray(head))[0]]
     is_shallow = any(line.startswith(("deepen", "shallow ")) for line in lines)
     if lines and lines[0].startswith("want "):  # protocols 0 and 1: on the first line
         chosen = lines[0].split(" ")[2:]
@@ -268,7 +206,7 @@ def sideband(band: int, payload: bytes, size_bytes: int = MAX_SIDEBAND_BYTES) ->
     return b"".join(pkt(bytes([band]) + payload[start : start + size_bytes]) for start in starts)
 
 
-def _split(data: bytearray) -> tuple[list[bytes], int]:
+def split(data: bytearray) -> tuple[list[bytes], int]:
     """The whole pkt-lines at the beginning of some bytes, special packets left out, and how many bytes they take."""
     lines: list[bytes] = []
     position = 0
@@ -290,6 +228,7 @@ class _Reading:
         self.commands: dict[str, RefCommand] = {}
         self.capabilities: tuple[str, ...] = ()
         self.shallow_oids: list[str] = []
+        self.options: list[str] = []
 
     def take(self, line: bytes) -> None:
         """Add one line; raises ProtocolError."""
@@ -312,8 +251,25 @@ class _Reading:
             )
         self.commands[command.refname] = command
 
+    def take_option(self, line: bytes) -> None:
+        """Add one push option; raises ProtocolError."""
+        option = line.removesuffix(b"\n")
+        if len(option) > MAX_PUSH_OPTION_BYTES:
+            raise ProtocolError(f"A push option has at most {MAX_PUSH_OPTION_BYTES:,} bytes, not {len(option):,}.")
+        if b"\0" in option or b"\n" in option:
+            raise ProtocolError("A push option is one line of text, without NUL.")
+        if len(self.options) == MAX_PUSH_OPTIONS:
+            raise ProtocolError(f"A push has at most {MAX_PUSH_OPTIONS} options.", hint="Leave some of the -o out.")
+        self.options.append(refs.decode(option))
+
     def request(self) -> PushRequest:
-        return PushRequest(tuple(self.commands.values()), self.capabilities, tuple(self.shallow_oids), bytes(self.head))
+        return PushRequest(
+            tuple(self.commands.values()),
+            self.capabilities,
+            tuple(self.shallow_oids),
+            tuple(self.options),
+            bytes(self.head),
+        )
 
 
 async def _read_line(source: Source, reading: _Reading) -> bytes:
@@ -335,13 +291,7 @@ def _check_capabilities(line: bytes, chosen: bytes) -> tuple[str, ...]:
     capabilities = tuple(chosen.decode("utf-8", "replace").split())
     if line.startswith(b"push-cert"):
         raise ProtocolError("This server does not take signed pushes.", hint="Push with --no-signed.")
-    if "push-options" in capabilities:
-        raise ProtocolError("This server does not take push options.", hint="Push without -o.")
     formats = [one for one in capabilities if one.startswith("object-format=") and one != "object-format=sha1"]
     if formats:
         raise ProtocolError("This server keeps SHA-1 repositories; yours names its objects otherwise.")
     return capabilities
-
-
-def _one_line(text: str) -> bytes:
-    return " ".join(text.split()).encode("utf-8", "replace")[: MAX_PKT_BYTES // 2]

@@ -48,6 +48,8 @@ def admit(request: GitRequest) -> Repository:
         challenge = b'Basic realm="Code Services", charset="UTF-8"'
         words = "Wrong user name or password." if pair else "Sign in with a git user name and password."
         raise Answer(401, words, (b"www-authenticate", challenge))
+    # All sessions of a role are one holder: whoever may begin one may begin a thousand.
+    request.holder = principal.role_arn or principal.arn
     event_name = ACTIONS[request.service].partition(":")[2]
     request.act = Act(principal, request.info, event_name=event_name, event_source="codecommit.amazonaws.com")
     request.act.is_read_only = True

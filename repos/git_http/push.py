@@ -9,10 +9,10 @@ from django.conf import settings
 from codeservices.audit import record
 from codeservices.errors import ServiceError
 from repos import quota, receive
-from repos.git import exchange, program, refs, wire
+from repos.git import exchange, program, refs, report, wire
 from repos.git_http.request import GitRequest
 from repos.git_http.slots import slot
-from repos.models import Repository
+from repos.models import PushState, Repository
 
 CONTENT_TYPE = "application/x-git-receive-pack-result"
 
@@ -28,7 +28,8 @@ async def receive_push(request: GitRequest, repository: Repository) -> None:
             raise
         request.note(error)
         await body.discard()
-        told = wire.refusal(error.request, {}, f"{error.message}\n{error.hint}", unpack=error.message)
+        reasons = {command.refname: error.message for command in error.request.commands}
+        told = report.refusal(error.request, reasons, f"{error.message}\n{error.hint}", unpack=error.message)
         await request.finish_answer(CONTENT_TYPE, told)
         return
     assert request.act is not None
@@ -39,19 +40,19 @@ async def receive_push(request: GitRequest, repository: Repository) -> None:
         return
     _describe(request, asked)
     try:
-        async with slot():
+        async with slot(request.holder):
             begun = await request.in_thread(_begin, request, repository, asked)
             try:
                 await _run(request, repository, asked, source, begun)
             finally:
                 begun.lock.release()
     except receive.PushRefused as error:
-        request.note(error.denial or error)
+        request.note(error.cause or error)
         request.act.additional["rejectedReferences"] = {
             refs.shown(refname): reason for refname, reason in error.reasons.items()
         }
         await body.discard()
-        await request.finish_answer(CONTENT_TYPE, wire.refusal(asked, error.reasons, error.message))
+        await request.finish_answer(CONTENT_TYPE, report.refusal(asked, error.reasons, error.message))
         return
     await request.finish_answer(CONTENT_TYPE)
 
@@ -59,7 +60,7 @@ async def receive_push(request: GitRequest, repository: Repository) -> None:
 def _begin(request: GitRequest, repository: Repository, asked: wire.PushRequest) -> receive.BegunPush:
     assert request.act is not None
     with record.entered(request.act):
-        return receive.begin(request.act.principal, repository, asked.commands)
+        return receive.begin(request.act.principal, repository, asked.commands, asked.options)
 
 
 async def _run(
@@ -69,12 +70,18 @@ async def _run(
     source: wire.Source,
     begun: receive.BegunPush,
 ) -> None:
-    reader = wire.ReportReader(asked.capabilities)
+    reader = report.ReportReader(asked.capabilities)
+    max_bytes = _max_bytes(repository)
 
     async def pieces() -> AsyncIterator[bytes]:
         yield asked.head
+        pack_bytes = 0
         async for piece in source.pieces():
-            yield piece
+            pack_bytes += len(piece)
+            if pack_bytes <= max_bytes:
+                yield piece
+            elif not request.status:  # else git has found a fault already, and told it
+                raise receive.refused(asked.commands, _pack_too_large(max_bytes))
 
     async def pass_on(piece: bytes) -> None:
         reader.feed(piece)
@@ -86,21 +93,44 @@ async def _run(
         repository.git,
         ["receive-pack", "--stateless-rpc"],
         protocol=request.protocol,
-        configuration={"receive.maxInputSize": str(_max_bytes(repository))},
+        configuration={"receive.maxInputSize": str(max_bytes), "core.hooksPath": str(program.HOOKS)},
         pass_fds=begun.lock.filenos(),
     )
+    refusal = None
     try:
         request.check_exit(child, await exchange.run(child, pieces(), pass_on))
+    except receive.PushRefused as error:
+        refusal = error
     finally:
         await child.stop()
-        report = reader.result()
-        await request.in_thread(receive.finish, begun.push, report.accepted if report else None)
-    if report is not None and report.rejected:
-        rejected = {refs.shown(refname): reason for refname, reason in report.rejected.items()}
+        told = reader.result()
+        push = await request.in_thread(receive.finish, begun.push, told.accepted if told else None)
+        if told is None and push.state != PushState.DROPPED:  # git was done, and only its client was not
+            request.act.additional["movedReferences"] = [command["refname"] for command in push.commands]
+            refusal = None
+    if refusal is not None:
+        raise refusal
+    if told is not None and told.rejected:
+        rejected = {refs.shown(refname): reason for refname, reason in told.rejected.items()}
         request.act.additional["rejectedReferences"] = rejected
-        if not report.accepted:
+        if not told.accepted:
             first = next(iter(rejected.items()))
-            request.note(ServiceError(f"Git refused {first[0]}: {first[1]}.", code="PushRejectedException"))
+            sentence = told.refusal or f"Git refused {first[0]}: {first[1]}."
+            request.note(ServiceError(sentence, code="PushRejectedException"))
+
+
+def _pack_too_large(max_bytes: int) -> ServiceError:
+    if max_bytes < settings.GIT_MAX_PUSH_BYTES:
+        return quota.QuotaExceeded(
+            f"The pack of this push has more than {max_bytes:,} bytes, which is what the repository's quota leaves.",
+            hint="Ask an administrator for a larger quota.",
+        )
+    return ServiceError(
+        f"The pack of this push has more than {max_bytes:,} bytes, the most that one push may bring.",
+        code="PackTooLargeException",
+        status=413,
+        hint="Push in parts: an older commit first (git push REMOTE COMMIT:refs/heads/BRANCH), then the rest.",
+    )
 
 
 def _max_bytes(repository: Repository) -> int:
@@ -117,3 +147,5 @@ def _describe(request: GitRequest, asked: wire.PushRequest) -> None:
         {"commit": command.new_oid, "ref": refs.escaped(command.refname)} for command in asked.commands
     ]
     request.act.additional["capabilities"] = [one for one in asked.capabilities if "=" not in one]
+    if asked.options:
+        request.act.additional["pushOptions"] = [refs.shown(option) for option in asked.options]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeVar
@@ -16,7 +17,7 @@ from django.db import connections
 from codeservices import logs
 from codeservices.audit import record
 from codeservices.audit.record import Act, RequestInfo
-from codeservices.errors import NotFound, ServiceError
+from codeservices.errors import InvalidInput, NotFound, ServiceError
 from repos.git import exchange, program, refs, wire
 from repos.git.exchange import ClientLeft, RequestBody
 from repos.git_http.answers import NO_CACHE, Answer
@@ -26,6 +27,13 @@ from repos.models import Repository
 logger = logging.getLogger(__name__)
 access_logger = logging.getLogger("codeservices.access")
 
+# How git complains of what a client sent; all else it dies of is ours.
+CLIENT_FAULT = re.compile(
+    r"(?:fatal: |BUG: serve\.c:\d+: )"
+    r"((?:git upload-pack: |protocol error|the remote end hung up|no command|invalid command|unknown cap|unexpected )"
+    r".*)"
+)
+
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -33,7 +41,7 @@ Result = TypeVar("Result")
 
 # A fetch names what it wants and has: a hundred bytes each, of some hundred thousand at most.
 MAX_FETCH_BYTES = 64 * 1024 * 1024
-# Beyond what git itself takes, so that an overlong pack is refused by git, in words that its client prints.
+# What a push has beside its pack: commands and options.
 PUSH_SLACK_BYTES = 16 * 1024 * 1024
 
 
@@ -56,6 +64,7 @@ class GitRequest:
         self.protocol = wire.protocol_of(self.headers.get("git-protocol", ""))
         self.service: wire.Service = "upload-pack"
         self.name = ""
+        self.holder = ""  # whose place a git process takes
         self.act: Act | None = None
         self.status = 0
         self._receive = receive
@@ -101,7 +110,7 @@ class GitRequest:
     async def process(
         self, repository: Repository, service: wire.Service, *options: str
     ) -> AsyncIterator[program.WireProcess]:
-        async with slot():
+        async with slot(self.holder):
             child = await program.spawn(repository.git, [service, "--stateless-rpc", *options], protocol=self.protocol)
             try:
                 yield child
@@ -113,16 +122,19 @@ class GitRequest:
             return
         error = program.GitError(child.command, exit_code, child.complaint())
         if not self.status:
+            if match := CLIENT_FAULT.match(error.complaint):
+                raise InvalidInput(f"Git can't make sense of this request: {match[1]}.") from error
             raise error
         # Git has told its client itself. What it told is an error of the push or of the fetch, seldom one of ours.
         logger.warning("%s", error.message)
         self.note(error)
 
-    # ---- what is sent ------------------------------------------------------------------------------------------------
+    # ---- what comes --------------------------------------------------------------------------------------------------
 
     def body(self) -> RequestBody:
         is_push = self.service == "receive-pack"
-        max_bytes = settings.GIT_MAX_PUSH_BYTES + PUSH_SLACK_BYTES if is_push else MAX_FETCH_BYTES
+        # A push that is refused is read on, or its client would not see why; but not for ever.
+        max_bytes = 2 * settings.GIT_MAX_PUSH_BYTES + PUSH_SLACK_BYTES if is_push else MAX_FETCH_BYTES
         encoding = self.headers.get("content-encoding", "")
         if encoding not in ("", "identity", "gzip", "x-gzip"):
             raise Answer(415, "The body may be compressed with gzip only.")
@@ -130,6 +142,8 @@ class GitRequest:
         if length.isdigit() and int(length) > max_bytes:
             raise exchange.BodyTooLarge(f"A request of this kind has at most {max_bytes:,} bytes.")
         return RequestBody(self._receive, is_gzip=encoding.endswith("gzip"), max_bytes=max_bytes)
+
+    # ---- what is sent ------------------------------------------------------------------------------------------------
 
     async def _start(self, status: int, content_type: str, headers: tuple[tuple[bytes, bytes], ...]) -> None:
         self.status = status

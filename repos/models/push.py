@@ -30,6 +30,8 @@ class Push(models.Model):
     principal_name = models.CharField(max_length=128, blank=True)
     state = models.CharField(max_length=9, choices=PushState, default=PushState.BEGUN)
     commands = models.JSONField(default=list)
+    # What `git push -o` gave, for those who listen: ["ci.skip"].
+    options = models.JSONField(default=list, blank=True)
     # Which process reads the pack, so that a start-up recovers only what a dead one left.
     owner = models.CharField(max_length=128, blank=True)
     begun_at = models.DateTimeField(default=timezone.now)

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from django.utils import timezone
 
 from codeservices.errors import AccessDenied, Conflict, InvalidInput, LimitExceeded, NotFound
 from codeservices.iam import credentials, passwords, user_credentials, users
@@ -46,6 +50,36 @@ def test_a_reset_password_replaces_the_old_one(alice):
     _, new = user_credentials.reset_git_credential(alice.principal, "alice", credential.credential_id)
     assert credentials.authenticate_basic(credential.service_user_name, old, **WHERE) is None
     assert credentials.authenticate_basic(credential.service_user_name, new, **WHERE) == alice.principal
+
+
+def signed_password(secret: str, region: str, host: str = "127.0.0.1:8000", path: str = "/v1/repos/demo") -> str:
+    """What a helper of AWS makes: botocore signs a request with the method GIT and a time without its Z."""
+    request = AWSRequest(method="GIT", url=f"https://{host}{path}")
+    request.context["timestamp"] = timezone.now().strftime("%Y%m%dT%H%M%S")
+    signer = SigV4Auth(Credentials("unused", secret), "codecommit", region)
+    canonical = f"GIT\n{path}\n\nhost:{host}\n\nhost\n"
+    signature = signer.signature(signer.string_to_sign(request, canonical), request)
+    return f"{request.context['timestamp']}Z{signature}"
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "eu-central-1", "cn-north-1", "us-gov-west-1"])
+def test_a_signed_password_is_taken_whatever_region_its_client_is_configured_for(alice, region):
+    key, secret = user_credentials.create_access_key(alice.principal, "alice")
+    found = credentials.authenticate_basic(key.access_key_id, signed_password(secret, region), **WHERE)
+    assert found is not None
+    assert (found.name, found.access_key_id) == ("alice", key.access_key_id)
+    key.refresh_from_db()
+    assert (key.last_used_service, key.last_used_region) == ("codecommit", region)
+    wrong = signed_password(secret[::-1], region)
+    assert credentials.authenticate_basic(key.access_key_id, wrong, **WHERE) is None
+
+
+def test_a_region_of_somebodys_invention_is_taken_once_the_api_has_seen_it(alice):
+    key, secret = user_credentials.create_access_key(alice.principal, "alice")
+    password = signed_password(secret, "home-1")
+    assert credentials.authenticate_basic(key.access_key_id, password, **WHERE) is None
+    credentials.touch_access_key(credentials.find_access_key(key.access_key_id), "codecommit", "home-1")
+    assert credentials.authenticate_basic(key.access_key_id, password, **WHERE) is not None
 
 
 def test_the_second_git_credential_has_a_number_and_the_third_is_refused(alice):

@@ -1,8 +1,9 @@
-"""AWS clients that know nothing of us but the address of a real web server."""
+"""Clients that know nothing of us but the address of a real web server: AWS's, and git."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -11,6 +12,9 @@ from botocore.config import Config
 
 from codeservices.iam import credentials
 from codeservices.iam.models import User
+from tests import gitclient, gitserver
+from tests.gitclient import Clone
+from tests.gitserver import GitServer
 
 # One try: a test that needs a second one hides a fault.
 ONCE = Config(retries={"max_attempts": 1, "mode": "standard"}, connect_timeout=5, read_timeout=20)
@@ -39,3 +43,25 @@ def client_of(live_server_url: str) -> Client:
         return boto3.client(service, **{**arguments, **options})
 
     return make
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitServer]:
+    """A web process of its own for each file of tests."""
+    with gitserver.running(tmp_path_factory.mktemp("server")) as server:
+        yield server
+
+
+@pytest.fixture
+def name(server: GitServer) -> str:
+    """A new empty repository."""
+    return server.create()
+
+
+@pytest.fixture
+def work(server: GitServer, name: str, tmp_path: Path) -> Clone:
+    """alice's clone with one commit pushed to main."""
+    work = gitclient.new(tmp_path / "work", server.url(name, "alice"))
+    work.commit({"README.md": "hello\n", "src/app.py": "print(1)\n"}, "Begin")
+    work.git("push", "--quiet", "origin", "main")
+    return work

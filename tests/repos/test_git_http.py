@@ -26,34 +26,61 @@ def test_a_request_beyond_the_limit_waits_and_is_sent_away_in_words(settings, mo
     monkeypatch.setattr(slots, "QUEUE_SECONDS", 0.1)
 
     async def two_at_once() -> None:
-        async with slot():
-            with pytest.raises(Answer, match="busy with other git requests") as caught:
-                async with slot():
-                    pass
-            assert (caught.value.status, dict(caught.value.headers)) == (503, {b"retry-after": b"10"})
-        async with slot():
+        async with slot("alice"):
+            for who in ("alice", "bob"):
+                with pytest.raises(Answer, match="busy with other git requests") as caught:
+                    async with slot(who):
+                        pass
+                assert (caught.value.status, dict(caught.value.headers)) == (503, {b"retry-after": b"10"})
+        async with slot("bob"):
             pass
 
     asyncio.run(two_at_once())
 
 
+async def many(*holders: str) -> list[str]:
+    """Requests that come at once, in this order, each a place for a moment; the order in which they were served."""
+    served: list[str] = []
+
+    async def one(holder: str) -> None:
+        async with slot(holder):
+            served.append(holder)
+            await asyncio.sleep(0.001)
+
+    await asyncio.gather(*map(one, holders))
+    return served
+
+
 def test_a_request_in_the_queue_is_served_when_a_place_becomes_free(settings):
     settings.GIT_CONCURRENCY = 2
-    running, most = 0, 0
+    assert asyncio.run(many(*["alice"] * 18)) == ["alice"] * 18
 
-    async def one() -> None:
-        nonlocal running, most
-        async with slot():
-            running += 1
-            most = max(most, running)
+
+def test_one_who_asks_much_leaves_room_for_others_and_waits_behind_them(settings):
+    settings.GIT_CONCURRENCY = 4
+    assert asyncio.run(many(*["ci"] * 10, "alice", "bob")) == ["ci"] * 3 + ["alice"] + ["bob"] + ["ci"] * 7
+
+
+def test_one_who_asks_for_more_than_the_queue_holds_is_sent_away_at_once(settings):
+    settings.GIT_CONCURRENCY = 4
+    with pytest.raises(slots.Busy):
+        asyncio.run(many(*["ci"] * (3 + 3 * slots.WAITING_PER_PLACE + 1)))
+
+
+def test_a_place_is_not_lost_by_a_request_that_is_given_up_while_it_waits(settings):
+    settings.GIT_CONCURRENCY = 1
+
+    async def give_up() -> None:
+        async with slot("alice"):
+            waiting = [asyncio.create_task(many(who)) for who in ("alice", "bob", "carol")]
             await asyncio.sleep(0)
-            running -= 1
+            waiting[0].cancel()
+            await asyncio.sleep(0)
+        waiting[1].cancel()  # its place has come, and it does not know yet
+        assert await asyncio.wait_for(waiting[2], 1) == ["carol"]
+        assert await asyncio.wait_for(many("dave"), 1) == ["dave"]
 
-    async def many() -> None:
-        await asyncio.gather(*(one() for _ in range(20)))
-
-    asyncio.run(many())
-    assert most == 2
+    asyncio.run(give_up())
 
 
 @pytest.mark.parametrize(

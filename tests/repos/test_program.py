@@ -1,4 +1,5 @@
 import asyncio
+import json
 import os
 import signal
 import time
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from repos.git import program
-from tests import gitrepo
+from tests import gitpush, gitrepo
 
 
 @pytest.fixture
@@ -159,7 +160,7 @@ def test_the_wire_advertises_what_the_fixed_configuration_says(repository):
     assert b"refs/heads/main" in answer
     assert b"atomic" in answer
     assert b"refs/internal" not in answer
-    assert b"push-options" not in answer
+    assert b"push-options" in answer
     assert b"push-cert" not in answer
 
 
@@ -197,3 +198,39 @@ def test_a_wire_process_tells_why_it_failed_without_the_place_on_disk(repository
             await child.stop()
 
     assert asyncio.run(complaint()) == "fatal: '(repository)' does not appear to be a git repository"
+
+
+def test_pack_index_and_ref_are_on_the_disk_before_a_push_is_acknowledged(repository, tmp_path):
+    oid = gitrepo.commit(repository, {"a": "1"})
+    pack = program.run(repository, ["pack-objects", "--stdout", "--revs", "--quiet"], input=f"{oid}\n".encode())
+    target, trace = gitrepo.create(tmp_path / "target"), tmp_path / "trace"
+    program.run(
+        target,
+        ["receive-pack", "--stateless-rpc", bytes(target.path)],
+        input=gitpush.push_body([f"{gitpush.ZERO} {oid} refs/heads/main"], pack),
+        environment={"GIT_TRACE2_EVENT": str(trace)},
+    )
+    events = [json.loads(line) for line in trace.read_text().splitlines()]
+    flushes = [(e["sid"].count("/"), e["value"]) for e in events if e.get("key") == "fsync/hardware-flush"]
+    assert flushes == [(1, "2"), (0, "1")]  # index-pack: pack and index; receive-pack: the ref
+
+
+def test_limits_hold_for_git_and_for_what_git_starts(repository, tmp_path):
+    shown = program.run(repository, ["-c", "alias.limits=!sh -c 'ulimit -d; ulimit -t; ulimit -c' #", "limits"])
+    assert shown.decode().split() == [str(program.MEMORY_BYTES // 1024), str(program.CPU_SECONDS), "0"]
+
+
+def test_a_push_that_is_stopped_leaves_no_quarantine(repository):
+    commands = gitpush.push_body([f"{gitpush.ZERO} {'1' * 40} refs/heads/x"], b"PACK\0\0\0\2\0\0\0\1")
+
+    async def start_and_stop() -> None:
+        child = await program.spawn(repository, ["receive-pack", "--stateless-rpc"])
+        child.process.stdin.write(commands)
+        deadline = time.monotonic() + 5
+        while not list(repository.path.glob("objects/tmp_objdir-*/pack/tmp_pack_*")) and time.monotonic() < deadline:
+            await asyncio.sleep(0.01)
+        assert time.monotonic() < deadline
+        await child.stop()
+
+    asyncio.run(start_and_stop())
+    assert list(repository.path.glob("objects/tmp_*")) == []

@@ -11,6 +11,7 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from codeservices.celery import app
+from codeservices.errors import LimitExceeded
 from codeservices.iam.authorize import authorize
 from repos import push_lock, receive, tasks, trigger_deliveries
 from repos.git import refs, store
@@ -169,7 +170,7 @@ def test_one_who_may_not_push_is_told_for_each_ref(bob, repository, oid):
     with pytest.raises(receive.PushRefused) as caught:
         receive.begin(bob.principal, repository, [create("refs/heads/x", oid), create("refs/heads/y", oid)])
     assert set(caught.value.reasons.values()) == {"not authorized to perform codecommit:GitPush on this ref"}
-    assert caught.value.denial.action == "codecommit:GitPush"
+    assert caught.value.cause.action == "codecommit:GitPush"
     assert "refs/heads/x: User: " in caught.value.message
     assert caught.value.message.endswith("Nothing of this push was applied.")
 
@@ -198,13 +199,40 @@ def test_a_condition_on_a_ref_stops_the_whole_push(repository, oid, db):
     [
         (RefCommand("refs/heads/main", "1" * 40, ZERO), "The default branch can't be deleted."),
         (create("refs/internal/keep", "1" * 40), "Refs under refs/internal/ belong to the server."),
-        (create("refs/heads/a..b", "1" * 40), "This is no valid refname."),
-        (create("HEAD", "1" * 40), "This is no valid refname."),
+        (create("refs/heads/a..b", "1" * 40), "“a..b” can't name a branch."),
+        (create("refs/tags/a..b", "1" * 40), "This is no valid refname: see “git help check-ref-format”."),
+        (create("HEAD", "1" * 40), "This is no valid refname: see “git help check-ref-format”."),
+        (create(f"refs/heads/{'x' * 257}", "1" * 40), "A branch name has at most 256 characters, not 257."),
+        (
+            create(f"refs/tags/{'x' * 251}", "1" * 40),
+            "A part of a refname between slashes has at most 250 bytes, not 251.",
+        ),
+        (create(f"refs/tags/{'é/' * 350}x", "1" * 40), "A refname has at most 1,024 bytes, not 1,061."),
         (create("refs/heads/HEAD", "1" * 40), "“HEAD” can't name a branch."),
     ],
 )
 def test_some_refs_nobody_may_move(alice, repository, oid, command, reason):
     assert reasons(alice, repository, command) == {command.refname: reason}
+
+
+def test_what_stops_a_push_as_a_whole_is_told_for_each_ref(alice, repository, oid, monkeypatch):
+    def over_quota(*_):
+        raise LimitExceeded("The repository is full.", hint="Ask for a larger quota.")
+
+    monkeypatch.setattr(receive, "_check", over_quota)
+    commands = [create("refs/heads/x", oid), create("refs/tags/y", oid)]
+    with pytest.raises(receive.PushRefused) as caught:
+        receive.begin(alice.principal, repository, commands)
+    assert caught.value.reasons == dict.fromkeys(["refs/heads/x", "refs/tags/y"], "The repository is full.")
+    told = "The repository is full. Ask for a larger quota.\nNothing of this push was applied."
+    assert (caught.value.message, caught.value.cause.code) == (told, "LimitExceededException")
+
+
+def test_push_options_are_kept_with_the_push(alice, repository, oid):
+    options = ("ci.skip", "caf\udce9")
+    begun = receive.begin(alice.principal, repository, [create("refs/heads/x", oid)], options)
+    begun.lock.release()
+    assert Push.objects.get().options == ["ci.skip", "caf\\xe9"]
 
 
 def test_a_long_list_of_causes_is_cut(bob, repository, oid):

@@ -92,7 +92,6 @@ def test_a_push_that_only_deletes_has_no_pack():
         (push(f"{A} {B} refs/heads/x\nrefs/heads/y"), "no command"),
         (push(f"{A} {B} refs/heads/x", f"{A} {ZERO} refs/heads/x"), "names refs/heads/x more than once"),
         (push("push-cert"), "signed pushes"),
-        (push(f"{A} {B} refs/heads/x", capabilities="push-options"), "push options"),
         (push(f"{A} {B} refs/heads/x", capabilities="object-format=sha256"), "SHA-1"),
     ],
 )
@@ -109,56 +108,43 @@ def test_more_commands_than_a_push_may_have_are_refused_with_what_was_read():
     assert "side-band-64k" in caught.value.request.capabilities
 
 
+OPTIONS = "report-status push-options"
+
+
+def test_push_options_stand_behind_the_commands_and_are_passed_on():
+    head = push(f"{ZERO} {A} refs/heads/x", capabilities=OPTIONS)
+    head += wire.pkt(b"ci.skip\n") + wire.pkt("título=é $(id)".encode()) + wire.pkt(b"caf\xe9") + wire.FLUSH
+    request = read(head)
+    assert request.options == ("ci.skip", "título=é $(id)", "caf\udce9")
+    assert request.head == head
+    assert read(push(f"{A} {ZERO} refs/heads/x", capabilities=OPTIONS) + wire.FLUSH).options == ()
+
+
+@pytest.mark.parametrize(
+    ("lines", "sentence"),
+    [
+        ([b"x"] * (wire.MAX_PUSH_OPTIONS + 1), "at most 64 options"),
+        ([b"x" * (wire.MAX_PUSH_OPTION_BYTES + 1)], "at most 1,024 bytes, not 1,025"),
+        ([b"a\0b"], "without NUL"),
+        ([b"a\nb"], "one line of text"),
+    ],
+)
+def test_push_options_beyond_reason_are_refused(lines, sentence):
+    body = push(f"{ZERO} {A} refs/heads/x", capabilities=OPTIONS) + b"".join(map(wire.pkt, lines)) + wire.FLUSH
+    with pytest.raises(wire.ProtocolError, match=sentence) as caught:
+        read(body)
+    assert [command.refname for command in caught.value.request.commands] == ["refs/heads/x"]
+
+
+def test_push_options_that_are_cut_off_are_told():
+    with pytest.raises(wire.ProtocolError, match="ended in the middle"):
+        read(push(f"{ZERO} {A} refs/heads/x", capabilities=OPTIONS) + wire.pkt(b"ci.skip"))
+
+
 def test_a_head_without_end_is_refused():
     lines = [f"{ZERO} {A} refs/tags/{number}{'x' * 60_000}" for number in range(100)]
-    with pytest.raises(wire.TooManyCommands, match="at most 4,194,304 bytes"):
+    with pytest.raises(wire.TooManyCommands, match="at most 5,242,880 bytes"):
         read(push(*lines))
-
-
-def unwrapped(answer: bytes) -> dict[int, bytes]:
-    """The bands of an answer; git's own reading of one is tested with git in tests/compat."""
-    bands: dict[int, bytes] = {}
-    while answer:
-        length = int(answer[:4], 16)
-        if length == 0:
-            assert answer == b"0000"
-            break
-        bands[answer[4]] = bands.get(answer[4], b"") + answer[5:length]
-        answer = answer[length:]
-    return bands
-
-
-def test_a_refusal_names_each_ref_and_speaks_to_the_person():
-    request = read(push(f"{ZERO} {A} refs/heads/x", f"{A} {B} refs/heads/y"))
-    reasons = {"refs/heads/x": "not\nallowed", "refs/heads/y": "because of x"}
-    bands = unwrapped(wire.refusal(request, reasons, "You may not.\nAsk alice."))
-    assert bands[2] == b"You may not.\nAsk alice.\n"
-    assert bands[1] == (
-        wire.pkt(b"unpack ok\n")
-        + wire.pkt(b"ng refs/heads/x not allowed\n")
-        + wire.pkt(b"ng refs/heads/y because of x\n")
-        + b"0000"
-    )
-
-
-@pytest.mark.parametrize(("band", "largest"), [("side-band-64k", 65520), ("side-band", 1000)])
-def test_a_long_refusal_is_cut_into_packets_that_the_client_can_hold(band, largest):
-    lines = [f"{ZERO} {A} refs/heads/{number}" for number in range(2000)]
-    request = read(push(*lines, capabilities=f"report-status {band}"))
-    answer = wire.refusal(request, {command.refname: "no" * 30 for command in request.commands}, "No.")
-    assert unwrapped(answer)[1].count(b"ng refs/heads/") == 2000
-    position, lengths = 0, []
-    while (length := int(answer[position : position + 4], 16)) > 0:
-        lengths.append(length)
-        position += length
-    assert max(lengths) == largest
-
-
-def test_a_client_without_side_band_gets_the_bare_report_and_one_without_report_nothing():
-    command = f"{ZERO} {A} refs/heads/x"
-    bare = wire.refusal(read(push(command, capabilities="report-status")), {"refs/heads/x": "no"}, "No.", unpack="bad")
-    assert bare == wire.pkt(b"unpack bad\n") + wire.pkt(b"ng refs/heads/x no\n") + b"0000"
-    assert wire.refusal(read(push(command, capabilities="agent=x")), {"refs/heads/x": "no"}, "No.") == b""
 
 
 def test_the_preamble_stands_before_every_advertisement_but_that_of_protocol_2():
@@ -185,28 +171,6 @@ def test_only_two_services_exist():
     for name in ("", "upload-pack", "git-upload-archive", "git-upload-pack\n"):
         with pytest.raises(wire.ProtocolError, match="smart HTTP only"):
             wire.service_named(name)
-
-
-@pytest.mark.parametrize("size", [1, 5, 1000])
-@pytest.mark.parametrize("capabilities", [("report-status", "side-band-64k"), ("report-status-v2",)])
-def test_the_report_is_picked_out_of_an_answer_wherever_it_is_cut(capabilities, size):
-    report = wire.pkt(b"unpack ok\n") + wire.pkt(b"ok refs/heads/caf\xe9\n") + wire.pkt(b"ng refs/heads/y no way\n")
-    answer = report + b"0000"
-    if "side-band-64k" in capabilities:
-        talk = wire.sideband(2, b"Resolving deltas: 100%\n")
-        answer = talk + wire.sideband(1, answer[:20]) + talk + wire.sideband(1, answer[20:]) + b"0000"
-    reader = wire.ReportReader(capabilities)
-    for start in range(0, len(answer), size):
-        reader.feed(answer[start : start + size])
-    assert reader.result() == wire.Report("ok", frozenset({"refs/heads/caf\udce9"}), {"refs/heads/y": "no way"})
-
-
-@pytest.mark.parametrize("answer", [b"", b"0000", b"zzzz", wire.sideband(3, b"fatal: out of memory")])
-def test_an_answer_without_a_report_has_none(answer):
-    for capabilities in (("report-status", "side-band-64k"), ("side-band-64k",), ("report-status",)):
-        reader = wire.ReportReader(capabilities)
-        reader.feed(answer)
-        assert reader.result() is None
 
 
 def test_what_a_fetch_asks_for_is_read_in_every_protocol():
