@@ -21,7 +21,11 @@ app = Celery("codeservices")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.conf.update(
     task_default_queue="default",
-    task_routes={"builds.tasks.run_build": {"queue": "builds"}},
+    task_routes={
+        "builds.tasks.run_build": {"queue": "builds"},
+        "repos.tasks.run_import": {"queue": "maintenance"},
+        "repos.tasks.run_mirror": {"queue": "maintenance"},
+    },
     task_ignore_result=True,
     task_acks_late=True,
     task_reject_on_worker_lost=False,
@@ -35,6 +39,7 @@ app.conf.update(
     beat_schedule={
         "deliver-recorded-pushes": {"task": "repos.tasks.deliver_recorded_pushes", "schedule": 15.0},
         "recover-begun-pushes": {"task": "repos.tasks.recover_pushes", "schedule": 60.0},
+        "sweep-remote-runs": {"task": "repos.tasks.sweep_remote_runs", "schedule": 15.0},
         "end-expired-leases": {"task": "builds.tasks.end_expired_leases", "schedule": 5.0},
         "drain-audit-spools": {"task": "codeservices.audit.tasks.drain_spools", "schedule": 30.0},
         "deliver-audit-trails": {

@@ -84,6 +84,8 @@ try:
     OUTBOUND_RULES = outbound.Rules(env_list("CODESERVICES_OUTBOUND_ALLOW"))
 except ValueError as error:
     raise SettingError(f"CODESERVICES_OUTBOUND_ALLOW: {error}.") from None
+# Authorities that are trusted beside no others when this server connects out; the system's where this is empty.
+OUTBOUND_CA_BUNDLE = env_str("CODESERVICES_OUTBOUND_CA_BUNDLE", env_str("SSL_CERT_FILE"))
 
 # ---- Django ----------------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [

@@ -72,13 +72,18 @@ class BegunPush:
     lock: PushLock
 
 
-def begin(principal: Principal, repository: Repository, commands: Sequence[RefCommand]) -> BegunPush:
+def begin(
+    principal: Principal, repository: Repository, commands: Sequence[RefCommand], *, by_remote: bool = False
+) -> BegunPush:
     """Judge every ref of a push and write its row, committed, before git sees it.
+
+    Args:
+        by_remote: The import or the mirror moves them that keeps these refs.
 
     Raises:
         PushRefused: A ref may not move; the message says which and why.
     """
-    _check(principal, repository, commands)
+    _check(principal, repository, commands, by_remote)
     act = current_act()
     push = Push(
         # A push and its event have one id: recovery finds the one by the other.
@@ -198,14 +203,14 @@ def undelivered() -> list[int]:
     return list(waiting.order_by("pk").values_list("pk", flat=True))
 
 
-def _check(principal: Principal, repository: Repository, commands: Iterable[RefCommand]) -> None:
+def _check(principal: Principal, repository: Repository, commands: Iterable[RefCommand], by_remote: bool) -> None:
     causes: dict[str, ServiceError] = {}
     default_branch = refs.default_branch(repository.git)
     commands = list(commands)
     for command in commands:
         try:
             _check_rules(command, default_branch)
-            authorize_ref(principal, "codecommit:GitPush", repository, command.refname)
+            authorize_ref(principal, "codecommit:GitPush", repository, command.refname, by_remote=by_remote)
         except ServiceError as error:
             causes[command.refname] = error
     if not causes:

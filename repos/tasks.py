@@ -8,7 +8,7 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_ready
 
-from repos import receive
+from repos import imports, mirrors, receive
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +36,29 @@ def recover_pushes() -> None:
     count = receive.recover()
     if count:
         logger.warning("recovered %s half-done pushes", count)
+
+
+@shared_task(acks_late=True, ignore_result=True)
+def run_import(import_pk: int) -> None:
+    """Run one queued import to its end; a second delivery of the message does nothing."""
+    if not imports.run_import(import_pk):
+        logger.info("import %s is taken or over", import_pk)
+
+
+@shared_task(acks_late=True, ignore_result=True)
+def run_mirror(run_pk: int) -> None:
+    """Run one queued run of a mirror to its end; a second delivery of the message does nothing."""
+    if not mirrors.run_mirror(run_pk):
+        logger.info("mirror run %s is taken or over", run_pk)
+
+
+@shared_task(ignore_result=True)
+def sweep_remote_runs() -> None:
+    """Queue the mirrors that are due, and what dead workers and lost messages left behind."""
+    imports.sweep()
+    count = mirrors.sweep()
+    if count:
+        logger.info("queued %s mirrors", count)
 
 
 @worker_ready.connect
