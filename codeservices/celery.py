@@ -25,6 +25,7 @@ app.conf.update(
         "builds.tasks.run_build": {"queue": "builds"},
         "repos.tasks.run_import": {"queue": "maintenance"},
         "repos.tasks.run_mirror": {"queue": "maintenance"},
+        "repos.tasks.purge_deleted_repositories": {"queue": "maintenance"},
     },
     task_ignore_result=True,
     task_acks_late=True,
@@ -40,6 +41,7 @@ app.conf.update(
         "deliver-recorded-pushes": {"task": "repos.tasks.deliver_recorded_pushes", "schedule": 15.0},
         "recover-begun-pushes": {"task": "repos.tasks.recover_pushes", "schedule": 60.0},
         "sweep-remote-runs": {"task": "repos.tasks.sweep_remote_runs", "schedule": 15.0},
+        "purge-deleted-repositories": {"task": "repos.tasks.purge_deleted_repositories", "schedule": 3600.0},
         "end-expired-leases": {"task": "builds.tasks.end_expired_leases", "schedule": 5.0},
         "drain-audit-spools": {"task": "codeservices.audit.tasks.drain_spools", "schedule": 30.0},
         "deliver-audit-trails": {

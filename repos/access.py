@@ -20,6 +20,12 @@ class RepositoryDoesNotExist(NotFound):
     code = "RepositoryDoesNotExistException"
 
 
+class RepositoryArchived(Conflict):
+    """It is read-only. CodeCommit archives nothing; this is the name it has for what a repository's state forbids."""
+
+    code = "OperationNotAllowedException"
+
+
 class RefKeptByRemote(Conflict):
     """A ref that an import or a mirror keeps is moved by nobody else."""
 
@@ -57,9 +63,11 @@ def authorize_ref(
 
     Raises:
         AccessDenied: Nothing allows it, or a statement denies it.
+        RepositoryArchived: No ref of this repository moves.
         RefKeptByRemote: The ref follows another server.
     """
-    authorize(principal, action, repository.arn, {"codecommit:References": refs.escaped(refname)})
+    authorize(principal, action, repository.arn, on_ref(refname))
+    check_writable(repository)
     if not by_remote:
         _check_not_kept(repository, refname)
 
@@ -73,6 +81,20 @@ def _check_not_kept(repository: Repository, refname: str) -> None:
     if mirror is not None and patterns.matches(refname, mirror.patterns or patterns.ALL_PATTERNS):
         raise RefKeptByRemote(
             f"It follows {mirror.url}.", hint="Change it there, or remove the mirror in the repository's settings."
+        )
+
+
+def on_ref(refname: str) -> dict[str, str]:
+    """The condition key that tells policies which ref an act moves."""
+    return {"codecommit:References": refs.escaped(refname)}
+
+
+def check_writable(repository: Repository) -> None:
+    """Raises RepositoryArchived where nobody may change what is in the repository."""
+    if repository.archived_at is not None:
+        raise RepositoryArchived(
+            f"{repository.name} is archived since {repository.archived_at:%Y-%m-%d}: it can be read, not changed.",
+            hint="Its settings page has the button that opens it again.",
         )
 
 

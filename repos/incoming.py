@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from django.conf import settings
 
 from codeservices.audit.record import RequestInfo, act
-from codeservices.errors import LimitExceeded, ServiceError
+from codeservices.errors import ServiceError
 from codeservices.iam.authorize import authorize
 from codeservices.iam.principal import Principal
-from repos import receive, sources
-from repos.git import patterns, program, refs, store
+from repos import quota, ref_updates, sources
+from repos.git import patterns, refs, store
 from repos.git.progress import Progress
 from repos.git.store import BareRepository
 from repos.git.wire import RefCommand
@@ -99,15 +99,20 @@ def move(
     action: str,
     additional: dict[str, object],
 ) -> None:
-    """Move refs to what has arrived: one act, one Push; as `principal`, who must be allowed to.
+    """Move refs to what has arrived: one act, one row of the outbox; as `principal`, who must be allowed to.
 
     Raises:
-        AccessDenied, PushRefused: The principal may not do `action`, or not push to one of the refs.
-        ServiceError: A ref stands elsewhere by now; nothing is moved.
+        AccessDenied: The principal may not do `action`, or not push to one of the refs.
+        RefMoved: A ref stands elsewhere by now; nothing is moved.
     """
+
+    def bring() -> None:
+        store.adopt(incoming.quarantine, repository.git)
+        repository.git.close()  # opened anew, it sees the new packs
+
     info = RequestInfo(str(uuid.uuid4()), SERVICE, SERVICE, "worker", is_secure=True)
     with act(principal, info) as current:
-        current.is_deferred = True  # receive.begin writes it down, beside the push
+        ref_updates.defer_act()
         current.parameters |= {
             "repositoryName": repository.name,
             "references": [
@@ -116,38 +121,18 @@ def move(
         }
         current.additional |= {"referenceCount": len(commands), **additional}
         authorize(principal, action, repository.arn)
-        begun = receive.begin(principal, repository, commands, by_remote=True)
-        try:
-            store.adopt(incoming.quarantine, repository.git)
-            repository.git.close()  # so that the new packs are seen
-            accepted: list[str] | None = None
-            try:
-                program.run(
-                    repository.git,
-                    ["update-ref", "--stdin", "-z"],
-                    input=b"".join(map(_instruction, commands)),
-                    timeout_seconds=MOVE_SECONDS,
-                    pass_fds=(begun.lock.fileno(),),
-                )
-                accepted = [one.refname for one in commands]
-                _follow_default_branch(repository, incoming.head)
-            finally:
-                receive.finish(begun.push, accepted)
-        except program.GitError as error:
-            raise ServiceError(
-                "A ref was moved here while its new commits were on their way, so nothing was moved.",
-                code="ReferenceMoved",
-                status=409,
-                hint=error.complaint[:200],
-            ) from error
-        finally:
-            begun.lock.release()
-
-
-def _follow_default_branch(repository: Repository, branch: str | None) -> None:
-    """A repository that has no default branch yet takes the other end's."""
-    if branch is not None and refs.default_branch(repository.git) is None:
-        refs.set_default_branch(repository.git, branch)
+        is_first = refs.default_branch(repository.git) is None
+        ref_updates.apply(
+            principal,
+            "codecommit:GitPush",
+            repository,
+            commands,
+            by_remote=True,
+            bring=bring,
+            timeout_seconds=MOVE_SECONDS,
+        )
+        if is_first and incoming.head is not None:
+            refs.set_default_branch(repository.git, incoming.head)
 
 
 def _taken(arrived: dict[str, str]) -> tuple[dict[str, str], list[str]]:
@@ -165,21 +150,7 @@ def _taken(arrived: dict[str, str]) -> tuple[dict[str, str], list[str]]:
 
 
 def _room_bytes(repository: Repository) -> int:
-    quota = settings.REPOSITORY_QUOTA_BYTES if repository.quota_bytes is None else repository.quota_bytes
-    if not quota:
-        return settings.GIT_MAX_PUSH_BYTES
-    if repository.size_bytes >= quota:
-        raise LimitExceeded(
-            f"{repository.name} is at its quota of {quota / 1024**2:,.0f} MiB.",
-            code="QuotaExceeded",
-            hint="An administrator can raise it.",
-        )
-    return min(settings.GIT_MAX_PUSH_BYTES, quota - repository.size_bytes)
-
-
-def _instruction(command: RefCommand) -> bytes:
-    """A line of `git update-ref --stdin -z`: the ref moves only from the oid that it had."""
-    refname = refs.encode(command.refname)
-    if command.is_delete:
-        return b"delete %s\0%s\0" % (refname, command.old_oid.encode())
-    return b"update %s\0%s\0%s\0" % (refname, command.new_oid.encode(), command.old_oid.encode())
+    """What the fetch may bring: no more than a push may, and no more than the repository's quota leaves."""
+    quota.check(repository)
+    remaining = quota.remaining_bytes(repository)
+    return settings.GIT_MAX_PUSH_BYTES if remaining is None else min(settings.GIT_MAX_PUSH_BYTES, remaining)

@@ -207,7 +207,7 @@ def _run(run: MirrorRun, mirror: Mirror) -> str:
         additional: dict[str, object] = {"mirrorOf": mirror.url}
         default = refs.HEADS + (repository.default_branch or "")
         if any(one.refname == default for one in deletes):
-            # The other end calls its default branch something else by now: that one is made, chosen, and then this goes.
+            # The other end has another default branch by now: that one is made and chosen, then this one goes.
             assert arrived.head is not None
             incoming.move(principal, repository, moves, arrived, ACTION, additional)
             refs.set_default_branch(repository.git, arrived.head)

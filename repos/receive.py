@@ -17,7 +17,7 @@ from pathlib import Path
 
 from celery import current_app
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
@@ -25,8 +25,8 @@ from codeservices.audit.record import current_act, settle
 from codeservices.audit.writer import AuditUnavailable
 from codeservices.errors import AccessDenied, ServiceError
 from codeservices.iam.principal import Principal
-from repos import push_lock
-from repos.access import authorize_ref
+from repos import push_lock, quota, usage
+from repos.access import RepositoryDoesNotExist, authorize_ref, check_writable
 from repos.git import program, refs
 from repos.git.store import RepositoryMissing
 from repos.git.wire import RefCommand
@@ -72,22 +72,36 @@ class BegunPush:
     lock: PushLock
 
 
-def begin(
-    principal: Principal, repository: Repository, commands: Sequence[RefCommand], *, by_remote: bool = False
-) -> BegunPush:
+def begin(principal: Principal, repository: Repository, commands: Sequence[RefCommand]) -> BegunPush:
     """Judge every ref of a push and write its row, committed, before git sees it.
-
-    Args:
-        by_remote: The import or the mirror moves them that keeps these refs.
 
     Raises:
         PushRefused: A ref may not move; the message says which and why.
     """
-    _check(principal, repository, commands, by_remote)
+    try:
+        check_writable(repository)
+        if not all(command.is_delete for command in commands):
+            quota.check(repository)
+    except ServiceError as error:
+        raise _refused(commands, error) from error
+    _check(principal, repository, commands)
+    try:
+        return write_down(principal, repository, commands)
+    except (AuditUnavailable, RepositoryDoesNotExist) as error:
+        raise _refused(commands, error) from error
+
+
+def write_down(principal: Principal, repository: Repository, commands: Sequence[RefCommand]) -> BegunPush:
+    """The row of refs that are about to move, all of them judged: committed, with its lock held.
+
+    Raises:
+        RepositoryDoesNotExist: It was deleted since it was looked up.
+        AuditUnavailable: The act can't be recorded, so nothing may move.
+    """
     act = current_act()
     push = Push(
         # A push and its event have one id: recovery finds the one by the other.
-        push_id=act.event_id if act is not None else uuid.uuid4(),
+        push_id=act.event_id if act is not None and not act.is_begun else uuid.uuid4(),
         repository=repository,
         principal_arn=principal.arn,
         principal_name=principal.name,
@@ -97,18 +111,33 @@ def begin(
     lock = push_lock.take(_lock_folder(), str(push.push_id))
     assert lock is not None, "nobody else knows the id of a new push"
     try:
-        push.save()
+        _save_while_live(push)
         if act is not None:
             act.begin(is_deferred=True)
-    except AuditUnavailable as error:
+    except AuditUnavailable:
         lock.release()
         push.delete()
-        reasons = {command.refname: "the audit trail can't be written" for command in commands}
-        raise PushRefused(f"{error.message} {error.hint}", reasons, None, status=error.status) from error
+        raise
     except BaseException:
         lock.release()
         raise
     return BegunPush(push, lock)
+
+
+def _save_while_live(push: Push) -> None:
+    """A purge looks for begun pushes after the deletion, and this looks for a deletion after the push has begun."""
+    try:
+        with transaction.atomic():
+            push.save()
+        is_live = Repository.objects.filter(pk=push.repository_id).exists()
+        if not is_live:
+            push.delete()
+    except IntegrityError:  # purged already
+        is_live = Repository.objects.filter(pk=push.repository_id).exists()
+        if is_live:
+            raise
+    if not is_live:
+        raise RepositoryDoesNotExist(f"{push.repository.name} was deleted a moment ago.")
 
 
 def finish(push: Push, accepted: Collection[str] | None) -> Push:
@@ -134,6 +163,8 @@ def finish(push: Push, accepted: Collection[str] | None) -> Push:
         if claimed and moved:
             Repository.objects.filter(pk=push.repository_id).update(last_push_at=now)
             transaction.on_commit(lambda: _wake(push.pk))
+    if claimed and moved:
+        usage.measure_size(push.repository)  # the next push is judged by it
     push.refresh_from_db()
     return push
 
@@ -163,7 +194,7 @@ def _settle(push: Push) -> None:
     error = None
     additional: dict[str, object] = {"recovered": True}
     if push.state == PushState.DROPPED:
-        sentence = "The server process ended during this push, of which nothing was applied."
+        sentence = "The server process ended during this change of refs, of which nothing was applied."
         error = ServiceError(sentence, code="ProcessEnded")
     else:
         additional["movedReferences"] = [command["refname"] for command in push.commands]
@@ -174,9 +205,10 @@ def deliver(push_pk: int) -> bool:
     """Tell the listeners of `ref_updated` about each ref of a recorded push; whether this call did it.
 
     The state and what listeners write are one transaction: a listener that raises leaves the push to be tried again.
+    A push that ended after its repository was deleted waits for that to be restored.
     """
     with transaction.atomic():
-        claimed = Push.objects.filter(pk=push_pk, state=PushState.RECORDED).update(
+        claimed = Push.objects.filter(pk=push_pk, state=PushState.RECORDED, repository__deleted_at=None).update(
             state=PushState.DELIVERED, delivered_at=timezone.now()
         )
         if not claimed:
@@ -198,19 +230,22 @@ def undelivered() -> list[int]:
     """The keys of recorded pushes, oldest first, whose message was lost or whose delivery failed."""
     now = timezone.now()
     waiting = Push.objects.filter(
-        state=PushState.RECORDED, recorded_at__lt=now - DELIVERY_GRACE, recorded_at__gt=now - DELIVERY_AGE
+        state=PushState.RECORDED,
+        repository__deleted_at=None,
+        recorded_at__lt=now - DELIVERY_GRACE,
+        recorded_at__gt=now - DELIVERY_AGE,
     )
     return list(waiting.order_by("pk").values_list("pk", flat=True))
 
 
-def _check(principal: Principal, repository: Repository, commands: Iterable[RefCommand], by_remote: bool) -> None:
+def _check(principal: Principal, repository: Repository, commands: Iterable[RefCommand]) -> None:
     causes: dict[str, ServiceError] = {}
     default_branch = refs.default_branch(repository.git)
     commands = list(commands)
     for command in commands:
         try:
-            _check_rules(command, default_branch)
-            authorize_ref(principal, "codecommit:GitPush", repository, command.refname, by_remote=by_remote)
+            check_rules(command, default_branch)
+            authorize_ref(principal, "codecommit:GitPush", repository, command.refname)
         except ServiceError as error:
             causes[command.refname] = error
     if not causes:
@@ -228,7 +263,12 @@ def _check(principal: Principal, repository: Repository, commands: Iterable[RefC
     raise PushRefused("\n".join(told), reasons, denial)
 
 
-def _check_rules(command: RefCommand, default_branch: str | None) -> None:
+def check_rules(command: RefCommand, default_branch: str | None) -> None:
+    """What holds for a ref whoever moves it; raises ServiceError with the rule that is broken.
+
+    Args:
+        default_branch: The repository's, as a short name, or None before there is one.
+    """
     refname = command.refname
     if not refs.is_valid_refname(refname):
         raise ServiceError("This is no valid refname.", code="InvalidReferenceNameException")
@@ -242,6 +282,16 @@ def _check_rules(command: RefCommand, default_branch: str | None) -> None:
             code="DefaultBranchCannotBeDeletedException",
             hint="Make another branch the default first.",
         )
+
+
+def _refused(commands: Iterable[RefCommand], cause: ServiceError) -> PushRefused:
+    """The refusal of a whole push for one reason, whatever its refs are."""
+    reasons = {command.refname: _first_clause(cause.message) for command in commands}
+    return PushRefused(_sentence(cause), reasons, None, status=cause.status)
+
+
+def _first_clause(message: str) -> str:
+    return message.partition(":")[0].rstrip(".")
 
 
 def _sentence(cause: ServiceError) -> str:

@@ -48,7 +48,7 @@ class RunCancelled(Exception):
 
 
 def send(task: str, pk: int) -> None:
-    """Wake a worker, by the task's name: it is an edge, and edges are above us. The sweep sends a lost message again."""
+    """Wake a worker, by the task's name: it is an edge, and edges are above us. The sweep replaces a lost message."""
     try:
         current_app.send_task(task, [pk], queue=QUEUE)
     except (OperationalError, OSError) as error:

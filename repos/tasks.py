@@ -1,4 +1,4 @@
-"""The workers' part in pushes: deliver what is recorded, recover what is half-done."""
+"""The workers' part: deliver pushes that are recorded, recover those that are half-done, purge what was deleted."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_ready
 
-from repos import imports, mirrors, receive
+from repos import deletion, imports, mirrors, receive
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +59,14 @@ def sweep_remote_runs() -> None:
     count = mirrors.sweep()
     if count:
         logger.info("queued %s mirrors", count)
+
+
+@shared_task(ignore_result=True)
+def purge_deleted_repositories() -> None:
+    """Remove deleted repositories whose time is over, with what deletions and creations that died left behind."""
+    count = deletion.purge_expired()
+    if count:
+        logger.info("purged %s deleted repositories", count)
 
 
 @worker_ready.connect

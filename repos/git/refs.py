@@ -112,6 +112,15 @@ def tip(repository: BareRepository, refname: str) -> str | None:
     return all_refs(repository).get(refname)  # packed, symbolic or absent
 
 
+def in_the_way(repository: BareRepository, refname: str) -> str | None:
+    """The ref beside which a new one of this name can't exist, as a folder can't beside a file: "a" and "a/b"."""
+    inner = f"{refname}/"
+    for other in all_refs(repository):
+        if other.startswith(inner) or refname.startswith(f"{other}/"):
+            return other
+    return None
+
+
 def head(repository: BareRepository) -> str:
     """The refname that HEAD points at, whether or not that exists, or a bare oid where HEAD is detached."""
     text = decode((repository.path / "HEAD").read_bytes().strip())

@@ -122,18 +122,46 @@ def create_repository(root: Path, repository_id: str) -> BareRepository:
 
 
 def remove_repository(root: Path, repository_id: str) -> None:
-    """Take a repository away: in one step for everybody else, then byte by byte. Absent is fine.
+    """Take a repository away: in one step for everybody else, then byte by byte. Absent is fine."""
+    shutil.rmtree(set_aside(root, repository_id), ignore_errors=True)
 
-    Also clears what creations and deletions that died an hour ago or earlier left behind.
+
+def set_aside(root: Path, repository_id: str) -> Path:
+    """Take a repository away in one step; its files then wait, at the path returned, to be removed. Absent is fine.
+
+    Where nobody removes them, because the process died, `sweep` does.
     """
     path = _path(root, repository_id)
     away = _scratch_path(root, repository_id)
     with contextlib.suppress(FileNotFoundError):
         path.rename(away)
         _sync_directory(path.parent)
-    shutil.rmtree(away, ignore_errors=True)
-    for leftover in _abandoned(root):
+    return away
+
+
+def sweep(root: Path) -> int:
+    """Remove what creations and deletions that died an hour ago or earlier left behind; how many."""
+    leftovers = list(_abandoned(root))
+    for leftover in leftovers:
         shutil.rmtree(leftover, ignore_errors=True)
+    return len(leftovers)
+
+
+def repository_ids(root: Path) -> Iterator[str]:
+    """The ids of all repositories that lie there and are an hour old or older."""
+    horizon = time.time() - SCRATCH_SECONDS
+    for path in root.glob("[0-9a-f][0-9a-f]/*.git"):
+        if UUID.fullmatch(path.stem):
+            with contextlib.suppress(FileNotFoundError):
+                if path.stat().st_ctime < horizon:
+                    yield path.stem
+
+
+def is_empty(root: Path, repository_id: str) -> bool:
+    """Whether nothing was ever stored in a repository: it has no object and no ref."""
+    path = _path(root, repository_id)
+    files = (one for folder in ("objects", "refs") for one in (path / folder).rglob("*") if not one.is_dir())
+    return not (path / "packed-refs").exists() and next(files, None) is None
 
 
 def create_incoming(root: Path, repository_id: str, run_id: str, refs: Mapping[bytes, bytes]) -> BareRepository:
@@ -192,7 +220,8 @@ def _scratch_path(root: Path, repository_id: str) -> Path:
 
 def _abandoned(root: Path) -> Iterator[Path]:
     horizon = time.time() - SCRATCH_SECONDS
-    for leftover in (root / SCRATCH).iterdir():
+    folder = root / SCRATCH
+    for leftover in folder.iterdir() if folder.is_dir() else ():
         with contextlib.suppress(FileNotFoundError):
             # The change time, since a rename leaves the modification time of a directory as it was.
             if leftover.stat().st_ctime < horizon:

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from codeservices.errors import Conflict, LimitExceeded
 from codeservices.http import ConsoleRequest, is_partial
-from repos import provision
+from repos import deletion, provision
 from repos.access import repositories_for
 from repos.forms import DefaultBranchForm, DeleteForm, DescriptionForm, NameForm, RepositoryForm
 from repos.git import refs
@@ -106,7 +106,7 @@ def delete(request: ConsoleRequest, name: str) -> HttpResponse:
         form = DeleteForm(request.POST, name=repository.name)
         if not form.is_valid():
             return _settings(request, repository, delete_form=form)
-    provision.delete_repository(request.principal, name)
+    deletion.delete_repository(request.principal, name)
     messages.success(request, f"Repository {name} is deleted.")
     return redirect("repos:repository_list")
 
