@@ -15,7 +15,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO
 
@@ -201,11 +201,11 @@ def watch(
     environment: Mapping[str, str],
     configuration: Mapping[str, str],
     interval_seconds: float = 0.5,
-) -> Iterator[bytes]:
+) -> Generator[bytes, None, None]:
     """Run a command that tells its progress on stderr, and yield what it says as it says it.
 
-    At least once an interval something is yielded, `b""` in silence, so that the caller can look whether to go on: an
-    iterator that is closed, or a caller that raises, ends the whole process group. Its stdout is thrown away.
+    At least once an interval something is yielded, `b""` in silence, so that the caller can look whether to go on.
+    Closing the generator ends the whole process group: do it with `contextlib.closing`. Its stdout is thrown away.
 
     Raises:
         GitError: It failed; the complaint is the last that it wrote.

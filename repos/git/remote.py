@@ -8,6 +8,7 @@ through the environment, which only this user can read; never through arguments,
 from __future__ import annotations
 
 import base64
+import contextlib
 import http.client
 import ipaddress
 import os
@@ -20,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from codeservices import outbound
+from codeservices import outbound, sizes
 from codeservices.errors import InvalidInput, ServiceError
 from repos.git import program, refs
 from repos.git.progress import Progress, ProgressReader
@@ -137,25 +138,20 @@ class Remote:
         args = ["fetch", "--progress", "--no-tags", "--no-write-fetch-head", "--no-auto-gc", "--end-of-options"]
         deadline = time.monotonic() + FETCH_SECONDS
         reader = ProgressReader()
+        started = program.watch(
+            quarantine, [*args, self.url, *specs], environment=self._environment(), configuration=configuration
+        )
         try:
-            pieces = program.watch(
-                quarantine, [*args, self.url, *specs], environment=self._environment(), configuration=configuration
-            )
-            for piece in pieces:
-                on_progress(reader.feed(piece))
-                if _size_bytes(quarantine) > max_bytes:
-                    pieces.close()
-                    raise RemoteError(
-                        f"The repository is larger than the {max_bytes / 1024**2:,.0f} MiB it may have here.",
-                        code="QuotaExceeded",
-                        hint="An administrator can raise the quota.",
-                    )
-                if time.monotonic() > deadline:
-                    pieces.close()
-                    raise RemoteError(
-                        f"The fetch took longer than {FETCH_SECONDS / 3600:g} hours and was ended.",
-                        code="RemoteTimeout",
-                    )
+            with contextlib.closing(started) as pieces:  # whatever ends the loop, git is gone after it
+                for piece in pieces:
+                    on_progress(reader.feed(piece))
+                    if _size_bytes(quarantine) > max_bytes:
+                        raise _too_large(max_bytes)
+                    if time.monotonic() > deadline:
+                        raise RemoteError(
+                            f"The fetch took longer than {FETCH_SECONDS / 3600:g} hours and was ended.",
+                            code="RemoteTimeout",
+                        )
         except program.GitError as error:
             raise self._explained(error) from None
         if not reader.has_received and _size_bytes(quarantine):
@@ -247,6 +243,14 @@ def check_url(url: str) -> str:
     if re.fullmatch(r"[0-9]+|0x[0-9a-f]*", host.rpartition(".")[2]) and not _is_address(host):
         raise InvalidInput(f"“{host}” is neither a name nor an address as they are usually written.")
     return f"{_origin(there)}{path}"
+
+
+def _too_large(max_bytes: int) -> RemoteError:
+    return RemoteError(
+        f"The repository is larger than the {sizes.words(max_bytes)} it may have here.",
+        code="QuotaExceeded",
+        hint="An administrator can raise the quota.",
+    )
 
 
 def _location(remote: Remote) -> str:
