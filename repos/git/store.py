@@ -24,6 +24,8 @@ from codeservices.errors import Conflict, InvalidInput, NotFound
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 # What is fetched from other servers is looked at here before it becomes part of a repository.
 INCOMING = "incoming"
+# Longer than any fetch may take.
+INCOMING_SECONDS = 86400
 # Half-made and half-deleted repositories wait here; it is on the same file system, so that a rename is atomic.
 SCRATCH = "scratch"
 # A creation or a deletion that took longer than this has died.
@@ -140,7 +142,7 @@ def set_aside(root: Path, repository_id: str) -> Path:
 
 
 def sweep(root: Path) -> int:
-    """Remove what creations and deletions that died an hour ago or earlier left behind; how many."""
+    """Remove what creations and deletions, an hour old, and fetches, a day old, left behind that died; how many."""
     leftovers = list(_abandoned(root))
     for leftover in leftovers:
         shutil.rmtree(leftover, ignore_errors=True)
@@ -219,13 +221,13 @@ def _scratch_path(root: Path, repository_id: str) -> Path:
 
 
 def _abandoned(root: Path) -> Iterator[Path]:
-    horizon = time.time() - SCRATCH_SECONDS
-    folder = root / SCRATCH
-    for leftover in folder.iterdir() if folder.is_dir() else ():
-        with contextlib.suppress(FileNotFoundError):
-            # The change time, since a rename leaves the modification time of a directory as it was.
-            if leftover.stat().st_ctime < horizon:
-                yield leftover
+    for folder, seconds in ((root / SCRATCH, SCRATCH_SECONDS), (root / INCOMING, INCOMING_SECONDS)):
+        horizon = time.time() - seconds
+        for leftover in folder.iterdir() if folder.is_dir() else ():
+            with contextlib.suppress(FileNotFoundError):
+                # The change time, since a rename leaves the modification time of a directory as it was.
+                if leftover.stat().st_ctime < horizon:
+                    yield leftover
 
 
 def _write_durably(path: Path, text: str) -> None:
