@@ -56,7 +56,7 @@ class DescriptionForm(ConsoleForm):
 class RepositoryForm(NameForm, DescriptionForm):
     """A new repository."""
 
-    field_order = ("name", "description")
+    field_order: Sequence[str] = ("name", "description")
 
 
 class DefaultBranchForm(ConsoleForm):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path, re_path, register_converter
 
-from repos.views import browse, history, repositories, triggers
+from repos.views import browse, history, imports, mirror, repositories, triggers
 
 
 class SpecConverter:
@@ -30,6 +30,7 @@ _NAME = r"^repositories/(?P<name>[^/]+)"
 urlpatterns = [
     path("repositories/", repositories.repository_list, name="repository_list"),
     path("repositories/new/", repositories.repository_create, name="repository_create"),
+    path("repositories/new/import/", imports.import_create, name="import_create"),
     path("repositories/<str:name>/", browse.overview, name="repository"),
     path("repositories/<str:name>/browse/<spec:spec>", browse.browse, name="browse"),
     path("repositories/<str:name>/raw/<spec:spec>", browse.raw, name="raw"),
@@ -41,6 +42,11 @@ urlpatterns = [
     re_path(
         rf"{_NAME}/triggers/(?P<trigger_name>[A-Za-z0-9._-]+)/delete$", triggers.trigger_delete, name="trigger_delete"
     ),
+    re_path(rf"{_NAME}/import/?$", imports.import_status, name="import"),
+    re_path(rf"{_NAME}/import/cancel$", imports.import_cancel, name="import_cancel"),
+    re_path(rf"{_NAME}/import/retry$", imports.import_retry, name="import_retry"),
+    re_path(rf"{_NAME}/settings/mirror/?$", mirror.mirror, name="mirror"),
+    re_path(rf"{_NAME}/settings/mirror/change$", mirror.mirror_change, name="mirror_change"),
     re_path(rf"{_NAME}/settings/?$", repositories.settings, name="repository_settings"),
     re_path(rf"{_NAME}/settings/description/?$", repositories.describe, name="repository_describe"),
     re_path(rf"{_NAME}/settings/default-branch/?$", repositories.set_default_branch, name="repository_default_branch"),

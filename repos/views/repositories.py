@@ -135,6 +135,7 @@ def _settings(request: ConsoleRequest, repository: Repository, **bound: Any) -> 
     context = {
         "repository": repository,
         "tab": "settings",
+        "settings_tab": "general",
         "branches": branches,
         "clone_url": repository.clone_url(origin),
         **allowed,

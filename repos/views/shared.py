@@ -23,12 +23,17 @@ MAX_CHOICES = 30
 @contextmanager
 def opened(request: ConsoleRequest, action: str, name: str, **parameters: str) -> Iterator[Repository]:
     """The repository for one act, with its packs let go at the end; `parameters` are noted for the audit trail."""
-    act = current_act()
-    if act is not None:
-        act.parameters |= {"repositoryName": name, **parameters}
+    noted(repositoryName=name, **parameters)
     repository = repository_for(request.principal, action, name)
     with repository.git:
         yield repository
+
+
+def noted(**parameters: str) -> None:
+    """What was asked for, noted for the audit trail; never a secret."""
+    act = current_act()
+    if act is not None:
+        act.parameters |= parameters
 
 
 def also(request: ConsoleRequest, repository: Repository, action: str) -> None:

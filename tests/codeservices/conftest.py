@@ -18,6 +18,7 @@ from codeservices.iam import credentials, secrets, ssh_keys, totp
 from codeservices.iam.managed_policies import SERVICE_ROLE_NAME
 from codeservices.iam.models import AccountPasswordPolicy, Group, MfaDevice, Policy, Role, User
 from repos.git.store import BareRepository
+from repos.models import Import, Mirror, RunState
 from tests import factories, gitrepo
 from tests.authenticator import mfa_code
 from tests.codeservices.behind_doors import DOCUMENT, TRUST, World, Writes, finished_build
@@ -82,6 +83,9 @@ def world(
     free_device = MfaDevice.objects.create(name="free", sealed_secret=secrets.seal(secret))
     repository = factories.repository("hush")
     shutil.copytree(history[0].path, repository.git.path, dirs_exist_ok=True)
+    source = {"url": "https://git.example.com/hush", "owner": alice, "owner_name": "alice"}
+    Import.objects.create(repository=repository, state=RunState.FAILED, **source)
+    Mirror.objects.create(repository=repository, patterns=["refs/heads/elsewhere"], **source)
     project = factories.project("hush-build", repository_name="hush")
     Project.objects.update(last_build_number=1)
     build = finished_build(project)

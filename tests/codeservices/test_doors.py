@@ -72,6 +72,8 @@ PROJECT_FORM = {
     "variables-TOTAL_FORMS": "0",
     "variables-INITIAL_FORMS": "0",
 }
+INWARDS = "http://127.0.0.1:1/x"
+MIRROR_FORM = {"url": INWARDS, "interval_seconds": "3600", "which": "all"}
 REPOSITORY, PROJECT, BUILD = ("hush",), ("hush-build",), ("hush-build", "1")
 USER, GROUP, KEY, CREDENTIAL = ("dora",), ("team",), ("dora", "key_id"), ("dora", "credential_id")
 POLICY, ROLE = ("ours",), ("watch",)
@@ -198,6 +200,20 @@ CONSOLE = {
     "audit:event": Door("cloudtrail:LookupEvents", args=("event_id",)),
     "repos:repository_list": Door("codecommit:ListRepositories"),
     "repos:repository_create": Door(SIGNED_IN, "codecommit:CreateRepository", form={"name": "loud"}),
+    # What the form names is refused as an address of this machine: nothing outside is asked for a test of doors.
+    "repos:import_create": Door(
+        SIGNED_IN,
+        "codecommit:CreateRepository codecommit:GitPush",
+        form={"name": "loud", "url": INWARDS},
+        statuses=(400,),
+    ),
+    "repos:import": Door("codecommit:GetRepository", args=REPOSITORY),
+    "repos:import_cancel": Door(CLOSED, "codecommit:GitPush", REPOSITORY, statuses=(409,)),
+    "repos:import_retry": Door(CLOSED, "codecommit:GitPush", REPOSITORY, {"url": INWARDS}, statuses=(400,)),
+    "repos:mirror": Door(
+        "codecommit:GetRepository", "codecommit:MirrorRepository", REPOSITORY, MIRROR_FORM, statuses=(400,)
+    ),
+    "repos:mirror_change": Door(CLOSED, "codecommit:MirrorRepository", REPOSITORY, {"change": "pause"}),
     "repos:repository": Door("codecommit:GetRepository", args=REPOSITORY),
     "repos:browse": Door("codecommit:GetFolder", args=("hush", "main/src")),
     "repos:raw": Door("codecommit:GetFile", args=("hush", "main/src/app.py")),

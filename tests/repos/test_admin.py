@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from codeservices.audit.models import Event
-from repos.models import Push, Repository, Trigger
+from repos.models import Import, Mirror, MirrorRun, Push, Repository, Trigger
 from tests import factories
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_server")]
@@ -18,6 +18,9 @@ def fill(first: int) -> None:
         repository = factories.repository(f"repo{number}")
         repository.triggers.create(name=f"ring{number}", destination_arn="arn:aws:codebuild:::x", events=["all"])
         Push.objects.create(repository=repository, principal_arn="arn", principal_name=f"user{number}")
+        source = {"url": f"https://git.example.com/{number}", "owner_name": "alice"}
+        Import.objects.create(repository=repository, **source)
+        Mirror.objects.create(repository=repository, **source).runs.create()
 
 
 def test_an_operator_looks_at_repositories_and_finds_their_pushes(alice_client):
@@ -51,7 +54,7 @@ def test_others_are_kept_out(bob_client, carol_client, client):
         assert each.get("/admin/repos/repository/").status_code == 302
 
 
-@pytest.mark.parametrize("model", [Repository, Trigger, Push])
+@pytest.mark.parametrize("model", [Repository, Trigger, Push, Import, Mirror, MirrorRun])
 def test_a_longer_list_asks_no_more_queries(alice_client, model):
     def queries() -> int:
         with CaptureQueriesContext(connection) as asked:
