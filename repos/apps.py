@@ -8,8 +8,14 @@ class ReposConfig(AppConfig):
     def ready(self) -> None:
         from codeservices import registry
         from codeservices.iam import resource_tags
-        from repos import aws  # noqa: F401  importing it registers its operations
-        from repos import deletion, panels, provision, quota, tags
+        from repos import (
+            aws,  # noqa: F401  importing it registers its operations
+            deletion,
+            panels,
+            provision,
+            quota,
+            tags,
+        )
 
         panels.register()
         resource_tags.register("codecommit", tags.of_arn)
