@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import shutil
 import uuid
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -66,13 +67,20 @@ def purge_at(repository: Repository) -> datetime:
 def deleted_repositories(principal: Principal) -> list[Repository]:
     """Those that the principal may restore or purge, deleted last first. One act: codecommit:ListRepositories."""
     authorize(principal, "codecommit:ListRepositories", "*")
-    found = []
+    return list(_visible(principal))
+
+
+def keeps_any(principal: Principal) -> bool:
+    """Whether there is one that the principal may restore or purge: a page may then point at the list of them."""
+    return next(_visible(principal), None) is not None
+
+
+def _visible(principal: Principal) -> Iterator[Repository]:
     for repository in Repository.all_objects.exclude(deleted_at=None).order_by("-deleted_at", "-pk"):
         # Of several of one name each is decided by its own tags.
         resource_tags.remember(repository.arn, repository.tags)
         if any(is_allowed(principal, action, repository.arn) for action in (RESTORE, PURGE)):
-            found.append(repository)
-    return found
+            yield repository
 
 
 def deleted_repository(principal: Principal, action: str, name: str, repository_id: uuid.UUID) -> Repository:

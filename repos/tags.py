@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from codeservices.errors import InvalidInput
 from codeservices.iam import arn, rules
+from codeservices.iam.authorize import authorize
 from codeservices.iam.names import TAG_TEXT
 from codeservices.iam.principal import Principal
 from repos.access import RepositoryDoesNotExist, repository_for
@@ -72,6 +73,20 @@ def untag(principal: Principal, resource_arn: str, keys: Iterable[str]) -> None:
         raise InvalidInput("Name at least one tag key.", code="TagKeysListRequiredException")
     _check_not_system(unwanted)
     _change(repository, lambda there: {key: value for key, value in there.items() if key not in unwanted})
+
+
+def replace(principal: Principal, repository: Repository, wanted: Mapping[str, str]) -> None:
+    """Bring a repository's tags to these. Adding some and removing others must both be allowed, or nothing changes."""
+    added = {key: value for key, value in wanted.items() if repository.tags.get(key) != value}
+    removed = {key for key in repository.tags if key not in wanted}
+    if added:
+        authorize(principal, "codecommit:TagResource", repository.arn, rules.tag_context(added))
+    if removed:
+        authorize(principal, "codecommit:UntagResource", repository.arn, {"aws:TagKeys": sorted(removed)})
+    check(added)
+    kept = {key: value for key, value in repository.tags.items() if key not in removed}
+    check({**kept, **added})
+    _change(repository, lambda there: {**{key: value for key, value in there.items() if key not in removed}, **added})
 
 
 def _repository(

@@ -14,16 +14,16 @@ from repos import imports
 from repos.git.remote_errors import RemoteError
 from repos.models import Import
 from repos.remote_forms import ImportForm, SourceForm
-from repos.views.shared import may, noted
+from repos.views.shared import may, note_parameters
 
 
 @require_http_methods(["GET", "POST"])
-def import_create(request: ConsoleRequest) -> HttpResponse:
+def repository_import(request: ConsoleRequest) -> HttpResponse:
     """A form for a repository that is filled from a URL; a wrong URL or password is told beside its field."""
     form = ImportForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data
-        noted(repositoryName=data["name"], url=data["url"])
+        note_parameters(repositoryName=data["name"], url=data["url"])
         try:
             imports.start_import(
                 request.principal,
@@ -40,13 +40,13 @@ def import_create(request: ConsoleRequest) -> HttpResponse:
             failed(error)
         else:
             return redirect("repos:import", data["name"])
-    return render(request, "repos/import_create.html", {"form": form}, status=400 if form.errors else 200)
+    return render(request, "repos/repository_import.html", {"form": form}, status=400 if form.errors else 200)
 
 
 @require_GET
 def import_status(request: ConsoleRequest, name: str) -> HttpResponse:
     """How far an import is; the page asks for the progress alone while it runs."""
-    noted(repositoryName=name)
+    note_parameters(repositoryName=name)
     run = imports.import_of(request.principal, "codecommit:GetRepository", name)
     if not is_partial(request):
         return _page(request, run, SourceForm(stored=run))
@@ -59,7 +59,7 @@ def import_status(request: ConsoleRequest, name: str) -> HttpResponse:
 @require_POST
 def import_cancel(request: ConsoleRequest, name: str) -> HttpResponse:
     """End it early."""
-    noted(repositoryName=name)
+    note_parameters(repositoryName=name)
     imports.cancel(request.principal, name)
     messages.success(request, "The import is being cancelled; nothing of it is kept.")
     return redirect("repos:import", name)
@@ -68,11 +68,11 @@ def import_cancel(request: ConsoleRequest, name: str) -> HttpResponse:
 @require_POST
 def import_retry(request: ConsoleRequest, name: str) -> HttpResponse:
     """Try a failed or cancelled one again, perhaps from a corrected URL."""
-    noted(repositoryName=name)
+    note_parameters(repositoryName=name)
     run = imports.import_of(request.principal, "codecommit:GitPush", name)
     form = SourceForm(request.POST, stored=run)
     if form.is_valid():
-        noted(url=form.cleaned_data["url"])
+        note_parameters(url=form.cleaned_data["url"])
         try:
             imports.retry(request.principal, name, form.given())
         except Conflict as error:

@@ -18,7 +18,7 @@ from repos.git.remote_errors import RemoteError
 from repos.models import Mirror, Repository
 from repos.remote_forms import MirrorForm
 from repos.views.imports import failed
-from repos.views.shared import may, noted, opened
+from repos.views.shared import may, note_parameters, opened
 
 SHOWN_RUNS = 10
 CHANGES: dict[str, tuple[Callable[[Principal, str], None], str]] = {
@@ -49,7 +49,7 @@ def mirror(request: ConsoleRequest, name: str) -> HttpResponse:
             request.POST, mirror=followed, name=repository.name, overwrites=_overwrites(repository, followed)
         )
         if form.is_valid():
-            noted(url=form.cleaned_data["url"])
+            note_parameters(url=form.cleaned_data["url"])
             try:
                 mirrors.put_mirror(request.principal, name, form.given(), form.plan(), overwrites=form.overwrites)
             except Conflict as error:
@@ -68,7 +68,7 @@ def mirror(request: ConsoleRequest, name: str) -> HttpResponse:
 def mirror_change(request: ConsoleRequest, name: str) -> HttpResponse:
     """Pause, resume, run now, cancel the run, or remove; the form says which."""
     change, sentence = CHANGES.get(request.POST.get("change", ""), (None, ""))
-    noted(repositoryName=name, change=request.POST.get("change", "")[:20])
+    note_parameters(repositoryName=name, change=request.POST.get("change", "")[:20])
     if change is None:
         mirrors.mirror_of(request.principal, name)
         raise InvalidInput(f"A mirror's change is one of {', '.join(CHANGES)}.")

@@ -75,6 +75,7 @@ PROJECT_FORM = {
 INWARDS = "http://127.0.0.1:1/x"
 MIRROR_FORM = {"url": INWARDS, "interval_seconds": "3600", "which": "all"}
 REPOSITORY, PROJECT, BUILD = ("hush",), ("hush-build",), ("hush-build", "1")
+GONE = ("gone", "gone_id")
 USER, GROUP, KEY, CREDENTIAL = ("dora",), ("team",), ("dora", "key_id"), ("dora", "credential_id")
 POLICY, ROLE = ("ours",), ("watch",)
 ATTACH = {"change": "attach", "policy_arn": READ_ONLY}
@@ -201,7 +202,7 @@ CONSOLE = {
     "repos:repository_list": Door("codecommit:ListRepositories"),
     "repos:repository_create": Door(SIGNED_IN, "codecommit:CreateRepository", form={"name": "loud"}),
     # What the form names is refused as an address of this machine: nothing outside is asked for a test of doors.
-    "repos:import_create": Door(
+    "repos:repository_import": Door(
         SIGNED_IN,
         "codecommit:CreateRepository codecommit:GitPush",
         form={"name": "loud", "url": INWARDS},
@@ -221,6 +222,12 @@ CONSOLE = {
     "repos:commit": Door("codecommit:GetCommit", args=("hush", "oid")),
     "repos:branch_list": Door("codecommit:ListBranches", args=REPOSITORY),
     "repos:tag_list": Door("codecommit:GetReferences", args=REPOSITORY),
+    "repos:branch_create": Door(CLOSED, "codecommit:CreateBranch", REPOSITORY, {"name": "more", "start": "main"}),
+    "repos:branch_delete": Door(
+        CLOSED, "codecommit:DeleteBranch", REPOSITORY, {"branch": "side", "confirm_name": "side"}
+    ),
+    "repos:tag_create": Door(CLOSED, "codecommit:GitPush", REPOSITORY, {"name": "v2", "start": "main"}),
+    "repos:tag_delete": Door(CLOSED, "codecommit:GitPush", REPOSITORY, {"tag": "v1", "confirm_name": "v1"}),
     "repos:trigger_list": Door(
         "codecommit:GetRepositoryTriggers",
         "codecommit:PutRepositoryTriggers",
@@ -234,6 +241,15 @@ CONSOLE = {
     ),
     "repos:repository_default_branch": Door(CLOSED, "codecommit:UpdateDefaultBranch", REPOSITORY, {"branch": "main"}),
     "repos:repository_rename": Door(CLOSED, "codecommit:UpdateRepositoryName", REPOSITORY, {"name": "loud"}),
+    "repos:repository_migrate": Door("codecommit:GetRepository", args=REPOSITORY),
+    "repos:repository_tags": Door(CLOSED, "codecommit:ListTagsForResource codecommit:TagResource", REPOSITORY, TAG),
+    "repos:repository_quota": Door(CLOSED, "codeservices:PutRepositoryQuota", REPOSITORY, {"quota_gigabytes": "1"}),
+    "repos:repository_archive": Door(CLOSED, "codecommit:ArchiveRepository", REPOSITORY),
+    "repos:repository_unarchive": Door(CLOSED, "codecommit:UnarchiveRepository", REPOSITORY),
+    "repos:deleted_list": Door("codecommit:ListRepositories"),
+    "repos:deleted": Door("codecommit:RestoreRepository", args=GONE),
+    "repos:deleted_restore": Door(CLOSED, "codecommit:RestoreRepository", GONE, {"name": "gone"}),
+    "repos:deleted_purge": Door(CLOSED, "codecommit:PurgeRepository", GONE, {"confirm_name": "gone"}),
     "repos:repository_delete": Door(CLOSED, "codecommit:DeleteRepository", REPOSITORY, {"confirmation": "hush"}),
     "builds:project_list": Door("codebuild:ListProjects"),
     "builds:project_create": Door("codebuild:CreateProject", "codebuild:CreateProject", form=PROJECT_FORM),
@@ -411,6 +427,8 @@ def test_a_thing_is_found_under_its_own_parent_alone(world: World):
         f"/projects/hush-build/builds/1/artifacts/{build.artifacts.get().pk}",
         f"/repositories/second/commit/{foreign['oid']}",
         "/repositories/second/raw/main/src/app.py",
+        f"/deleted-repositories/hush/{foreign['gone_id']}/",
+        f"/deleted-repositories/second/{repository.repository_id}/",
     ):
         assert alice.get(path).status_code == 404, path
     before = state()
@@ -422,6 +440,8 @@ def test_a_thing_is_found_under_its_own_parent_alone(world: World):
         "/projects/hush-build/builds/7/stop",
         "/projects/other/builds/1/retry",
         f"/repositories/{repository.name}/triggers/ring/delete",
+        f"/deleted-repositories/hush/{foreign['gone_id']}/purge",
+        f"/deleted-repositories/hush/{foreign['gone_id']}/restore",
     ):
         for change in ("Inactive", "delete", "reset"):
             form = {"change": change, "confirm_name": foreign["key_id"], "csrfmiddlewaretoken": TOKEN}
