@@ -53,7 +53,6 @@ if TRUST_PROXY_TLS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 # Whose X-Forwarded-For is believed, so that a client can't choose the address that it is counted and recorded under.
 TRUSTED_PROXIES = env_list("CODESERVICES_TRUSTED_PROXIES", ("127.0.0.1", "::1"))
-OUTBOUND_ALLOW = env_list("CODESERVICES_OUTBOUND_ALLOW")
 
 # ---- Builds ----------------------------------------------------------------------------------------------------------
 DOCKER_HOST = env_str("DOCKER_HOST")

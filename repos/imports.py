@@ -17,7 +17,7 @@ from repos import incoming, mirrors, names, owners, provision, remote_runs, sour
 from repos.access import repository_for
 from repos.git import patterns, refs
 from repos.git.wire import RefCommand
-from repos.models import Import, Repository, RunState
+from repos.models import Import, Mirror, Repository, RunState
 from repos.remote_runs import Reporter, RunCancelled, RunLost
 
 logger = logging.getLogger(__name__)
@@ -73,12 +73,14 @@ def retry(principal: Principal, name: str, given: sources.Given) -> Import:
 
     Raises:
         AccessDenied: Of codecommit:GitPush on the repository.
-        Conflict: It runs, or has succeeded.
+        Conflict: It runs, or has succeeded, or the repository has a mirror.
         OutboundRefused, RemoteError: As `sources.look`; nothing was changed.
     """
     run = import_of(principal, "codecommit:GitPush", name)
     if run.state not in (RunState.FAILED, RunState.STOPPED):
         raise Conflict(f"The import of {name} can't be tried again: it is {run.get_state_display().lower()}.")
+    if Mirror.objects.filter(repository=run.repository).exists():
+        raise Conflict(f"{name} follows a repository by now, so it can't be imported.", hint="Remove the mirror first.")
     given = sources.completed(given, run)
     sources.look(given)
     sources.fill(run, given, principal)

@@ -60,6 +60,8 @@ def put_mirror(
     """
     repository = repository_for(principal, ACTION, name)
     _check_open(repository)
+    if Import.objects.filter(repository=repository, state__in=(RunState.QUEUED, RunState.IN_PROGRESS)).exists():
+        raise Conflict(f"{name} is being imported.", hint="Wait for its end, or cancel the import.")
     if not MIN_INTERVAL_SECONDS <= plan.interval_seconds <= MAX_INTERVAL_SECONDS:
         raise InvalidInput(f"A mirror runs every 5 minutes to 7 days, not every {plan.interval_seconds} seconds.")
     if plan.patterns:

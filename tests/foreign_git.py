@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import shutil
 import subprocess
 import tempfile
 import threading
@@ -110,7 +109,8 @@ def serving(root: Path) -> Iterator[ForeignServer]:
                 for name, value in {**headers, "Connection": "close"}.items():
                     self.send_header(name, value)
                 self.end_headers()
-                shutil.copyfileobj(backend.stdout, self.wfile)
+                while piece := backend.stdout.read1():  # type: ignore[attr-defined]  as it comes
+                    self.wfile.write(piece)
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True

@@ -20,8 +20,8 @@ IDENTITY_DEFECTS = (
     "multipleAuthors",
     "zeroPaddedDate",
 )
-# How long a server may send nothing. One that counts objects sends a few bytes every five seconds.
-STALL_SECONDS = 60
+# How long a server may send nothing: while it counts the objects of a large repository, some proxies keep its progress.
+STALL_SECONDS = 180
 MAX_TOLD_LINES = 5
 MAX_TOLD_CHARACTERS = 200
 _STATUS = re.compile(r"returned error: (\d{3})")

@@ -18,7 +18,7 @@ from repos.views.shared import may, note_parameters
 
 
 @require_http_methods(["GET", "POST"])
-def import_create(request: ConsoleRequest) -> HttpResponse:
+def repository_import(request: ConsoleRequest) -> HttpResponse:
     """A form for a repository that is filled from a URL; a wrong URL or password is told beside its field."""
     form = ImportForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
@@ -40,7 +40,7 @@ def import_create(request: ConsoleRequest) -> HttpResponse:
             failed(error)
         else:
             return redirect("repos:import", data["name"])
-    return render(request, "repos/import_create.html", {"form": form}, status=400 if form.errors else 200)
+    return render(request, "repos/repository_import.html", {"form": form}, status=400 if form.errors else 200)
 
 
 @require_GET
@@ -75,6 +75,9 @@ def import_retry(request: ConsoleRequest, name: str) -> HttpResponse:
         note_parameters(url=form.cleaned_data["url"])
         try:
             imports.retry(request.principal, name, form.given())
+        except Conflict as error:
+            form.add_error(None, f"{error.message} {error.hint}".strip())
+            failed(error)
         except (InvalidInput, RemoteError) as error:
             form.add_service_error(error)
             failed(error)

@@ -10,7 +10,7 @@ from django.utils import timezone
 from codeservices.audit.models import Event
 from codeservices.errors import AccessDenied, Conflict, InvalidInput, NotFound
 from codeservices.iam import secrets
-from repos import deletion, mirrors, provision, receive, remote_runs, sources
+from repos import deletion, imports, mirrors, provision, receive, remote_runs, sources
 from repos.access import RefKeptByRemote, authorize_ref
 from repos.git import refs
 from repos.models import Mirror, MirrorRun, Push, Repository, RunState
@@ -247,6 +247,19 @@ def test_a_deleted_or_archived_repository_rests(alice, foreign, theirs, ours):
     deletion.delete_repository(alice.principal, "copy")
     assert mirrors.sweep() == 0
     assert len(foreign.requests) == count
+
+
+def test_an_import_and_a_mirror_do_not_meet(alice, foreign, theirs):
+    given = sources.Given(foreign.url())
+    run = imports.start_import(alice.principal, "copy", "", given)
+    with pytest.raises(Conflict, match="copy is being imported"):
+        follow(alice, foreign)
+    imports.cancel(alice.principal, "copy")
+    follow(alice, foreign)
+    with pytest.raises(Conflict, match="copy follows a repository by now"):
+        imports.retry(alice.principal, "copy", given)
+    run.refresh_from_db()
+    assert run.state == RunState.STOPPED
 
 
 def test_the_owners_rights_of_today_decide(foreign, theirs, ours):
