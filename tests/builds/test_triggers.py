@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from builds import lifecycle, tasks
-from builds.models import Build
+from builds import lifecycle, projects, source, tasks
+from builds.models import Build, Project
+from builds.runner.executor import PhaseError
 from codeservices.audit.models import Event
 from codeservices.iam.models import Role
-from repos import trigger_config
+from repos import deletion, trigger_config
 from repos.models import Push
 from repos.signals import ref_updated
 from tests import factories, gitrepo
@@ -74,3 +75,20 @@ def test_a_trigger_of_a_project_that_is_gone_starts_nothing(repository):
 
 def test_a_task_for_a_build_that_is_gone_does_nothing(db):
     tasks.run_build(123456)
+
+
+def test_a_project_knows_no_trigger_of_a_deleted_repository_and_can_be_deleted(alice, repository):
+    deletion.delete_repository(alice.principal, "demo")
+    project = Project.objects.get()
+    assert projects.push_triggers(project) == []
+    factories.repository("demo")
+    assert projects.push_trigger(project) is None
+    assert projects.delete_project(alice.principal, "demo")
+
+
+def test_a_build_of_a_repository_that_is_gone_says_what_to_do(alice, repository):
+    push(repository)
+    build = Build.objects.get()
+    deletion.delete_repository(alice.principal, "demo")
+    with pytest.raises(PhaseError, match="repository not found for primary source .*: demo. It was deleted or renamed"):
+        source.resolve(build, alice.principal)
