@@ -11,9 +11,11 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from codeservices import sizes
 from codeservices.admin import columns
 from codeservices.admin.base import ActionAdmin, LookOnlyInline
 from codeservices.iam.authorize import is_allowed
+from repos import quota
 from repos.models import Import, Mirror, MirrorRun, Push, Repository, Trigger, TriggerDelivery, Upkeep, UpkeepRun
 
 
@@ -29,10 +31,13 @@ class OfRepository(ActionAdmin):
         return repository
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        found: QuerySet[Any] = super().get_queryset(request)
+        return self.visible(request, super().get_queryset(request))
+
+    def visible(self, request: HttpRequest, found: QuerySet[Any]) -> QuerySet[Any]:
+        """Without the rows of repositories that the person may not look at, deleted ones included."""
         hidden = [
             one.pk
-            for one in Repository.objects.only("name")
+            for one in Repository.all_objects.only("name")
             if not is_allowed(request.principal, self.view_action, one.arn)  # type: ignore[attr-defined]
         ]
         return found.exclude(**{f"{self.repository_field}__in": hidden}) if hidden else found
@@ -51,10 +56,20 @@ class TriggerInline(LookOnlyInline):
 
 @admin.register(Repository)
 class RepositoryAdmin(OfRepository):
-    """Repositories with their triggers."""
+    """Repositories with their triggers, deleted ones too for as long as they are kept."""
 
     view_action, repository_field = "codecommit:GetRepository", "pk"
-    list_display = ("name", "description", "trigger_count", "pushes", "last_push_at", "created_at")
+    list_display = (
+        "name",
+        "description",
+        "size",
+        "trigger_count",
+        "pushes",
+        "last_push_at",
+        "created_at",
+        "deleted_at",
+    )
+    list_filter = (("deleted_at", admin.EmptyFieldListFilter), ("archived_at", admin.EmptyFieldListFilter))
     search_fields = ("name", "description", "repository_id")
     search_help_text = "Name, description or id"
     date_hierarchy = "created_at"
@@ -65,18 +80,24 @@ class RepositoryAdmin(OfRepository):
         "row_arn",
         "repository_id",
         "tags",
+        "size",
+        "quota",
         "pushes",
         "elsewhere",
         "created_at",
         "updated_at",
         "last_push_at",
+        "archived_at",
+        "deleted_at",
+        "deleted_by",
     )
 
     def owner_of(self, obj: Repository) -> Repository:
         return obj
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).annotate(trigger_count=columns.count_of(Trigger, "repository"))
+        found = self.visible(request, Repository.all_objects.order_by(*self.get_ordering(request)))
+        return found.annotate(trigger_count=columns.count_of(Trigger, "repository"))
 
     @admin.display(description="triggers", ordering="trigger_count")
     def trigger_count(self, obj: Any) -> int:
@@ -93,7 +114,18 @@ class RepositoryAdmin(OfRepository):
 
     @admin.display(description="elsewhere")
     def elsewhere(self, obj: Repository) -> str:
+        if obj.deleted_at is not None:
+            return columns.console_link("repos:deleted", obj.name, obj.repository_id)
         return columns.console_link("repos:repository", obj.name)
+
+    @admin.display(description="size", ordering="size_bytes")
+    def size(self, obj: Repository) -> str:
+        return sizes.words(obj.size_bytes) if obj.size_measured_at else "not measured"
+
+    @admin.display(description="quota")
+    def quota(self, obj: Repository) -> str:
+        limit = quota.limit_bytes(obj)
+        return "none" if limit is None else sizes.words(limit)
 
 
 @admin.register(Trigger)

@@ -144,7 +144,8 @@ class ActionAdmin(Asks, admin.ModelAdmin):
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         """Lists are filtered by what the page offers: a lookup on a hash would tell it letter by letter."""
-        offered = [one if isinstance(one, str) else getattr(one, "parameter_name", "") for one in self.list_filter]
+        fields = [one[0] if isinstance(one, tuple) else one for one in self.list_filter]
+        offered = [one if isinstance(one, str) else getattr(one, "parameter_name", "") for one in fields]
         offered += [*self.filter_links, *filter(None, [self.date_hierarchy])]
         is_offered = any(lookup == one or lookup.startswith(f"{one}__") for one in offered)
         return is_offered and super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from builds import lifecycle, service_role, tasks, triggers
+from builds import lifecycle, projects, service_role, source, tasks, triggers
 from builds.models import Build, Project
+from builds.runner.executor import PhaseError
 from codeservices.audit.models import Event
 from codeservices.iam.models import Role
-from repos import receive, trigger_config, trigger_deliveries
+from repos import deletion, receive, trigger_config, trigger_deliveries
 from repos.models import Push, PushState, TriggerDelivery
 from repos.trigger_config import TriggerSettings
 from tests import factories, gitrepo
@@ -214,3 +215,20 @@ def test_one_may_choose_the_projects_that_one_may_start(alice, bob, project):
 
 def test_a_task_for_a_build_that_is_gone_does_nothing(db):
     tasks.run_build(123456)
+
+
+def test_a_project_knows_no_trigger_of_a_deleted_repository_and_can_be_deleted(alice, repository):
+    deletion.delete_repository(alice.principal, "demo")
+    project = Project.objects.get()
+    assert projects.push_triggers(project) == []
+    factories.repository("demo")
+    assert projects.push_trigger(project) is None
+    assert projects.delete_project(alice.principal, "demo")
+
+
+def test_a_build_of_a_repository_that_is_gone_says_what_to_do(alice, repository):
+    push(repository)
+    build = Build.objects.get()
+    deletion.delete_repository(alice.principal, "demo")
+    with pytest.raises(PhaseError, match="repository not found for primary source .*: demo. It was deleted or renamed"):
+        source.resolve(build, alice.principal)

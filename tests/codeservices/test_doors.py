@@ -225,7 +225,6 @@ CONSOLE = {
     "repos:repository_create": Door(SIGNED_IN, "codecommit:CreateRepository", form={"name": "loud"}),
     # What the form names is refused as an address of this machine: nothing outside is asked for a test of doors.
     "repos:repository_import": Door(
-    "repos:repository_import": Door(
         SIGNED_IN,
         "codecommit:CreateRepository codecommit:GitPush",
         form={"name": "loud", "url": INWARDS},

@@ -8,6 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from codeservices.audit.models import Event
+from repos import deletion
 from repos.models import Import, Mirror, MirrorRun, Push, Repository, Trigger, TriggerDelivery, Upkeep, UpkeepRun
 from tests import factories
 
@@ -47,6 +48,17 @@ def test_an_operator_looks_at_repositories_and_finds_their_pushes(alice_client):
     ]
 
 
+def test_deleted_repositories_are_found_as_long_as_they_are_kept(alice, alice_client):
+    fill(0)
+    row = Repository.objects.get(name="repo2")
+    deletion.delete_repository(alice.principal, "repo2")
+    page = alice_client.get("/admin/repos/repository/?deleted_at__isempty=0").content.decode()
+    assert "repo2" in page and "repo3" not in page
+    detail = alice_client.get(f"/admin/repos/repository/{row.pk}/change/").content.decode()
+    assert alice.arn in detail and f"/deleted-repositories/repo2/{row.repository_id}/" in detail
+    assert "user2" in alice_client.get("/admin/repos/push/").content.decode()
+
+
 def test_nothing_is_changed_there(alice_client):
     fill(0)
     row = Repository.objects.get(name="repo1")
@@ -54,7 +66,8 @@ def test_nothing_is_changed_there(alice_client):
     assert alice_client.post(f"/admin/repos/repository/{row.pk}/change/", {"name": "x"}).status_code == 403
     assert alice_client.post(f"/admin/repos/repository/{row.pk}/delete/", {"post": "yes"}).status_code == 403
     form = {"action": "delete_selected", "_selected_action": [row.pk], "post": "yes"}
-    assert "deleted" not in alice_client.post("/admin/repos/repository/", form, follow=True).content.decode()
+    page = alice_client.post("/admin/repos/repository/", form, follow=True).content.decode()
+    assert "Successfully deleted" not in page
     assert Repository.objects.count() == 4
 
 
