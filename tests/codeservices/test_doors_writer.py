@@ -118,7 +118,6 @@ def twins(world: World, history: tuple[BareRepository, str]) -> Twins:
     project = factories.project("noise-build", repository_name="noise")
     build = finished_build(project)
     delivery = told_trigger(repository, project)
-    repository.triggers.create(name="ring", destination_arn=project.arn, events=["all"], branches=[], position=0)
     gong = delivered_topic("gong")
     foreign_names = {
         "topic_arn": gong.message.topic.arn,
