@@ -93,7 +93,7 @@ def error(service: Service | None, failure: ServiceError, request_id: str) -> tu
     """The HTTP status, the code and the body that tell of a failure."""
     declared = declared_error(service, failure.code) if service is not None else None
     if service is not None and isinstance(failure, AccessDenied):
-        declared = declared_error(service, "AuthorizationErrorException")  # what SNS calls a denial
+        declared = declared_error(service, "AuthorizationErrorException") or declared  # what SNS calls a denial
     # STS declares an ExpiredTokenException too, for tokens of other identity providers; of its own it says as all do.
     if declared is not None and failure.code != "ExpiredTokenException":
         code, status = declared.code, declared.status

@@ -122,7 +122,8 @@ def _head(destination: Destination, headers: Mapping[str, str], length: int) -> 
 
 
 def _answer(timed: _TimedSocket, address: str) -> Answer:
-    response = http.client.HTTPResponse(timed, method="POST")  # type: ignore[arg-type]  all that it asks for is makefile
+    # All that it asks a socket for is `makefile`.
+    response = http.client.HTTPResponse(timed, method="POST")  # type: ignore[arg-type]
     response.begin()
     body = b""
     try:

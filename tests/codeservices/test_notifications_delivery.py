@@ -54,7 +54,7 @@ def _here(settings, monkeypatch, db, certificate) -> None:
     settings.OUTBOUND_RULES = outbound.Rules(["localhost"])
     settings.BASE_URL = ORIGIN
     SigningCertificate.objects.create(**certificate)
-    monkeypatch.setattr(outbox, "wake", lambda *_, **__: None)  # the broker; `run_all` is what it would wake
+    monkeypatch.setattr(outbox, "wake", lambda *_, **__: True)  # the broker; `run_all` is what it would wake
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ def topic_list(request: ConsoleRequest) -> HttpResponse:
     query = request.GET.get("q", "")[:256]
     if query:
         rows = rows.filter(name__icontains=query)
-    rows = rows.annotate(
+    rows = rows.order_by("name").annotate(
         confirmed=Count("subscriptions", filter=Q(subscriptions__state=SubscriptionState.CONFIRMED)),
         pending=Count("subscriptions", filter=Q(subscriptions__state=SubscriptionState.PENDING)),
     )
