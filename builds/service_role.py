@@ -50,6 +50,15 @@ def session_name(build: Build) -> str:
     return f"{SESSION_PREFIX}{build.uuid}"
 
 
+def build_of(session_name: str) -> Build | None:
+    """The build that a session of that name belongs to; None of any other session."""
+    try:
+        build_uuid = uuid.UUID(session_name.removeprefix(SESSION_PREFIX))
+    except ValueError:
+        return None
+    return Build.objects.filter(uuid=build_uuid).first()
+
+
 def assume(build: Build) -> IssuedSession:
     """Begin the session of a build, as an act of CodeBuild in the audit trail.
 

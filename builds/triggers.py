@@ -8,10 +8,9 @@ import uuid
 from django.conf import settings
 from django.db import transaction
 
-from builds import lifecycle, shapes
+from builds import lifecycle, service_role, shapes
 from builds.access import project_name_of
-from builds.models import Build, Project
-from builds.service_role import SESSION_PREFIX
+from builds.models import Project
 from codeservices.audit.record import RequestInfo, act
 from codeservices.errors import NotFound, ServiceError
 from codeservices.iam.authorize import is_allowed
@@ -118,11 +117,12 @@ def _start(delivery: TriggerDelivery, project: Project, reference: Reference, so
 
 def _check_chain(delivery: TriggerDelivery) -> None:
     """Refuse a push that a build made, which a push of a build started, and so on."""
-    link: TriggerDelivery | None = delivery
+    link = delivery
     for _ in range(MAX_CHAIN):
-        link = _cause_of(link)
-        if link is None:
+        cause = _cause_of(link)
+        if cause is None:
             return
+        link = cause
     raise ServiceError(
         f"This push was made by the last of {MAX_CHAIN} builds that each started the next through a trigger.",
         hint="It starts no more, so that they do not go on for ever.",
@@ -131,18 +131,11 @@ def _check_chain(delivery: TriggerDelivery) -> None:
 
 def _cause_of(delivery: TriggerDelivery) -> TriggerDelivery | None:
     """The delivery that started the build that made this one's push, if a build did."""
-    _, is_by_build, build_uuid = (delivery.push.principal_arn if delivery.push else "").rpartition(f"/{SESSION_PREFIX}")
-    if not is_by_build:
+    session_name = delivery.push.principal_arn.rpartition("/")[2] if delivery.push is not None else ""
+    build = service_role.build_of(session_name)
+    if build is None:
         return None
-    token = Build.objects.filter(uuid=_uuid(build_uuid)).values_list("idempotency_token", flat=True).first() or ""
-    return TriggerDelivery.objects.select_related("push").filter(delivery_id=_uuid(token.partition(":")[0])).first()
-
-
-def _uuid(text: str) -> uuid.UUID | None:
-    try:
-        return uuid.UUID(text)
-    except ValueError:
-        return None
+    return trigger_deliveries.find(build.idempotency_token.partition(":")[0])
 
 
 def _principal(project: Project, trigger_name: str) -> Principal:

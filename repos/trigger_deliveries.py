@@ -288,16 +288,18 @@ def latest(repository: Repository) -> dict[str, TriggerDelivery]:
     return {row.trigger_name: row for row in rows}
 
 
-def _delivery(repository: Repository, trigger_name: str, delivery_id: str) -> TriggerDelivery:
-    found = repository.trigger_deliveries.filter(trigger_name=trigger_name, delivery_id=_uuid(delivery_id))
-    row = found.select_related("repository", "push", "redelivery_of").first()
-    if row is None:
-        raise NotFound(f"{trigger_name} has no such delivery. Old ones are removed after a while.")
-    return row
-
-
-def _uuid(text: str) -> uuid.UUID | None:
+def find(delivery_id: str) -> TriggerDelivery | None:
+    """The delivery with that id, in any repository; decides nothing."""
     try:
-        return uuid.UUID(text)
+        known = uuid.UUID(delivery_id)
     except ValueError:
         return None
+    rows = TriggerDelivery.objects.select_related("repository", "push", "redelivery_of")
+    return rows.filter(delivery_id=known).first()
+
+
+def _delivery(repository: Repository, trigger_name: str, delivery_id: str) -> TriggerDelivery:
+    row = find(delivery_id)
+    if row is None or (row.repository, row.trigger_name) != (repository, trigger_name):
+        raise NotFound(f"{trigger_name} has no such delivery. Old ones are removed after a while.")
+    return row

@@ -83,8 +83,8 @@ def _message(principal: Principal, delivery: TriggerDelivery) -> tuple[Message |
     An endpoint that was made for a trigger is seen in full by those who may change triggers, a topic's subscribers by
     those who may list them; all others see which servers there are and how it went.
     """
-    found = Message.objects.select_related("topic").filter(message_id=delivery.message_id or None)
-    message = found.first()
+    found = Message.objects.select_related("topic")
+    message = found.filter(message_id=delivery.message_id).first() if delivery.message_id else None
     if message is None:
         return None, False, []
     repository = delivery.repository

@@ -121,7 +121,6 @@ def twins(world: World, history: tuple[BareRepository, str]) -> Twins:
     project = factories.project("noise-build", repository_name="noise")
     build = finished_build(project)
     delivery = told_trigger(repository, project)
-    repository.triggers.create(name="ring", destination_arn=project.arn, events=["all"], branches=[], position=0)
     gong = delivered_topic("gong")
     lost = factories.repository("lost")
     deletion.delete_repository(factories.SERVICE, "lost")
