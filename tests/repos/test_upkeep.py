@@ -347,14 +347,19 @@ def test_findings_of_fsck_are_kept_until_it_finds_none(repository, monkeypatch):
     assert Upkeep.objects.get().fsck_findings == []
 
 
-def test_a_repository_that_is_gone_from_the_disk_is_a_finding(repository):
+def test_a_repository_that_is_gone_from_the_disk_is_a_finding_until_it_is_back(repository, sent):
     upkeep.of(repository)
     repository.git.path.rename(repository.git.path.with_suffix(".away"))
     make_due(repository)
     assert upkeep.keep_up(repository.pk) == []
     row = Upkeep.objects.get()
     assert row.fsck_findings == [upkeep.MISSING] and not row.is_running and row.due_at > timezone.now()
+    Repository.objects.update(last_push_at=timezone.now() - timedelta(minutes=5))
     tasks.start_due_upkeep()  # and nothing else stumbles over it
+    repository.git.path.with_suffix(".away").rename(repository.git.path)
+    make_due(repository)
+    upkeep.keep_up(repository.pk)
+    assert Upkeep.objects.get().fsck_findings == []
 
 
 def test_old_runs_are_forgotten(repository, monkeypatch):
