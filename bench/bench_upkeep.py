@@ -63,6 +63,7 @@ def clone(path: Path) -> None:
     """All that a server does for a full clone."""
     tips = set(refs.all_refs(BareRepository(path)).values())
     wants = [f"want {oid}\n" for oid in sorted(tips)]
+    wants[0] = wants[0].replace("\n", " no-progress ofs-delta\n")
     request = "".join(f"{len(line) + 4:04x}{line}" for line in wants) + "0000" + "0009done\n"
     command = ["git", "upload-pack", "--stateless-rpc", str(path)]
     subprocess.run(command, input=request.encode(), stdout=subprocess.DEVNULL, check=True)

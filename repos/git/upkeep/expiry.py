@@ -32,7 +32,7 @@ from pathlib import Path
 from dulwich.object_format import SHA1
 from dulwich.pack import load_pack_index
 
-from repos.git import locks, refs
+from repos.git import locks
 from repos.git.locks import RepositoryBusy
 from repos.git.store import BareRepository
 from repos.git.upkeep import state
