@@ -103,6 +103,7 @@ def look_after_push(repository_pk: int) -> None:
             usage.measure_size(repository)
     except RepositoryMissing:
         logger.error("repository %s is missing on disk", repository.repository_id)
+        Upkeep.objects.filter(pk=upkeep.pk).update(looked_at=looked_at, due_at=looked_at)  # which makes a finding of it
         return
     Upkeep.objects.filter(pk=upkeep.pk).update(state=seen.as_dict(), looked_at=looked_at)
     if strategy.due_jobs(seen):
@@ -232,7 +233,8 @@ def _work(upkeep: Upkeep, requested: Collection[str]) -> list[UpkeepRun]:
     except RepositoryBusy as error:
         logger.info("%s waits: %s", upkeep, error.message)
     except RepositoryMissing:
-        upkeep.fsck_at, upkeep.fsck_findings = timezone.now(), [MISSING]
+        upkeep.fsck_at = upkeep.fsck_due_at = timezone.now()
+        upkeep.fsck_findings = [MISSING]
         due_at = timezone.now() + LOOK_INTERVAL
         logger.error("repository %s is missing on disk", upkeep.repository.repository_id)
     except LeaseLost:
@@ -247,7 +249,8 @@ def _plan(upkeep: Upkeep, shop: Workshop, requested: Collection[str]) -> list[Jo
     now = timezone.now()
     wanted = set(strategy.due_jobs(state.look(shop.repository, counts_commits=True)))
     wanted |= {Job(name) for name in requested}
-    if settings.FSCK_DAYS and upkeep.fsck_due_at is not None and upkeep.fsck_due_at <= now:
+    wants_fsck = bool(settings.FSCK_DAYS or upkeep.fsck_findings)
+    if wants_fsck and upkeep.fsck_due_at is not None and upkeep.fsck_due_at <= now:
         wanted.add(Job.FSCK)
     repository = upkeep.repository
     last_full = upkeep.full_repack_at or repository.created_at
@@ -319,7 +322,8 @@ def _release(upkeep: Upkeep, due_at: datetime) -> None:
             row.due_at = due_at
         if row.requested_at == upkeep.requested_at:
             row.requested_jobs, row.requested_at = [], None
-        row.state, row.looked_at = upkeep.state, upkeep.looked_at
+        if upkeep.looked_at is not None and (row.looked_at is None or upkeep.looked_at > row.looked_at):
+            row.state, row.looked_at = upkeep.state, upkeep.looked_at
         row.full_repack_at, row.failure_count = upkeep.full_repack_at, upkeep.failure_count
         row.fsck_at, row.fsck_due_at, row.fsck_findings = upkeep.fsck_at, upkeep.fsck_due_at, upkeep.fsck_findings
         row.lease_owner, row.lease_expires_at = "", None

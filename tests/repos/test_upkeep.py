@@ -14,7 +14,7 @@ from repos import receive, tasks, upkeep, upkeep_jobs
 from repos.access import RepositoryDoesNotExist
 from repos.git import locks, refs
 from repos.git.locks import RepositoryBusy
-from repos.git.upkeep import fsck, jobs, leftovers, state
+from repos.git.upkeep import fsck, leftovers, state
 from repos.git.upkeep.strategy import Job
 from repos.git.wire import RefCommand
 from repos.models import JobOutcome, Repository, Upkeep, UpkeepRun
@@ -287,16 +287,18 @@ def test_what_was_unreachable_for_the_grace_time_is_deleted_by_the_calendar(repo
 
 def test_a_job_that_fails_is_told_and_tried_again_later_and_later(repository, monkeypatch):
     gitrepo.commit(repository.git, {"a": "1"})
-    monkeypatch.setattr(jobs, "GRAPH_SECONDS", 0.0)
+    lock = repository.git.path / "objects/info/commit-graphs/commit-graph-chain.lock"  # as a killed git leaves it
+    lock.parent.mkdir(parents=True)
+    lock.touch()
     delays = []
     for _ in range(3):
         make_due(repository)
         [run] = upkeep.keep_up(repository.pk)
-        assert run.outcome in (JobOutcome.TIMED_OUT, JobOutcome.FAILED), "a git that is killed leaves its lock"
+        assert run.outcome == JobOutcome.FAILED and "commit-graph-chain.lock" in run.message
+        assert str(repository.git.path) not in run.message
         delays.append(Upkeep.objects.get().due_at - timezone.now())
     assert delays == sorted(delays) and Upkeep.objects.get().failure_count == 3
-    monkeypatch.undo()
-    monkeypatch.setattr(leftovers, "LOCK_SECONDS", 0.0)  # by the next try, the lock that git left is old enough
+    monkeypatch.setattr(leftovers, "LOCK_SECONDS", 0.0)  # by now, the lock is old enough
     make_due(repository)
     done = outcomes(upkeep.keep_up(repository.pk))
     assert done == {Job.LEFTOVERS: JobOutcome.SUCCEEDED, Job.COMMIT_GRAPH: JobOutcome.SUCCEEDED}
@@ -343,18 +345,23 @@ def test_findings_of_fsck_are_kept_until_it_finds_none(repository, monkeypatch):
     upkeep.run_now(repository, [Job.FSCK])
     assert Upkeep.objects.get().fsck_findings == []
     monkeypatch.setattr(fsck, "FSCK_SECONDS", 0.0)
-    upkeep.run_now(repository, [Job.FSCK])
+    assert outcomes(upkeep.run_now(repository, [Job.FSCK])) == {Job.FSCK: JobOutcome.TIMED_OUT}
     assert Upkeep.objects.get().fsck_findings == []
 
 
-def test_a_repository_that_is_gone_from_the_disk_is_a_finding(repository):
+def test_a_repository_that_is_gone_from_the_disk_is_a_finding_until_it_is_back(repository, sent):
     upkeep.of(repository)
     repository.git.path.rename(repository.git.path.with_suffix(".away"))
     make_due(repository)
     assert upkeep.keep_up(repository.pk) == []
     row = Upkeep.objects.get()
     assert row.fsck_findings == [upkeep.MISSING] and not row.is_running and row.due_at > timezone.now()
+    Repository.objects.update(last_push_at=timezone.now() - timedelta(minutes=5))
     tasks.start_due_upkeep()  # and nothing else stumbles over it
+    repository.git.path.with_suffix(".away").rename(repository.git.path)
+    make_due(repository)
+    upkeep.keep_up(repository.pk)
+    assert Upkeep.objects.get().fsck_findings == []
 
 
 def test_old_runs_are_forgotten(repository, monkeypatch):

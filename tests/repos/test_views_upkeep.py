@@ -45,7 +45,7 @@ def test_the_page_shows_the_state_and_what_is_due(alice_client, repository):
     upkeep.run_now(repository, upkeep.EVERYTHING)
     page = text(alice_client.get(PAGE))
     assert "In order</span> Nothing is due." in page and "1 packed, 0 loose" in page
-    assert "1 commits, with filters of changed paths" in page and "yes, so a clone starts at once" in page
+    assert "1 commit, with filters of changed paths" in page and "yes, so a clone starts at once" in page
     assert "Every object is there and whole." in page and "Packs: 0 to 1; loose objects: 3 to 0." in page
     assert "every 2s" not in page
 

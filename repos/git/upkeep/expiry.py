@@ -32,7 +32,7 @@ from pathlib import Path
 from dulwich.object_format import SHA1
 from dulwich.pack import load_pack_index
 
-from repos.git import locks, refs
+from repos.git import locks
 from repos.git.locks import RepositoryBusy
 from repos.git.store import BareRepository
 from repos.git.upkeep import state
@@ -77,11 +77,11 @@ def expire(shop: Workshop, horizon: datetime) -> Expired:
     doomed = {oid for pack in gone for oid in _oids(pack)}.difference(*(_oids(pack) for pack in new))
     if not doomed:
         return Expired()
-    known = _tips(shop.repository)
+    known = _tips(shop)
     _check_unneeded(shop, doomed, known, [], timeout_seconds=REPACK_SECONDS)
     _write_indexes(shop, gone, new, known)
     with locks.deleting(shop.repository, timeout_seconds=LOCK_SECONDS):
-        moved = _tips(shop.repository) - known
+        moved = _tips(shop) - known
         if moved:
             _check_unneeded(shop, doomed, moved, known, timeout_seconds=LAST_LOOK_SECONDS)
         for pack in gone:
@@ -113,9 +113,10 @@ def _write_survivors(shop: Workshop, old: Iterable[Pack], horizon: datetime) -> 
     return {f"pack-{name}" for name in written.decode().split()}
 
 
-def _tips(repository: BareRepository) -> set[str]:
-    """The oids of all refs."""
-    return set(refs.all_refs(repository).values())
+def _tips(shop: Workshop) -> set[str]:
+    """The oids of all refs, as git itself sees them."""
+    told = shop.git(["for-each-ref", "--format=%(objectname)"], timeout_seconds=LAST_LOOK_SECONDS)
+    return set(told.decode().split())
 
 
 def _check_unneeded(
