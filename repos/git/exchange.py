@@ -164,7 +164,6 @@ async def run(
 
 async def _feed(child: WireProcess, pieces: AsyncIterator[bytes]) -> None:
     stdin = child.process.stdin
-    assert stdin is not None
     is_open = True
     async for piece in pieces:
         if is_open:
@@ -178,7 +177,6 @@ async def _feed(child: WireProcess, pieces: AsyncIterator[bytes]) -> None:
 
 async def _drain(child: WireProcess, send: Callable[[bytes], Awaitable[None]]) -> None:
     stdout = child.process.stdout
-    assert stdout is not None
     while True:
         try:
             async with asyncio.timeout(GIT_SECONDS):
