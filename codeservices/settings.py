@@ -71,6 +71,10 @@ AUDIT_DELIVERY_SECONDS = env_int("CODESERVICES_AUDIT_DELIVERY_SECONDS", 300, min
 # ---- Git -------------------------------------------------------------------------------------------------------------
 # Clients that are slow to read or to send hold a place as well, so there are more places than processors.
 GIT_CONCURRENCY = env_int("CODESERVICES_GIT_CONCURRENCY", max(16, 4 * (os.cpu_count() or 4)), minimum=1, maximum=1024)
+# Answers to clones that were asked for twice, kept under var/cache/git: at most so many bytes (0: none), for so long.
+GIT_CACHE_ROOT = CACHE_ROOT / "git"
+GIT_CACHE_BYTES = env_int("CODESERVICES_GIT_CACHE_BYTES", 4 * 1024**3, minimum=0)
+GIT_CACHE_SECONDS = env_int("CODESERVICES_GIT_CACHE_SECONDS", 300, minimum=1, maximum=86400)
 GIT_MAX_PUSH_BYTES = env_int("CODESERVICES_GIT_MAX_PUSH_BYTES", 8 * 1024**3, minimum=1024)
 
 REPOSITORY_QUOTA_BYTES = env_int("CODESERVICES_REPOSITORY_QUOTA_BYTES", 0, minimum=0)  # 0: none

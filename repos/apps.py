@@ -21,8 +21,10 @@ class ReposConfig(AppConfig):
             upkeep,
             upkeep_health,
         )
+        from repos.git_http import kept
 
         panels.register()
+        kept.register()
         trigger_topics.register()
         trigger_endpoints.connect()
         upkeep_health.register()

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import ItemsView, Iterator, Mapping, Sequence
 
 from django.conf import settings
-from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from codeservices.audit.record import current_act, is_read
 from codeservices.errors import AccessDenied
-from codeservices.iam import models, policy, resource_tags
+from codeservices.iam import applied, policy, resource_tags
 from codeservices.iam.policy import Decision
 from codeservices.iam.principal import Principal
 
@@ -91,39 +90,15 @@ def policies_of(principal: Principal) -> list[policy.Policy]:
     if act is not None and principal in act.policies:
         return act.policies[principal]
     if principal.user_pk is not None:
-        mine = _of_user(principal.user_pk)
+        documents = applied.of_user(principal.user_pk)
     elif principal.role_pk is not None:
-        mine = _of_role(principal.role_pk)
+        documents = applied.of_role(principal.role_pk)
     else:
         return []
-    versions, inline = mine
-    found = [
-        policy.compiled(row.document, row.policy.arn) for row in versions.select_related("policy").order_by("policy_id")
-    ]
-    found += [policy.compiled(row.document, row.source) for row in inline.select_related("user", "group", "role")]
+    found = [policy.compiled(document, source) for document, source in documents]
     if act is not None:
         act.policies[principal] = found
     return found
-
-
-Attached = tuple["QuerySet[models.PolicyVersion]", "QuerySet[models.InlinePolicy]"]
-
-
-def _of_user(user_pk: int) -> Attached:
-    user = models.User.objects.filter(pk=user_pk, is_active=True)
-    groups = models.Group.objects.filter(users__in=user)
-    attached = models.Policy.objects.filter(Q(users__in=user) | Q(groups__in=groups))
-    return (
-        models.PolicyVersion.objects.filter(is_default=True, policy__in=attached),
-        models.InlinePolicy.objects.filter(Q(user__in=user) | Q(group__in=groups)),
-    )
-
-
-def _of_role(role_pk: int) -> Attached:
-    return (
-        models.PolicyVersion.objects.filter(is_default=True, policy__roles=role_pk),
-        models.InlinePolicy.objects.filter(role=role_pk),
-    )
 
 
 def global_context(principal: Principal, extra: Context | None, resource: str = "") -> Context:

@@ -190,7 +190,6 @@ class _Exchange:
 
     async def feed(self, pieces: AsyncIterator[bytes]) -> None:
         stdin = self._child.process.stdin
-        assert stdin is not None
         is_open = True
         async for piece in pieces:
             # Where there is nothing to wait for, as while a small body is inflated, others get their turn all the same.
@@ -216,7 +215,6 @@ class _Exchange:
     async def _said(self) -> bytes:
         """The next piece that git says. While a client still sends, git need say nothing, however long that takes."""
         stdout = self._child.process.stdout
-        assert stdout is not None
         while self._clock() < self._moved_at + GIT_SECONDS:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout_at(self._moved_at + GIT_SECONDS):

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import IO
 
 from codeservices.errors import ServiceError
+from repos.git.child import Child, start_child
 from repos.git.store import BareRepository
 
 TIMEOUT_SECONDS = 30.0
@@ -272,6 +273,14 @@ def watch(
         _reap(process)
 
 
+def fingerprint() -> str:
+    """Text that changes where the program is another one or is configured otherwise: it may then answer otherwise."""
+    path = shutil.which("git") or ""
+    status = os.stat(path) if path else None  # noqa: PTH116  no Path is at hand
+    stamp = f"{path} {status.st_ino} {status.st_size} {status.st_mtime_ns}" if status else ""
+    return f"{stamp} {sorted(CONFIGURATION.items())}"
+
+
 @dataclass
 class WireProcess:
     """A git command whose stdin and stdout are streams: one request of git's smart HTTP.
@@ -281,14 +290,13 @@ class WireProcess:
         command: "receive-pack", for messages.
     """
 
-    process: asyncio.subprocess.Process
+    process: Child
     command: str
     _repository: BareRepository
     _stderr: IO[bytes]
 
     async def stop(self) -> None:
         """End the whole process group and reap it. Asked first, so that receive-pack removes its quarantine."""
-        assert self.process.stdin is not None
         if self.command == "receive-pack" and self.process.returncode is None:
             # It cleans up when its input ends too early; since git 2.38 a signal makes it leave its quarantine behind.
             self.process.stdin.close()
@@ -301,7 +309,7 @@ class WireProcess:
                 # What the group's leader started may have outlived it; as long as it lives the group's id is its own.
                 _signal_group(self.process.pid, signal.SIGKILL)
             await self.process.wait()
-        self.process.stdin.close()
+        self.process.close()
         # Reads the pipe's last error, if git ended before it had read all, so that the loop does not report it as lost.
         with contextlib.suppress(OSError, TimeoutError):
             async with asyncio.timeout(GRACE_SECONDS):
@@ -325,6 +333,7 @@ async def spawn(
     protocol: str = "",
     configuration: Mapping[str, str] | None = None,
     pass_fds: Sequence[int] = (),
+    is_raw: bool = False,
 ) -> WireProcess:
     """Start upload-pack or receive-pack on a repository for the wire; the caller must await `stop` in the end.
 
@@ -334,20 +343,19 @@ async def spawn(
         protocol: The client's Git-Protocol header, checked by the caller ("version=2"), or empty.
         configuration: More configuration for this call, such as `receive.maxInputSize`.
         pass_fds: File descriptors that the command and all that it starts keep open, such as a lock's.
+        is_raw: Whether its stdout is left to the caller, as a file descriptor that blocks.
     """
     environment = {"GIT_PROTOCOL": protocol} if protocol else {}
     stderr = tempfile.TemporaryFile()  # noqa: SIM115  closed by stop()
     try:
-        process = await asyncio.create_subprocess_exec(
-            *_argv(repository, [*args, bytes(repository.path)], configuration or {}),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
+        process = await start_child(
+            _argv(repository, [*args, bytes(repository.path)], configuration or {}),
+            environment=_environment(repository, environment),
+            folder=repository.path,
             stderr=stderr,
-            env=_environment(repository, environment),
-            cwd=repository.path,
-            start_new_session=True,
             pass_fds=pass_fds,
             limit=READ_BYTES,
+            is_raw=is_raw,
         )
     except BaseException:
         stderr.close()

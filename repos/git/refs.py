@@ -14,6 +14,8 @@ import contextlib
 import hashlib
 import os
 import re
+from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 
 from codeservices.errors import InvalidInput, NotFound
@@ -146,6 +148,53 @@ def state_digest(repository: BareRepository) -> str:
     for refname, oid in all_refs(repository).items():
         digest.update(b"\n" + oid.encode() + encode(refname))
     return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class StoredState:
+    """A repository's refs as they lie on disk at one moment.
+
+    Attributes:
+        digest: Of the files' contents and times. Two equal ones mean that no ref moved in between, not even there and
+            back again; two different ones may come of the same refs, packed meanwhile.
+        contents: The files, for `names_all`.
+    """
+
+    digest: str
+    contents: bytes
+
+    def names_all(self, oids: Collection[bytes]) -> bool:
+        """Whether refs name all of these; what a tag peels to is not named by it."""
+        return frozenset(line[:40] for line in self.contents.split(b"\n")).issuperset(oids)
+
+
+def stored_state(repository: BareRepository) -> StoredState:
+    """What a cached answer depends on, at the cost of reading the files: a tenth of `state_digest`'s."""
+    digest = hashlib.blake2b(digest_size=16)
+    raw: list[bytes] = []
+    waiting = [repository.path / "refs"]
+    while waiting:
+        folder = waiting.pop()
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
+            digest.update(b"\0%d" % folder.stat().st_mtime_ns)
+            for entry in sorted(entries, key=lambda one: one.name):
+                path = Path(entry.path)
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(path)
+                else:
+                    raw.append(_stamped(path, digest))
+    raw += [_stamped(repository.path / name, digest) for name in ("HEAD", "config", "shallow", "packed-refs")]
+    return StoredState(digest.hexdigest(), b"\n".join(raw))
+
+
+def _stamped(path: Path, digest: hashlib.blake2b) -> bytes:
+    try:
+        with path.open("rb") as file:
+            content, mtime = file.read(), os.fstat(file.fileno()).st_mtime_ns
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        content, mtime = b"", 0
+    digest.update(b"\0%s\0%d\0%d\0" % (os.fsencode(path.name), mtime, len(content)) + content)
+    return content
 
 
 def decode(raw: bytes) -> str:

@@ -1,7 +1,7 @@
 """Git's three URLs, as an ASGI program beside Django: authenticate, authorize, then receive.py or the git program.
 
 Django's own ASGI handler spools a whole body before a view sees a byte; here packs stream both ways. The ORM is asked
-in a thread that belongs to the request, and never while a pack is on its way.
+in threads of its own (threads.py), and never while a pack is on its way.
 
     GET  /v1/repos/NAME/info/refs?service=git-upload-pack | git-receive-pack
     POST /v1/repos/NAME/git-upload-pack
@@ -13,9 +13,8 @@ from __future__ import annotations
 import asyncio
 import re
 
-from asgiref.sync import ThreadSensitiveContext
-
 from repos.git import wire
+from repos.git_http import kept
 from repos.git_http.admission import admit, check_transport
 from repos.git_http.advertisement import advertise
 from repos.git_http.answers import Answer
@@ -38,8 +37,7 @@ def handles(path: str) -> bool:
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer one HTTP request under PREFIX."""
-    async with ThreadSensitiveContext():
-        await GitRequest(scope, receive, send).answer(_route)
+    await GitRequest(scope, receive, send).answer(_route)
 
 
 async def _route(request: GitRequest) -> None:
@@ -59,14 +57,22 @@ async def _route(request: GitRequest) -> None:
     if what != "info/refs" and request.headers.get("content-type") != f"application/x-{what}-request":
         raise Answer(415, f"The content type must be application/x-{what}-request.")
     try:
-        repository = await request.in_thread(admit, request)
+        admitted = await request.in_thread(_admit, request, what == "info/refs")
     except Answer as refusal:
         if refusal.status == 401 and "authorization" in request.headers:
             await asyncio.sleep(WRONG_CREDENTIALS_SECONDS)
         raise
     if what == "info/refs":
-        await advertise(request, repository)
+        await advertise(request, admitted)
     elif request.service == "upload-pack":
-        await upload(request, repository)
+        await upload(request, admitted)
     else:
-        await receive_push(request, repository)
+        await receive_push(request, admitted.repository)
+
+
+def _admit(request: GitRequest, is_advertisement: bool) -> kept.Admitted:
+    """`admit`, and in the same thread what is needed next: a change of threads costs more than any of it."""
+    admitted = kept.Admitted(admit(request))
+    if is_advertisement:
+        admitted.look_up_advertisement(request)
+    return admitted

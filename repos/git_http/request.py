@@ -10,9 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeVar
 from urllib.parse import parse_qs
 
-from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.db import connections
 
 from codeservices import logs
 from codeservices.audit import record
@@ -20,6 +18,7 @@ from codeservices.audit.record import Act, RequestInfo
 from codeservices.errors import InvalidInput, NotFound, ServiceError
 from repos.git import exchange, program, refs, wire
 from repos.git.exchange import ClientLeft, RequestBody
+from repos.git_http import threads
 from repos.git_http.answers import NO_CACHE, Answer
 from repos.git_http.slots import slot
 from repos.models import Repository
@@ -99,19 +98,20 @@ class GitRequest:
         finally:
             await self._record()
 
-    # ---- in the request's thread -------------------------------------------------------------------------------------
+    # ---- with the database -------------------------------------------------------------------------------------------
 
     async def in_thread(self, function: Callable[..., Result], *args: Any) -> Result:
-        return await sync_to_async(_closing_connections, thread_sensitive=True)(function, *args)
+        return await threads.in_thread(function, *args)
 
     # ---- processes ---------------------------------------------------------------------------------------------------
 
     @contextlib.asynccontextmanager
     async def process(
-        self, repository: Repository, service: wire.Service, *options: str
+        self, repository: Repository, service: wire.Service, *options: str, is_raw: bool = False
     ) -> AsyncIterator[program.WireProcess]:
         async with slot(self.holder):
-            child = await program.spawn(repository.git, [service, "--stateless-rpc", *options], protocol=self.protocol)
+            args = [service, "--stateless-rpc", *options]
+            child = await program.spawn(repository.git, args, protocol=self.protocol, is_raw=is_raw)
             try:
                 yield child
             finally:
@@ -150,9 +150,11 @@ class GitRequest:
         every = [(b"content-type", content_type.encode()), (b"x-request-id", self.info.request_id.encode())]
         await self._send({"type": "http.response.start", "status": status, "headers": [*every, *NO_CACHE, *headers]})
 
-    async def say(self, content_type: str, piece: bytes) -> None:
+    async def say(self, content_type: str, piece: bytes, *, length: int | None = None) -> None:
+        """Send a piece of the answer; the first one begins it, with the length of the whole where that is known."""
         if not self.status:
-            await self._start(200, content_type, ())
+            headers = () if length is None else ((b"content-length", str(length).encode()),)
+            await self._start(200, content_type, headers)
         if piece:
             await self._send({"type": "http.response.body", "body": piece, "more_body": True})
 
@@ -184,19 +186,17 @@ class GitRequest:
         if self.act is not None:
             self.act.fail(error)
 
-    async def _record(self) -> None:
-        if self.act is None:
-            return
+    def write_event(self) -> None:
+        """Write the request's event, once; in a thread."""
         act, self.act = self.act, None
+        if act is None:
+            return
         try:
-            await self.in_thread(record.record, act)
+            record.record(act)
         except Exception:
             logger.exception("the event of a git request could not be written")
 
-
-def _closing_connections(function: Callable[..., Result], *args: Any) -> Result:
-    """Run in the request's own thread, which holds no database connection while a pack is on its way."""
-    try:
-        return function(*args)
-    finally:
-        connections.close_all()
+    async def _record(self) -> None:
+        if self.act is not None and (self.act.event_name or self.act.action or self.act.is_begun):
+            await self.in_thread(self.write_event)
+        self.act = None

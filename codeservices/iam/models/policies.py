@@ -126,4 +126,9 @@ class InlinePolicy(models.Model):
     def source(self) -> str:
         """What decisions call it: `user/alice/NAME`, `group/developers/NAME`, `role/builder/NAME`."""
         kind = "user" if self.user_id else "group" if self.group_id else "role"
-        return f"{kind}/{self.owner.name}/{self.name}"
+        return self.source_of(kind, self.owner.name, self.name)
+
+    @staticmethod
+    def source_of(kind: str, owner_name: str, name: str) -> str:
+        """The same without a row at hand."""
+        return f"{kind}/{owner_name}/{name}"
