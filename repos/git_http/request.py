@@ -29,8 +29,7 @@ access_logger = logging.getLogger("codeservices.access")
 # How git complains of what a client sent; all else it dies of is ours.
 CLIENT_FAULT = re.compile(
     r"(?:fatal: |BUG: serve\.c:\d+: )"
-    r"((?:git upload-pack: |protocol error|the remote end hung up|no command|invalid command|unknown cap|unexpected )"
-    r".*)"
+    r"((?:git upload-pack: |protocol error|the remote end hung up|no command|invalid comm|unknown cap|unexpected ).*)"
 )
 
 Scope = dict[str, Any]
