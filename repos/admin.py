@@ -126,6 +126,7 @@ class PushAdmin(OfRepository):
         "principal_arn",
         "state",
         "commands",
+        "is_atomic",
         "owner",
         "begun_at",
         "recorded_at",

@@ -27,8 +27,8 @@ from codeservices.errors import AccessDenied, ServiceError
 from codeservices.iam.principal import Principal
 from repos import push_lock
 from repos.access import authorize_ref
-from repos.git import program, refs
-from repos.git.store import RepositoryMissing
+from repos.git import program, refs, writers
+from repos.git.store import BareRepository, RepositoryMissing
 from repos.git.wire import RefCommand
 from repos.models import Push, PushState, Repository
 from repos.push_lock import PushLock
@@ -42,6 +42,8 @@ FOREIGN_AGE = timedelta(days=1)
 DELIVERY_AGE = timedelta(days=1)
 # The worker that was woken for a push has this long before the sweep wakes another.
 DELIVERY_GRACE = timedelta(seconds=10)
+# What a killed git left is removed at once where no other git writes to the repository for a moment in this time.
+CLEAN_UP_SECONDS = 5.0
 MAX_TOLD_REASONS = 5
 
 
@@ -72,8 +74,16 @@ class BegunPush:
     lock: PushLock
 
 
-def begin(principal: Principal, repository: Repository, commands: Sequence[RefCommand]) -> BegunPush:
+def begin(
+    principal: Principal, repository: Repository, commands: Sequence[RefCommand], *, is_atomic: bool = False
+) -> BegunPush:
     """Judge every ref of a push and write its row, committed, before git sees it.
+
+    Args:
+        principal: Who pushes.
+        repository: Where to.
+        commands: What the client asks for.
+        is_atomic: Whether it asks for all of them or none.
 
     Raises:
         PushRefused: A ref may not move; the message says which and why.
@@ -87,6 +97,7 @@ def begin(principal: Principal, repository: Repository, commands: Sequence[RefCo
         principal_arn=principal.arn,
         principal_name=principal.name,
         commands=[_row(command) for command in commands],
+        is_atomic=is_atomic,
         owner=socket.gethostname()[:128],
     )
     lock = push_lock.take(_lock_folder(), str(push.push_id))
@@ -111,14 +122,14 @@ def finish(push: Push, accepted: Collection[str] | None) -> Push:
 
     Args:
         push: As `begin` gave it. One that is finished already is left as it is.
-        accepted: The refnames that git reported as moved; None where it reported nothing, to compare with the refs.
+        accepted: The refnames that git reported as moved; None where it was killed or reported nothing, to remove
+            what it left and to compare with the refs. No process of the push may live then.
     """
-    moved = [
-        command
-        for command in _commands(push)
-        if command.old_oid != command.new_oid
-        and (command.refname in accepted if accepted is not None else _has_moved(push, command))
-    ]
+    asked = [command for command in _commands(push) if command.old_oid != command.new_oid]
+    if accepted is None:
+        moved = _moved_by_a_dead_git(push, asked)
+    else:
+        moved = [command for command in asked if command.refname in accepted]
     _choose_default_branch(push.repository, moved)
     now = timezone.now()
     state = PushState.RECORDED if moved else PushState.DROPPED
@@ -243,16 +254,37 @@ def _sentence(cause: ServiceError) -> str:
     return f"{cause.message} {cause.hint}".strip()
 
 
-def _has_moved(push: Push, command: RefCommand) -> bool:
+def _moved_by_a_dead_git(push: Push, asked: Sequence[RefCommand]) -> list[RefCommand]:
+    """Clean up behind the git of a push, complete an atomic push that it left half-done, and tell what has moved."""
+    try:
+        repository = push.repository.git
+    except RepositoryMissing:
+        return []
+    with writers.alone(repository, wait_seconds=CLEAN_UP_SECONDS) as lock:
+        leftovers = writers.remove_leftovers(repository, is_alone=lock is not None)
+        if leftovers:
+            logger.warning("push %s: removed %s of a git that was killed", push.push_id, ", ".join(leftovers))
+        moved = [command for command in asked if _has_moved(push, repository, command)]
+        if push.is_atomic and 0 < len(moved) < len(asked):
+            # Git moves the first ref of a transaction when all objects are checked and in place: the rest may follow.
+            rest = [command for command in asked if command not in moved]
+            try:
+                refs.move(repository, [(one.refname, one.old_oid, one.new_oid) for one in rest], writer_lock=lock)
+            except program.GitError as error:
+                logger.error("atomic push %s stays half-done: %s", push.push_id, error.message)
+            else:
+                logger.warning("atomic push %s was left half-done and is completed", push.push_id)
+                return list(asked)
+    return moved
+
+
+def _has_moved(push: Push, repository: BareRepository, command: RefCommand) -> bool:
     """Whether a ref stands where a push wanted it, or went on from there by a later push.
 
     Git moves a ref only from the old oid that a push names. So where a later push made the same move (a person tried
     again after a crash), this one did not.
     """
-    try:
-        tip = refs.tip(push.repository.git, command.refname)
-    except RepositoryMissing:
-        return False
+    tip = refs.tip(repository, command.refname)
     later = [
         other
         for one in Push.objects.filter(

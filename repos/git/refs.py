@@ -14,6 +14,7 @@ import contextlib
 import hashlib
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from codeservices.errors import InvalidInput, NotFound
@@ -131,6 +132,28 @@ def set_default_branch(repository: BareRepository, branch: str) -> None:
     if tip(repository, HEADS + branch) is None:
         raise BranchMissing(f"No branch is called “{shown(branch)}”.")
     program.run(repository, ["symbolic-ref", "--end-of-options", "HEAD", HEADS + branch])
+
+
+def move(
+    repository: BareRepository, updates: Iterable[tuple[str, str, str]], *, writer_lock: int | None = None
+) -> None:
+    """Move refs in one transaction, each from the oid it must have now to another; ZERO_OID stands for "no ref".
+
+    Args:
+        repository: Whose refs.
+        updates: (refname, old oid, new oid) of each.
+        writer_lock: The repository's lock, where the caller holds it alone (repos/git/writers.py).
+
+    Raises:
+        GitError: Nothing is moved, as a ref stands elsewhere or is locked.
+    """
+    lines = [
+        b"delete %s\0%s\0" % (encode(refname), old_oid.encode())
+        if new_oid == ZERO_OID
+        else b"update %s\0%s\0%s\0" % (encode(refname), new_oid.encode(), old_oid.encode())
+        for refname, old_oid, new_oid in updates
+    ]
+    program.run(repository, ["update-ref", "--stdin", "-z"], input=b"".join(lines), writer_lock=writer_lock)
 
 
 def state_digest(repository: BareRepository) -> str:

@@ -59,7 +59,9 @@ async def receive_push(request: GitRequest, repository: Repository) -> None:
 def _begin(request: GitRequest, repository: Repository, asked: wire.PushRequest) -> receive.BegunPush:
     assert request.act is not None
     with record.entered(request.act):
-        return receive.begin(request.act.principal, repository, asked.commands)
+        return receive.begin(
+            request.act.principal, repository, asked.commands, is_atomic="atomic" in asked.capabilities
+        )
 
 
 async def _run(

@@ -30,6 +30,8 @@ class Push(models.Model):
     principal_name = models.CharField(max_length=128, blank=True)
     state = models.CharField(max_length=9, choices=PushState, default=PushState.BEGUN)
     commands = models.JSONField(default=list)
+    # All refs or none: recovery moves the rest of one that a crash interrupted between two refs.
+    is_atomic = models.BooleanField(default=False)
     # Which process reads the pack, so that a start-up recovers only what a dead one left.
     owner = models.CharField(max_length=128, blank=True)
     begun_at = models.DateTimeField(default=timezone.now)

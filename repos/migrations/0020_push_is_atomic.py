@@ -1,0 +1,16 @@
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+
+    dependencies = [
+        ('repos', '0002_repository_life'),
+    ]
+
+    operations = [
+        migrations.AddField(
+            model_name='push',
+            name='is_atomic',
+            field=models.BooleanField(default=False),
+        ),
+    ]
