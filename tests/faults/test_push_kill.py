@@ -82,7 +82,7 @@ class Pusher(threading.Thread):
         self.push({f"{self.prefix}/fixed": self.commit(LARGE_BYTES)})
 
     def _delete(self) -> None:
-        others = sorted(set(self.branches) - {f"{self.prefix}/fixed"})
+        others = sorted(set(self.branches) - {"refs/heads/main", f"{self.prefix}/fixed"})
         self.push({self.random.choice(others): ZERO}) if others else self._create()
 
     def _atomic(self) -> None:
@@ -232,7 +232,7 @@ def test_kills_lose_no_acknowledged_push_and_leave_no_half_one(installation: Ins
     killer = Killer(installation)
     for pusher in pushers:
         pusher.start()
-    while any(pusher.is_alive() for pusher in pushers):
+    while any(pusher.is_alive() for pusher in pushers) and not any(pusher.failure for pusher in pushers):
         killer.strike()
     sys.stdout.write(f"seed {SEED}: killed {dict(killer.kills)}\n")
     assert [pusher.failure for pusher in pushers] == [None] * PUSHERS
