@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from typing import IO
 
 from codeservices.errors import ServiceError
-from repos.git import writers
 from repos.git.store import BareRepository
 
 TIMEOUT_SECONDS = 30.0
@@ -127,7 +126,6 @@ def run(
     max_output_bytes: int = MAX_OUTPUT_BYTES,
     ok_codes: Sequence[int] = (0,),
     environment: Mapping[str, str] | None = None,
-    writer_lock: int | None = None,
 ) -> bytes:
     """Run a git command to its end and return its whole stdout.
 
@@ -139,14 +137,13 @@ def run(
         max_output_bytes: More output than this raises.
         ok_codes: The exit codes that are no failure.
         environment: More variables for this call, `GIT_COMMITTER_NAME` and the like.
-        writer_lock: The repository's lock, where the caller holds it alone (repos/git/writers.py).
 
     Raises:
         GitError, GitTimeout, GitOutputTooLarge.
     """
     pieces: list[bytes] = []
     size_bytes = 0
-    with _child(repository, args, input, timeout_seconds, ok_codes, environment, writer_lock) as child:
+    with _child(repository, args, input, timeout_seconds, ok_codes, environment) as child:
         for piece in child.output():
             size_bytes += len(piece)
             if size_bytes > max_output_bytes:
@@ -249,7 +246,6 @@ async def spawn(
         pass_fds: File descriptors that the command and all that it starts keep open, such as a lock's.
     """
     environment = {"GIT_PROTOCOL": protocol} if protocol else {}
-    writer_lock = await _join_writers(repository) if _name(args) in writers.WRITERS else None
     stderr = tempfile.TemporaryFile()  # noqa: SIM115  closed by stop()
     try:
         process = await asyncio.create_subprocess_exec(
@@ -260,23 +256,14 @@ async def spawn(
             env=_environment(repository, environment),
             cwd=repository.path,
             start_new_session=True,
-            pass_fds=(*pass_fds, *([] if writer_lock is None else [writer_lock])),
+            pass_fds=pass_fds,
             limit=READ_BYTES,
         )
     except BaseException:
         stderr.close()
         raise
-    finally:
-        if writer_lock is not None:
-            os.close(writer_lock)
     _limit(process.pid)
     return WireProcess(process, _name(args), repository, stderr)
-
-
-async def _join_writers(repository: BareRepository) -> int:
-    while (descriptor := writers.try_join(repository)) is None:
-        await asyncio.sleep(writers.POLL_SECONDS)
-    return descriptor
 
 
 class _Child:
@@ -317,7 +304,6 @@ def _child(
     timeout_seconds: float,
     ok_codes: Sequence[int],
     environment: Mapping[str, str] | None,
-    writer_lock: int | None = None,
 ) -> Iterator[_Child]:
     """Start a command; at the end of the block check its exit code; whatever happens, leave no process behind."""
     command = _name(args)
@@ -329,9 +315,6 @@ def _child(
             stdin.write(input)
             stdin.seek(0)
         stderr = stack.enter_context(tempfile.TemporaryFile())
-        if command in writers.WRITERS and writer_lock is None:
-            writer_lock = writers.join(repository)
-            stack.callback(os.close, writer_lock)
         process = subprocess.Popen(
             _argv(repository, args, {}),
             stdin=stdin,
@@ -340,7 +323,6 @@ def _child(
             env=_environment(repository, environment or {}),
             cwd=repository.path,
             start_new_session=True,
-            pass_fds=() if writer_lock is None else (writer_lock,),
         )
         stack.callback(_reap, process)
         _limit(process.pid)
