@@ -111,8 +111,9 @@ def delete_project(principal: Principal, name: str) -> bool:
 
 
 def push_triggers(project: Project) -> list[Trigger]:
-    """The triggers, of any repository, that start this project."""
-    return list(Trigger.objects.filter(destination_arn=project.arn).select_related("repository"))
+    """The triggers, of any repository that is not deleted, that start this project."""
+    found = Trigger.objects.filter(destination_arn=project.arn, repository__deleted_at=None)
+    return list(found.select_related("repository"))
 
 
 def push_trigger(project: Project) -> Trigger | None:

@@ -72,9 +72,9 @@ def resolve(build: Build, principal: Principal) -> Source:
         raise PhaseError("CLIENT_ERROR", f"authorization failed {behind}: {error.message}") from error
     except NotFound as error:
         _tell_act(error)
-        raise PhaseError(
-            "CLIENT_ERROR", f"repository not found {behind}: {name or build.source['location']}"
-        ) from error
+        missing = f"repository not found {behind}: {name or build.source['location']}"
+        hint = "It was deleted or renamed: give the project the clone URL of a repository that exists."
+        raise PhaseError("CLIENT_ERROR", f"{missing}. {hint}") from error
     try:
         pinned = _PINNED.fullmatch(wanted)
         found = revspec.resolve_revision(repository.git, pinned["oid"] if pinned else wanted)

@@ -21,7 +21,14 @@ app = Celery("codeservices")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.conf.update(
     task_default_queue="default",
-    task_routes={"builds.tasks.run_build": {"queue": "builds"}},
+    task_routes={
+        "builds.tasks.run_build": {"queue": "builds"},
+        "codeservices.notifications.tasks.deliver": {"queue": "notifications"},
+        "repos.tasks.keep_up": {"queue": "maintenance"},
+        "repos.tasks.run_import": {"queue": "maintenance"},
+        "repos.tasks.run_mirror": {"queue": "maintenance"},
+        "repos.tasks.purge_deleted_repositories": {"queue": "maintenance"},
+    },
     task_ignore_result=True,
     task_acks_late=True,
     task_reject_on_worker_lost=False,
@@ -35,6 +42,9 @@ app.conf.update(
     beat_schedule={
         "deliver-recorded-pushes": {"task": "repos.tasks.deliver_recorded_pushes", "schedule": 15.0},
         "recover-begun-pushes": {"task": "repos.tasks.recover_pushes", "schedule": 60.0},
+        "start-due-upkeep": {"task": "repos.tasks.start_due_upkeep", "schedule": 60.0},
+        "sweep-remote-runs": {"task": "repos.tasks.sweep_remote_runs", "schedule": 15.0},
+        "purge-deleted-repositories": {"task": "repos.tasks.purge_deleted_repositories", "schedule": 3600.0},
         "end-expired-leases": {"task": "builds.tasks.end_expired_leases", "schedule": 5.0},
         "drain-audit-spools": {"task": "codeservices.audit.tasks.drain_spools", "schedule": 30.0},
         "deliver-audit-trails": {
@@ -43,6 +53,8 @@ app.conf.update(
         },
         "prune-audit-events": {"task": "codeservices.audit.tasks.prune_events", "schedule": 86400.0},
         "remove-old-sign-in-rows": {"task": "codeservices.iam.tasks.remove_old_sign_in_rows", "schedule": 600.0},
+        "send-due-notifications": {"task": "codeservices.notifications.tasks.send_due", "schedule": 5.0},
+        "prune-notifications": {"task": "codeservices.notifications.tasks.prune", "schedule": 3600.0},
         "requeue-builds": {"task": "builds.tasks.requeue_builds", "schedule": 15.0},
         "remove-expired-credentials": {"task": "codeservices.iam.tasks.remove_expired_credentials", "schedule": 900.0},
     },

@@ -32,6 +32,10 @@ class OutboundRefused(InvalidInput):
     code = "OutboundRefused"
 
 
+class HostUnresolved(OutboundRefused):
+    """No name server knows the host now, which may pass."""
+
+
 @dataclass(frozen=True)
 class Destination:
     """Where to connect for a URL.
@@ -76,14 +80,15 @@ def resolve(url: str, rules: Rules, *, schemes: Sequence[str] = ("https", "http"
     """Look at a URL and at what its host resolves to.
 
     Raises:
-        OutboundRefused: It is no URL of these schemes, carries a user name or password, can't be resolved, or leads
-            to an address that is not public and that the rules do not allow.
+        OutboundRefused: It is no URL of these schemes, carries a user name or password, or leads to an address that is
+            not public and that the rules do not allow.
+        HostUnresolved: Its host has no address.
     """
     destination = parse(url, schemes=schemes)
     try:
         found = socket.getaddrinfo(destination.host, destination.port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
-        raise OutboundRefused(f"The host {destination.host} can't be resolved.") from None
+        raise HostUnresolved(f"The host {destination.host} can't be resolved.") from None
     addresses = tuple(dict.fromkeys(str(entry[4][0]).partition("%")[0] for entry in found))
     for text in addresses:
         address = ipaddress.ip_address(text)

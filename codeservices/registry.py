@@ -57,12 +57,23 @@ class Meter:
     read: Callable[[], Iterable[tuple[str, str, dict[str, str], float]]]
 
 
+@dataclass(frozen=True)
+class Notice:
+    """Something that waits for a person: what, one sentence on why, and the page where it is put right."""
+
+    title: str
+    sentence: str
+    url: str
+
+
+Notices = Callable[[Principal], Iterable[Notice]]
 RoleUses = Callable[[Principal, str], Iterable[SearchResult]]
 
 panels: list[Panel] = []
 search_sources: list[SearchSource] = []
 health_checks: list[HealthCheck] = []
 meters: list[Meter] = []
+notices: list[Notices] = []
 role_uses: list[RoleUses] = []
 console_actions: set[str] = set()
 
@@ -86,6 +97,11 @@ def register_health_check(check: HealthCheck) -> None:
 def register_meter(meter: Meter) -> None:
     """Add figures to /metrics."""
     meters.append(meter)
+
+
+def register_notices(find: Notices) -> None:
+    """Add a function that finds what waits for a principal, for the dashboard's “needs attention”."""
+    notices.append(find)
 
 
 def register_role_uses(find: RoleUses) -> None:

@@ -77,6 +77,14 @@ GIT_MAX_PUSH_BYTES = env_int("CODESERVICES_GIT_MAX_PUSH_BYTES", 8 * 1024**3, min
 REPOSITORY_QUOTA_BYTES = env_int("CODESERVICES_REPOSITORY_QUOTA_BYTES", 0, minimum=0)  # 0: none
 # A deleted repository can be restored for so long.
 REPOSITORY_RETENTION_DAYS = env_int("CODESERVICES_REPOSITORY_RETENTION_DAYS", 7, minimum=0, maximum=3650)
+# Git's fsck of each repository, every so many days; 0: only when it is asked for.
+FSCK_DAYS = env_int("CODESERVICES_FSCK_DAYS", 7, minimum=0, maximum=3650)
+# Objects that no ref reaches are deleted when they have been seen so for this long.
+UNREACHABLE_DAYS = env_int("CODESERVICES_UNREACHABLE_DAYS", 14, minimum=1, maximum=3650)
+
+# ---- Notifications ---------------------------------------------------------------------------------------------------
+# For so long it is told what became of each message to a topic's subscribers.
+DELIVERY_RETENTION_DAYS = env_int("CODESERVICES_DELIVERY_RETENTION_DAYS", 30, minimum=1, maximum=3650)
 
 # ---- Outbound --------------------------------------------------------------------------------------------------------
 # Hosts, host:port and networks (CIDR), not public, that webhooks, imports and mirrors may reach all the same.
@@ -84,6 +92,8 @@ try:
     OUTBOUND_RULES = outbound.Rules(env_list("CODESERVICES_OUTBOUND_ALLOW"))
 except ValueError as error:
     raise SettingError(f"CODESERVICES_OUTBOUND_ALLOW: {error}.") from None
+# Authorities that are trusted beside no others when this server connects out; the system's where this is empty.
+OUTBOUND_CA_BUNDLE = env_str("CODESERVICES_OUTBOUND_CA_BUNDLE", env_str("SSL_CERT_FILE"))
 
 # ---- Django ----------------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
@@ -96,6 +106,7 @@ INSTALLED_APPS = [
     "codeservices",
     "codeservices.iam",
     "codeservices.audit",
+    "codeservices.notifications",
     "repos",
     "builds",
 ]

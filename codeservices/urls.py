@@ -19,6 +19,7 @@ urlpatterns = [
     path("", include("codeservices.console.urls")),
     path("", include("codeservices.iam.urls")),
     path("", include("codeservices.audit.urls")),
+    path("", include("codeservices.notifications.urls")),
     path("", include("repos.urls")),
     path("", include("builds.urls")),
 ]

@@ -6,18 +6,30 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from django.conf import settings
 
-from codeservices.errors import NotFound
+from codeservices.errors import Conflict, NotFound
 from codeservices.iam import arn, resource_tags
 from codeservices.iam.authorize import authorize, is_allowed
 from codeservices.iam.principal import Principal
-from repos.git import refs
-from repos.models import Repository
+from repos.git import patterns, refs
+from repos.models import Import, Mirror, Repository
 
 
 class RepositoryDoesNotExist(NotFound):
     """Told only to those who may do the act on a repository of that name; others get AccessDenied either way."""
 
     code = "RepositoryDoesNotExistException"
+
+
+class RepositoryArchived(Conflict):
+    """It is read-only. CodeCommit archives nothing; this is the name it has for what a repository's state forbids."""
+
+    code = "OperationNotAllowedException"
+
+
+class RefKeptByRemote(Conflict):
+    """A ref that an import or a mirror keeps is moved by nobody else."""
+
+    code = "ReferenceKeptByMirrorException"
 
 
 def repository_for(
@@ -39,17 +51,51 @@ def repository_for(
     return repository
 
 
-def authorize_ref(principal: Principal, action: str, repository: Repository, refname: str) -> None:
+def authorize_ref(
+    principal: Principal, action: str, repository: Repository, refname: str, *, by_remote: bool = False
+) -> None:
     """May the principal do `action` to this ref? The one question of every door that moves one: git, API, console.
 
     Args:
         action: "codecommit:GitPush", "codecommit:DeleteBranch", "codecommit:PutFile", …
         refname: In full, "refs/heads/main"; policies see it as codecommit:References.
+        by_remote: The import or the mirror that keeps the ref moves it.
 
     Raises:
         AccessDenied: Nothing allows it, or a statement denies it.
+        RepositoryArchived: No ref of this repository moves.
+        RefKeptByRemote: The ref follows another server.
     """
-    authorize(principal, action, repository.arn, {"codecommit:References": refs.escaped(refname)})
+    authorize(principal, action, repository.arn, on_ref(refname))
+    check_writable(repository)
+    if not by_remote:
+        _check_not_kept(repository, refname)
+
+
+def _check_not_kept(repository: Repository, refname: str) -> None:
+    """A ref that a mirror follows would be overwritten by its next run; one set during an import would stop that."""
+    run: Import | None = getattr(repository, "import_run", None)
+    if run is not None and not run.is_over:
+        raise RefKeptByRemote("This repository is being imported.", hint="Wait for its end, or cancel the import.")
+    mirror: Mirror | None = getattr(repository, "mirror", None)
+    if mirror is not None and patterns.matches(refname, mirror.patterns or patterns.ALL_PATTERNS):
+        raise RefKeptByRemote(
+            f"It follows {mirror.url}.", hint="Change it there, or remove the mirror in the repository's settings."
+        )
+
+
+def on_ref(refname: str) -> dict[str, str]:
+    """The condition key that tells policies which ref an act moves."""
+    return {"codecommit:References": refs.escaped(refname)}
+
+
+def check_writable(repository: Repository) -> None:
+    """Raises RepositoryArchived where nobody may change what is in the repository."""
+    if repository.archived_at is not None:
+        raise RepositoryArchived(
+            f"{repository.name} is archived since {repository.archived_at:%Y-%m-%d}: it can be read, not changed.",
+            hint="Its settings page has the button that opens it again.",
+        )
 
 
 def repositories_for(principal: Principal) -> Iterator[Repository]:

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from codeservices.admin import columns
 from codeservices.admin.base import ActionAdmin, LookOnlyInline
 from codeservices.iam.authorize import is_allowed
-from repos.models import Push, Repository, Trigger
+from repos.models import Import, Mirror, MirrorRun, Push, Repository, Trigger, Upkeep, UpkeepRun
 
 
 class OfRepository(ActionAdmin):
@@ -136,3 +136,157 @@ class PushAdmin(OfRepository):
     @admin.display(description="refs")
     def ref_count(self, obj: Push) -> int:
         return len(obj.commands)
+
+
+@admin.register(Upkeep)
+class UpkeepAdmin(OfRepository):
+    """What upkeep knows of each repository."""
+
+    view_action = "codecommit:GetRepository"
+    list_display = ("repository_link", "due_at", "current_job", "fsck_at", "fault_count", "failure_count", "looked_at")
+    list_select_related = ("repository",)
+    filter_links = ("repository",)
+    search_fields = ("repository__name",)
+    search_help_text = "Repository"
+    fields = (
+        "repository_link",
+        "elsewhere",
+        "state",
+        "looked_at",
+        "due_at",
+        "queued_at",
+        "requested_jobs",
+        "requested_at",
+        "lease_owner",
+        "lease_expires_at",
+        "planned_jobs",
+        "current_job",
+        "full_repack_at",
+        "fsck_at",
+        "fsck_due_at",
+        "fsck_findings",
+        "failure_count",
+    )
+
+    @admin.display(description="faults")
+    def fault_count(self, obj: Upkeep) -> int:
+        return len(obj.fsck_findings)
+
+    @admin.display(description="elsewhere")
+    def elsewhere(self, obj: Upkeep) -> str:
+        return columns.console_link("repos:upkeep", obj.repository.name)
+
+
+@admin.register(UpkeepRun)
+class UpkeepRunAdmin(OfRepository):
+    """Each job of upkeep that was done, newest first."""
+
+    view_action = "codecommit:GetRepository"
+    list_display = ("job", "repository_link", "outcome", "started_at", "seconds", "message")
+    list_filter = ("job", "outcome")
+    list_select_related = ("repository",)
+    filter_links = ("repository",)
+    search_fields = ("repository__name", "message")
+    search_help_text = "Repository or message"
+    date_hierarchy = "started_at"
+    fields = ("repository_link", "job", "outcome", "message", "started_at", "ended_at")
+
+
+_SOURCE_FIELDS = ("url", "user_name", "has_password", "tolerates_identity_defects", "owner_name")
+_RUN_FIELDS = (
+    "state",
+    "queued_at",
+    "started_at",
+    "ended_at",
+    "cancel_requested_at",
+    "lease_owner",
+    "lease_expires_at",
+    "attempt_count",
+    "phase",
+    "percent",
+    "received_bytes",
+    "moved_count",
+    "error_code",
+    "error_message",
+    "error_hint",
+    "log",
+)
+
+
+class OfSource(OfRepository):
+    """Rows with a URL and credentials, of which the password is never shown, encrypted or not."""
+
+    @admin.display(description="has a password", boolean=True)
+    def has_password(self, obj: Any) -> bool:
+        return bool(obj.sealed_password)
+
+
+@admin.register(Import)
+class ImportAdmin(OfSource):
+    """What filled repositories from other servers."""
+
+    view_action = "codecommit:GetRepository"
+    list_display = ("repository_link", "url", "state", "owner_name", "queued_at", "ended_at")
+    list_filter = ("state", "becomes_mirror")
+    list_select_related = ("repository",)
+    search_fields = ("repository__name", "url", "owner_name")
+    search_help_text = "Repository, URL or owner"
+    date_hierarchy = "queued_at"
+    fields = ("repository_link", *_SOURCE_FIELDS, "becomes_mirror", *_RUN_FIELDS)
+
+
+class MirrorRunInline(LookOnlyInline):
+    """The runs of a mirror that are kept."""
+
+    model, view_action = MirrorRun, "codecommit:GetRepository"
+    fields = ("state", "requested_by", "queued_at", "ended_at", "moved_count", "error_message")
+
+    def owner_of(self, obj: Mirror) -> Repository:
+        return obj.repository
+
+
+@admin.register(Mirror)
+class MirrorAdmin(OfSource):
+    """Repositories that follow one on another server."""
+
+    view_action = "codecommit:GetRepository"
+    list_display = ("repository_link", "url", "owner_name", "failure_count", "is_paused_by_failures", "next_run_at")
+    list_filter = ("is_paused_by_failures",)
+    list_select_related = ("repository",)
+    search_fields = ("repository__name", "url", "owner_name")
+    search_help_text = "Repository, URL or owner"
+    inlines = (MirrorRunInline,)
+    fields = (
+        "repository_link",
+        *_SOURCE_FIELDS,
+        "patterns",
+        "prunes",
+        "interval_seconds",
+        "created_at",
+        "next_run_at",
+        "paused_because",
+        "failure_count",
+    )
+
+
+@admin.register(MirrorRun)
+class MirrorRunAdmin(OfRepository):
+    """Single fetches of mirrors, newest first."""
+
+    view_action, repository_field = "codecommit:GetRepository", "mirror__repository"
+    list_display = ("pk", "mirrored", "state", "requested_by", "queued_at", "ended_at", "moved_count")
+    list_filter = ("state",)
+    list_select_related = ("mirror__repository",)
+    filter_links = ("mirror",)
+    search_fields = ("mirror__repository__name", "error_message")
+    search_help_text = "Repository or error"
+    date_hierarchy = "queued_at"
+    fields = ("mirrored", "requested_by", *_RUN_FIELDS)
+
+    def owner_of(self, obj: Any) -> Repository:
+        repository: Repository = obj.mirror.repository
+        return repository
+
+    @admin.display(description="repository", ordering="mirror__repository__name")
+    def mirrored(self, obj: MirrorRun) -> str:
+        return columns.link(obj.mirror.repository)

@@ -20,6 +20,8 @@ _CALLED = {
     "tags": "TagsMap",
     "tagKeys": "TagKeysList",
     "triggers": "RepositoryTriggersList",
+    "commitIds": "CommitIdsList",
+    "kmsKeyId": "EncryptionKey",
 }
 _TRIGGER_PARTS = {
     "name": ("RepositoryTriggerName", "RepositoryTriggerName"),
@@ -41,7 +43,7 @@ def error(operation: OperationModel, problems: list[Problem]) -> ServiceError:
     required, invalid = _stems(problem)
     declared = {shape.name for shape in operation.error_shapes}
     candidates = [f"{required}RequiredException"] if problem.is_missing else []
-    candidates.append(f"Invalid{invalid}Exception")
+    candidates += [f"Invalid{invalid}Exception", f"{invalid}InvalidIdException"]
     for code in candidates:
         if code in declared:
             return InvalidInput(sentence, code=code)
@@ -49,9 +51,8 @@ def error(operation: OperationModel, problems: list[Problem]) -> ServiceError:
 
 
 def _is_name(problem: Problem) -> bool:
-    return problem.member in ("repositoryName", "repositoryNames", "oldName", "newName") and (
-        problem.value is None or isinstance(problem.value, str)
-    )
+    is_one = problem.member in ("repositoryName", "oldName", "newName") or problem.path.startswith("repositoryNames.")
+    return is_one and (problem.value is None or isinstance(problem.value, str))
 
 
 def _stems(problem: Problem) -> tuple[str, str]:

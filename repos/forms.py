@@ -10,14 +10,22 @@ from django.core.exceptions import ValidationError
 
 from codeservices.errors import InvalidInput
 from codeservices.forms import ConsoleForm
-from repos import names
+from repos import branches, names
+from repos.git import refs
 
 
 def _checked(check: Callable[[str], str], value: str) -> str:
     try:
         return check(value)
     except InvalidInput as error:
-        raise ValidationError(error.message) from error
+        raise ValidationError(f"{error.message} {error.hint}".strip()) from error
+
+
+def _plain_input(**attributes: str) -> forms.TextInput:
+    """An input whose text no browser completes, capitalizes or corrects."""
+    return forms.TextInput(
+        attrs={"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false", "maxlength": None, **attributes}
+    )
 
 
 class NameForm(ConsoleForm):
@@ -28,9 +36,7 @@ class NameForm(ConsoleForm):
         label="Name",
         help_text="Up to 100 letters, digits, dots, dashes and underscores. It is part of the clone URL.",
         error_messages={"required": "A repository name is required."},
-        widget=forms.TextInput(
-            attrs={"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false", "maxlength": None}
-        ),
+        widget=_plain_input(),
     )
 
     def clean_name(self) -> str:
@@ -56,7 +62,7 @@ class DescriptionForm(ConsoleForm):
 class RepositoryForm(NameForm, DescriptionForm):
     """A new repository."""
 
-    field_order = ("name", "description")
+    field_order: Sequence[str] = ("name", "description")
 
 
 class DefaultBranchForm(ConsoleForm):
@@ -94,3 +100,68 @@ class DeleteForm(ConsoleForm):
         if typed != self.name:
             raise ValidationError(f"“{typed}” is not “{self.name}”, so nothing was deleted.")
         return typed
+
+
+class QuotaForm(ConsoleForm):
+    """What a repository may take."""
+
+    quota_gigabytes = forms.FloatField(
+        required=False,
+        label="Quota in GB",
+        min_value=0,
+        max_value=2**30,
+        widget=forms.NumberInput(attrs={"step": "any"}),
+        error_messages={"invalid": "A quota is a number, such as 2.5."},
+    )
+
+    def quota_bytes(self) -> int | None:
+        """As a valid form says; None for the installation's default."""
+        quota: float | None = self.cleaned_data["quota_gigabytes"]
+        return None if quota is None else round(quota * 2**30)
+
+
+class BranchForm(ConsoleForm):
+    """A new branch."""
+
+    name = forms.CharField(
+        max_length=1000,
+        label="Name",
+        help_text="For instance feature/search.",
+        error_messages={"required": "A branch name is required."},
+        widget=_plain_input(),
+    )
+    start = forms.CharField(
+        max_length=1000,
+        label="From",
+        help_text="A branch, a tag, or a commit's full id.",
+        error_messages={"required": "Say from which commit it starts."},
+        widget=_plain_input(),
+    )
+
+    def clean_name(self) -> str:
+        """The name by the rules of branches."""
+        return _checked(refs.check_branch_name, self.cleaned_data["name"])
+
+
+class TagForm(BranchForm):
+    """A new tag."""
+
+    message = forms.CharField(
+        required=False,
+        label="Message",
+        max_length=branches.MAX_MESSAGE_CHARACTERS,
+        help_text="With a message the tag is an annotated one, which says who made it and when.",
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
+    field_order = ("name", "start", "message")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["name"].help_text = "For instance v1.0."
+        self.fields["name"].error_messages["required"] = "A tag name is required."
+
+    def clean_name(self) -> str:
+        """The name by the rules of tags."""
+        name: str = self.cleaned_data["name"]
+        _checked(branches.tag_refname, name)
+        return name

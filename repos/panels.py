@@ -1,4 +1,4 @@
-"""What repositories show outside their own pages: a dashboard panel and quick search."""
+"""What repositories show outside their own pages: a dashboard panel, what needs attention, and quick search."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from django.urls import reverse
 from codeservices import registry
 from codeservices.iam.authorize import is_allowed
 from codeservices.iam.principal import Principal
-from repos.models import Repository
+from repos import mirrors
+from repos.models import Mirror, Repository
 
 RECENT_REPOSITORIES = 8
 
@@ -20,6 +21,7 @@ RECENT_REPOSITORIES = 8
 def register() -> None:
     """Called once when the app is ready."""
     registry.register_panel(registry.Panel("repositories", "repos/_recent_repositories.html", recent, order=50))
+    registry.register_notices(mirrors_in_trouble)
     registry.register_search_source(registry.SearchSource("repositories", find))
 
 
@@ -27,6 +29,20 @@ def recent(principal: Principal) -> dict[str, Any]:
     """The repositories pushed to last, of those that the principal may look at."""
     newest = Repository.objects.order_by(F("last_push_at").desc(nulls_last=True), "-created_at")
     return {"repositories": list(islice(_visible(principal, newest), RECENT_REPOSITORIES))}
+
+
+def mirrors_in_trouble(principal: Principal) -> Iterable[registry.Notice]:
+    """Mirrors that were paused after too many failures, for those who may set them going again."""
+    paused = Mirror.objects.filter(
+        is_paused_by_failures=True, repository__deleted_at=None, repository__archived_at=None
+    )
+    for mirror in paused.select_related("repository"):
+        if is_allowed(principal, mirrors.ACTION, mirror.repository.arn):
+            yield registry.Notice(
+                f"The mirror {mirror.repository.name} is paused",
+                f"It failed {mirror.failure_count} times in a row: {mirror.paused_because}",
+                reverse("repos:mirror", args=[mirror.repository.name]),
+            )
 
 
 def find(principal: Principal, text: str, limit: int) -> Iterable[registry.SearchResult]:

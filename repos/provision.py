@@ -1,8 +1,9 @@
-"""Create, rename, describe and delete repositories: the row and the bare repository together."""
+"""Create, rename, describe and archive repositories; what deletes them is in deletion.py."""
 
 from __future__ import annotations
 
 import logging
+from datetime import datetime
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -14,13 +15,16 @@ from codeservices.iam.authorize import authorize
 from codeservices.iam.principal import Principal
 from repos import names
 from repos import tags as tag_rules
-from repos.access import repository_for
+from repos.access import check_writable, repository_for
 from repos.git import refs, store
 from repos.models import Repository
 
 logger = logging.getLogger(__name__)
 
 MAX_REPOSITORIES = 1000
+# Ours, since CodeCommit archives nothing. A policy that allows codecommit:* allows them.
+ARCHIVE = "codecommit:ArchiveRepository"
+UNARCHIVE = "codecommit:UnarchiveRepository"
 
 
 class RepositoryNameExists(Conflict):
@@ -70,6 +74,8 @@ def rename_repository(principal: Principal, old_name: str, new_name: str) -> Rep
     authorize(
         principal, "codecommit:UpdateRepositoryName", arn.repository_arn(settings.REGION, settings.ACCOUNT_ID, new_name)
     )
+    if new_name == old_name:
+        raise RepositoryNameExists(f"Repository named {new_name} already exists")
     repository.name, repository.updated_at = new_name, timezone.now()
     try:
         with transaction.atomic():
@@ -90,21 +96,29 @@ def describe_repository(principal: Principal, name: str, description: str) -> Re
 def set_default_branch(principal: Principal, name: str, branch: str) -> Repository:
     """Point HEAD at an existing branch; setting the same one again is no error."""
     repository = repository_for(principal, "codecommit:UpdateDefaultBranch", name)
+    check_writable(repository)
     refs.set_default_branch(repository.git, branch)
     repository.updated_at = timezone.now()
     repository.save(update_fields=["updated_at"])
     return repository
 
 
-def delete_repository(principal: Principal, name: str) -> str | None:
-    """Remove the repository with everything in it; the id it had, or None where there was none (no error, as AWS)."""
-    names.check_name(name)
-    authorize(principal, "codecommit:DeleteRepository", arn.repository_arn(settings.REGION, settings.ACCOUNT_ID, name))
-    repository = Repository.objects.filter(name=name).first()
-    if repository is None:
-        return None
-    repository_id = str(repository.repository_id)
-    repository.delete()
-    store.remove_repository(settings.GIT_ROOT, repository_id)
-    logger.info("repository %s deleted, was %s", name, repository_id)
-    return repository_id
+def archive_repository(principal: Principal, name: str) -> Repository:
+    """Make it read-only: no ref moves by any door until it is opened again. Archiving twice is no error."""
+    repository = repository_for(principal, ARCHIVE, name)
+    if repository.archived_at is None:
+        _set_archived(repository, timezone.now())
+        logger.info("repository %s archived", name)
+    return repository
+
+
+def unarchive_repository(principal: Principal, name: str) -> Repository:
+    """Open an archived repository again."""
+    repository = repository_for(principal, UNARCHIVE, name)
+    _set_archived(repository, None)
+    return repository
+
+
+def _set_archived(repository: Repository, moment: datetime | None) -> None:
+    repository.archived_at, repository.updated_at = moment, timezone.now()
+    repository.save(update_fields=["archived_at", "updated_at"])

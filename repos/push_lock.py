@@ -1,7 +1,8 @@
 """Tells whether anybody still works on a push: a file lock that the git process inherits.
 
 The kernel lets go of it when the last process that holds it is gone, however that ended. So a recovery that can take
-the lock knows that neither the server that began the push nor the git it started will move a ref any more.
+the lock knows that neither the server that began the push nor the git it started will move a ref any more. The lock
+that keeps objects from being deleted meanwhile (repos/git/locks.py) is held and inherited together with it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import fcntl
 import os
 from pathlib import Path
 
+from repos.git.locks import FileLock
+
 
 class PushLock:
     """Held from before a push's row exists until after its outcome is recorded."""
@@ -18,13 +21,25 @@ class PushLock:
     def __init__(self, path: Path, descriptor: int) -> None:
         self._path = path
         self._descriptor = descriptor
+        self._moving: FileLock | None = None
 
-    def fileno(self) -> int:
+    def hold(self, moving: FileLock) -> None:
+        """Keep this lock as well, until the same moment."""
+        self._moving = moving
+
+    def filenos(self) -> tuple[int, ...]:
         """For the git process to inherit."""
-        return self._descriptor
+        return (self._descriptor,) if self._moving is None else (self._descriptor, self._moving.fileno())
+
+    def release_moving(self) -> None:
+        """Let go of the lock that `hold` took, when no process of the push lives: what it left can then be removed."""
+        if self._moving is not None:
+            self._moving.release()
+            self._moving = None
 
     def release(self) -> None:
         """Let go, and remove the file; call it when the outcome is in the database."""
+        self.release_moving()
         with contextlib.suppress(FileNotFoundError):
             self._path.unlink()
         with contextlib.suppress(OSError):

@@ -7,6 +7,7 @@ outbox delivers at least once, and once in effect: rows that a listener writes a
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import socket
 import uuid
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from celery import current_app
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
@@ -25,10 +26,11 @@ from codeservices.audit.record import current_act, settle
 from codeservices.audit.writer import AuditUnavailable
 from codeservices.errors import AccessDenied, ServiceError
 from codeservices.iam.principal import Principal
-from repos import push_lock
-from repos.access import authorize_ref
-from repos.git import program, refs, writers
+from repos import push_lock, quota, usage
+from repos.access import RepositoryDoesNotExist, authorize_ref, check_writable
+from repos.git import locks, program, refs
 from repos.git.store import BareRepository, RepositoryMissing
+from repos.git.upkeep import leftovers
 from repos.git.wire import RefCommand
 from repos.models import Push, PushState, Repository
 from repos.push_lock import PushLock
@@ -42,7 +44,7 @@ FOREIGN_AGE = timedelta(days=1)
 DELIVERY_AGE = timedelta(days=1)
 # The worker that was woken for a push has this long before the sweep wakes another.
 DELIVERY_GRACE = timedelta(seconds=10)
-# What a killed git left is removed at once where no other git writes to the repository for a moment in this time.
+# What a killed git left is removed at once where no other git moves refs for a moment in this time.
 CLEAN_UP_SECONDS = 5.0
 MAX_TOLD_REASONS = 5
 
@@ -80,19 +82,38 @@ def begin(
     """Judge every ref of a push and write its row, committed, before git sees it.
 
     Args:
-        principal: Who pushes.
-        repository: Where to.
-        commands: What the client asks for.
-        is_atomic: Whether it asks for all of them or none.
+        is_atomic: Whether the client asks for all refs or none.
 
     Raises:
         PushRefused: A ref may not move; the message says which and why.
+        RepositoryBusy: Objects are being deleted, for longer than a push waits.
     """
+    try:
+        check_writable(repository)
+        if not all(command.is_delete for command in commands):
+            quota.check(repository)
+    except ServiceError as error:
+        raise _refused(commands, error) from error
     _check(principal, repository, commands)
+    try:
+        return write_down(principal, repository, commands, is_atomic=is_atomic)
+    except (AuditUnavailable, RepositoryDoesNotExist) as error:
+        raise _refused(commands, error) from error
+
+
+def write_down(
+    principal: Principal, repository: Repository, commands: Sequence[RefCommand], *, is_atomic: bool
+) -> BegunPush:
+    """The row of refs that are about to move, all of them judged: committed, with its lock held.
+
+    Raises:
+        RepositoryDoesNotExist: It was deleted since it was looked up.
+        AuditUnavailable: The act can't be recorded, so nothing may move.
+    """
     act = current_act()
     push = Push(
         # A push and its event have one id: recovery finds the one by the other.
-        push_id=act.event_id if act is not None else uuid.uuid4(),
+        push_id=act.event_id if act is not None and not act.is_begun else uuid.uuid4(),
         repository=repository,
         principal_arn=principal.arn,
         principal_name=principal.name,
@@ -103,18 +124,34 @@ def begin(
     lock = push_lock.take(_lock_folder(), str(push.push_id))
     assert lock is not None, "nobody else knows the id of a new push"
     try:
-        push.save()
+        lock.hold(locks.moving_refs(repository.git))
+        _save_while_live(push)
         if act is not None:
             act.begin(is_deferred=True)
-    except AuditUnavailable as error:
+    except AuditUnavailable:
         lock.release()
         push.delete()
-        reasons = {command.refname: "the audit trail can't be written" for command in commands}
-        raise PushRefused(f"{error.message} {error.hint}", reasons, None, status=error.status) from error
+        raise
     except BaseException:
         lock.release()
         raise
     return BegunPush(push, lock)
+
+
+def _save_while_live(push: Push) -> None:
+    """A purge looks for begun pushes after the deletion, and this looks for a deletion after the push has begun."""
+    try:
+        with transaction.atomic():
+            push.save()
+        is_live = Repository.objects.filter(pk=push.repository_id).exists()
+        if not is_live:
+            push.delete()
+    except IntegrityError:  # purged already
+        is_live = Repository.objects.filter(pk=push.repository_id).exists()
+        if is_live:
+            raise
+    if not is_live:
+        raise RepositoryDoesNotExist(f"{push.repository.name} was deleted a moment ago.")
 
 
 def finish(push: Push, accepted: Collection[str] | None) -> Push:
@@ -123,7 +160,8 @@ def finish(push: Push, accepted: Collection[str] | None) -> Push:
     Args:
         push: As `begin` gave it. One that is finished already is left as it is.
         accepted: The refnames that git reported as moved; None where it was killed or reported nothing, to remove
-            what it left and to compare with the refs. No process of the push may live then.
+            what it left and to compare with the refs. No process of the push may live then, and nobody hold its
+            `moving_refs`.
     """
     asked = [command for command in _commands(push) if command.old_oid != command.new_oid]
     if accepted is None:
@@ -140,6 +178,8 @@ def finish(push: Push, accepted: Collection[str] | None) -> Push:
         if claimed and moved:
             Repository.objects.filter(pk=push.repository_id).update(last_push_at=now)
             transaction.on_commit(lambda: _wake(push.pk))
+    if claimed and moved:
+        usage.measure_size(push.repository)  # the next push is judged by it
     push.refresh_from_db()
     return push
 
@@ -169,7 +209,7 @@ def _settle(push: Push) -> None:
     error = None
     additional: dict[str, object] = {"recovered": True}
     if push.state == PushState.DROPPED:
-        sentence = "The server process ended during this push, of which nothing was applied."
+        sentence = "The server process ended during this change of refs, of which nothing was applied."
         error = ServiceError(sentence, code="ProcessEnded")
     else:
         additional["movedReferences"] = [command["refname"] for command in push.commands]
@@ -180,9 +220,10 @@ def deliver(push_pk: int) -> bool:
     """Tell the listeners of `ref_updated` about each ref of a recorded push; whether this call did it.
 
     The state and what listeners write are one transaction: a listener that raises leaves the push to be tried again.
+    A push that ended after its repository was deleted waits for that to be restored.
     """
     with transaction.atomic():
-        claimed = Push.objects.filter(pk=push_pk, state=PushState.RECORDED).update(
+        claimed = Push.objects.filter(pk=push_pk, state=PushState.RECORDED, repository__deleted_at=None).update(
             state=PushState.DELIVERED, delivered_at=timezone.now()
         )
         if not claimed:
@@ -204,7 +245,10 @@ def undelivered() -> list[int]:
     """The keys of recorded pushes, oldest first, whose message was lost or whose delivery failed."""
     now = timezone.now()
     waiting = Push.objects.filter(
-        state=PushState.RECORDED, recorded_at__lt=now - DELIVERY_GRACE, recorded_at__gt=now - DELIVERY_AGE
+        state=PushState.RECORDED,
+        repository__deleted_at=None,
+        recorded_at__lt=now - DELIVERY_GRACE,
+        recorded_at__gt=now - DELIVERY_AGE,
     )
     return list(waiting.order_by("pk").values_list("pk", flat=True))
 
@@ -215,7 +259,7 @@ def _check(principal: Principal, repository: Repository, commands: Iterable[RefC
     commands = list(commands)
     for command in commands:
         try:
-            _check_rules(command, default_branch)
+            check_rules(command, default_branch)
             authorize_ref(principal, "codecommit:GitPush", repository, command.refname)
         except ServiceError as error:
             causes[command.refname] = error
@@ -234,7 +278,12 @@ def _check(principal: Principal, repository: Repository, commands: Iterable[RefC
     raise PushRefused("\n".join(told), reasons, denial)
 
 
-def _check_rules(command: RefCommand, default_branch: str | None) -> None:
+def check_rules(command: RefCommand, default_branch: str | None) -> None:
+    """What holds for a ref whoever moves it; raises ServiceError with the rule that is broken.
+
+    Args:
+        default_branch: The repository's, as a short name, or None before there is one.
+    """
     refname = command.refname
     if not refs.is_valid_refname(refname):
         raise ServiceError("This is no valid refname.", code="InvalidReferenceNameException")
@@ -250,6 +299,16 @@ def _check_rules(command: RefCommand, default_branch: str | None) -> None:
         )
 
 
+def _refused(commands: Iterable[RefCommand], cause: ServiceError) -> PushRefused:
+    """The refusal of a whole push for one reason, whatever its refs are."""
+    reasons = {command.refname: _first_clause(cause.message) for command in commands}
+    return PushRefused(_sentence(cause), reasons, None, status=cause.status)
+
+
+def _first_clause(message: str) -> str:
+    return message.partition(":")[0].rstrip(".")
+
+
 def _sentence(cause: ServiceError) -> str:
     return f"{cause.message} {cause.hint}".strip()
 
@@ -260,16 +319,21 @@ def _moved_by_a_dead_git(push: Push, asked: Sequence[RefCommand]) -> list[RefCom
         repository = push.repository.git
     except RepositoryMissing:
         return []
-    with writers.alone(repository, wait_seconds=CLEAN_UP_SECONDS) as lock:
-        leftovers = writers.remove_leftovers(repository, is_alone=lock is not None)
-        if leftovers:
-            logger.warning("push %s: removed %s of a git that was killed", push.push_id, ", ".join(leftovers))
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(locks.rewriting(repository))
+            held.enter_context(locks.deleting(repository, timeout_seconds=CLEAN_UP_SECONDS))
+        except locks.RepositoryBusy as error:
+            logger.warning("what git left of push %s stays until upkeep comes: %s", push.push_id, error.message)
+        else:
+            gone = leftovers.remove_of_pushes(repository, [command.refname for command in asked])
+            if gone:
+                logger.warning("push %s: removed %s of a git that was killed", push.push_id, ", ".join(gone))
         moved = [command for command in asked if _has_moved(push, repository, command)]
         if push.is_atomic and 0 < len(moved) < len(asked):
             # Git moves the first ref of a transaction when all objects are checked and in place: the rest may follow.
-            rest = [command for command in asked if command not in moved]
             try:
-                refs.move(repository, [(one.refname, one.old_oid, one.new_oid) for one in rest], writer_lock=lock)
+                refs.move(repository, [command for command in asked if command not in moved])
             except program.GitError as error:
                 logger.error("atomic push %s stays half-done: %s", push.push_id, error.message)
             else:

@@ -5,15 +5,18 @@ Source: AWS CodeCommit API Reference, TagResource; User Guide, "Quotas".
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 
 from codeservices.errors import InvalidInput
 from codeservices.iam import arn, rules
+from codeservices.iam.authorize import authorize
+from codeservices.iam.names import TAG_TEXT
 from codeservices.iam.principal import Principal
-from repos.access import repository_for
+from repos.access import RepositoryDoesNotExist, repository_for
 from repos.models import Repository
 
 MAX_TAGS = 50
@@ -31,6 +34,11 @@ def check(tags: Mapping[str, str]) -> dict[str, str]:
             raise InvalidInput(
                 f"A tag's key has 1 to {MAX_KEY_CHARACTERS} characters and its value at most {MAX_VALUE_CHARACTERS}; "
                 f"“{key[:40]}” breaks that.",
+                code="InvalidTagsMapException",
+            )
+        if not (TAG_TEXT.fullmatch(key) and TAG_TEXT.fullmatch(value)):
+            raise InvalidInput(
+                f"A tag has letters, digits, blanks and _ . : / = + - @ only; “{key[:40]}” breaks that.",
                 code="InvalidTagsMapException",
             )
     _check_not_system(tags)
@@ -51,16 +59,34 @@ def tags_of(principal: Principal, resource_arn: str) -> dict[str, str]:
 def tag(principal: Principal, resource_arn: str, tags: Mapping[str, str]) -> None:
     """Add tags, or give those that are there new values."""
     repository = _repository(principal, "codecommit:TagResource", resource_arn, rules.tag_context(tags))
+    if not tags:
+        raise InvalidInput("Name at least one tag.", code="TagsMapRequiredException")
     check(tags)
-    _save(repository, check({**repository.tags, **tags}))
+    _change(repository, lambda there: check({**there, **tags}))
 
 
 def untag(principal: Principal, resource_arn: str, keys: Iterable[str]) -> None:
     """Remove tags by their keys; one that isn't there is no error."""
     unwanted = set(keys)
     repository = _repository(principal, "codecommit:UntagResource", resource_arn, {"aws:TagKeys": sorted(unwanted)})
+    if not unwanted:
+        raise InvalidInput("Name at least one tag key.", code="TagKeysListRequiredException")
     _check_not_system(unwanted)
-    _save(repository, {key: value for key, value in repository.tags.items() if key not in unwanted})
+    _change(repository, lambda there: {key: value for key, value in there.items() if key not in unwanted})
+
+
+def replace(principal: Principal, repository: Repository, wanted: Mapping[str, str]) -> None:
+    """Bring a repository's tags to these. Adding some and removing others must both be allowed, or nothing changes."""
+    added = {key: value for key, value in wanted.items() if repository.tags.get(key) != value}
+    removed = {key for key in repository.tags if key not in wanted}
+    if added:
+        authorize(principal, "codecommit:TagResource", repository.arn, rules.tag_context(added))
+    if removed:
+        authorize(principal, "codecommit:UntagResource", repository.arn, {"aws:TagKeys": sorted(removed)})
+    check(added)
+    kept = {key: value for key, value in repository.tags.items() if key not in removed}
+    check({**kept, **added})
+    _change(repository, lambda there: {**{key: value for key, value in there.items() if key not in removed}, **added})
 
 
 def _repository(
@@ -87,6 +113,11 @@ def _check_not_system(keys: Iterable[str]) -> None:
             )
 
 
-def _save(repository: Repository, tags: dict[str, str]) -> None:
-    repository.tags, repository.updated_at = tags, timezone.now()
-    repository.save(update_fields=["tags", "updated_at"])
+def _change(repository: Repository, change: Callable[[dict[str, str]], dict[str, str]]) -> None:
+    """Two changes at once must not undo each other."""
+    with transaction.atomic():
+        locked = Repository.objects.select_for_update().filter(pk=repository.pk).first()
+        if locked is None:
+            raise RepositoryDoesNotExist(f"{repository.name} does not exist")
+        locked.tags, locked.updated_at = change(locked.tags), timezone.now()
+        locked.save(update_fields=["tags", "updated_at"])

@@ -1,4 +1,4 @@
-"""The workers' part in pushes: deliver what is recorded, recover what is half-done."""
+"""The workers' part in repositories: deliver pushes, recover half-done ones, upkeep, purge what was deleted."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_ready
 
-from repos import receive
+from repos import deletion, imports, mirrors, receive, upkeep
+from repos.models import Push
 
 logger = logging.getLogger(__name__)
 
@@ -18,6 +19,16 @@ def deliver_push(push_pk: int) -> None:
     """Tell listeners what one push moved; a second delivery of the message does nothing."""
     if not receive.deliver(push_pk):
         logger.info("push %s is delivered already", push_pk)
+        return
+    look_after_push(push_pk)
+
+
+def look_after_push(push_pk: int) -> None:
+    """Have done what the repository of a push calls for now; where that fails, the sweep looks again."""
+    try:
+        upkeep.look_after_push(Push.objects.values_list("repository_id", flat=True).get(pk=push_pk))
+    except Exception:
+        logger.exception("the repository of push %s could not be looked at", push_pk)
 
 
 @shared_task(ignore_result=True)
@@ -25,7 +36,7 @@ def deliver_recorded_pushes() -> None:
     """Deliver pushes whose message was lost or whose delivery failed; one that fails does not stop the others."""
     for push_pk in receive.undelivered():
         try:
-            receive.deliver(push_pk)
+            deliver_push(push_pk)
         except Exception:
             logger.exception("push %s could not be delivered and is tried again", push_pk)
 
@@ -36,6 +47,50 @@ def recover_pushes() -> None:
     count = receive.recover()
     if count:
         logger.warning("recovered %s half-done pushes", count)
+
+
+@shared_task(acks_late=True, ignore_result=True)
+def keep_up(repository_pk: int) -> None:
+    """Do what upkeep a repository is due; a second delivery of the message does nothing."""
+    for run in upkeep.keep_up(repository_pk):
+        logger.info("upkeep of repository %s: %s %s in %.1f s", repository_pk, run.job, run.outcome, run.seconds)
+
+
+@shared_task(ignore_result=True)
+def start_due_upkeep() -> None:
+    """Wake workers for upkeep that is due; the messages are few at a time."""
+    upkeep.start_due()
+
+
+@shared_task(acks_late=True, ignore_result=True)
+def run_import(import_pk: int) -> None:
+    """Run one queued import to its end; a second delivery of the message does nothing."""
+    if not imports.run_import(import_pk):
+        logger.info("import %s is taken or over", import_pk)
+
+
+@shared_task(acks_late=True, ignore_result=True)
+def run_mirror(run_pk: int) -> None:
+    """Run one queued run of a mirror to its end; a second delivery of the message does nothing."""
+    if not mirrors.run_mirror(run_pk):
+        logger.info("mirror run %s is taken or over", run_pk)
+
+
+@shared_task(ignore_result=True)
+def sweep_remote_runs() -> None:
+    """Queue the mirrors that are due, and what dead workers and lost messages left behind."""
+    imports.sweep()
+    count = mirrors.sweep()
+    if count:
+        logger.info("queued %s mirrors", count)
+
+
+@shared_task(ignore_result=True)
+def purge_deleted_repositories() -> None:
+    """Remove deleted repositories whose time is over, with what deletions and creations that died left behind."""
+    count = deletion.purge_expired()
+    if count:
+        logger.info("purged %s deleted repositories", count)
 
 
 @worker_ready.connect

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path, re_path, register_converter
 
-from repos.views import browse, history, repositories, triggers
+from repos.views import branches, browse, deleted, history, imports, mirror, repositories, tags, triggers, upkeep
 
 
 class SpecConverter:
@@ -30,20 +30,42 @@ _NAME = r"^repositories/(?P<name>[^/]+)"
 urlpatterns = [
     path("repositories/", repositories.repository_list, name="repository_list"),
     path("repositories/new/", repositories.repository_create, name="repository_create"),
+    path("repositories/new/import/", imports.import_create, name="import_create"),
     path("repositories/<str:name>/", browse.overview, name="repository"),
     path("repositories/<str:name>/browse/<spec:spec>", browse.browse, name="browse"),
     path("repositories/<str:name>/raw/<spec:spec>", browse.raw, name="raw"),
     path("repositories/<str:name>/commits/<spec:spec>", history.commit_list, name="commit_list"),
     re_path(rf"{_NAME}/commit/(?P<oid>[^/]+)/?$", history.commit, name="commit"),
-    re_path(rf"{_NAME}/branches/?$", history.branch_list, name="branch_list"),
-    re_path(rf"{_NAME}/tags/?$", history.tag_list, name="tag_list"),
+    re_path(rf"{_NAME}/branches/?$", branches.branch_list, name="branch_list"),
+    re_path(rf"{_NAME}/branches/create$", branches.branch_create, name="branch_create"),
+    re_path(rf"{_NAME}/branches/delete$", branches.branch_delete, name="branch_delete"),
+    re_path(rf"{_NAME}/tags/?$", tags.tag_list, name="tag_list"),
+    re_path(rf"{_NAME}/tags/create$", tags.tag_create, name="tag_create"),
+    re_path(rf"{_NAME}/tags/delete$", tags.tag_delete, name="tag_delete"),
+    re_path(rf"{_NAME}/migrate/?$", repositories.migrate, name="repository_migrate"),
     re_path(rf"{_NAME}/triggers/?$", triggers.trigger_list, name="trigger_list"),
     re_path(
         rf"{_NAME}/triggers/(?P<trigger_name>[A-Za-z0-9._-]+)/delete$", triggers.trigger_delete, name="trigger_delete"
     ),
+    re_path(rf"{_NAME}/import/?$", imports.import_status, name="import"),
+    re_path(rf"{_NAME}/import/cancel$", imports.import_cancel, name="import_cancel"),
+    re_path(rf"{_NAME}/import/retry$", imports.import_retry, name="import_retry"),
+    re_path(rf"{_NAME}/settings/mirror/?$", mirror.mirror, name="mirror"),
+    re_path(rf"{_NAME}/settings/mirror/change$", mirror.mirror_change, name="mirror_change"),
     re_path(rf"{_NAME}/settings/?$", repositories.settings, name="repository_settings"),
     re_path(rf"{_NAME}/settings/description/?$", repositories.describe, name="repository_describe"),
     re_path(rf"{_NAME}/settings/default-branch/?$", repositories.set_default_branch, name="repository_default_branch"),
     re_path(rf"{_NAME}/settings/name/?$", repositories.rename, name="repository_rename"),
+    re_path(rf"{_NAME}/settings/tags/?$", repositories.save_tags, name="repository_tags"),
+    re_path(rf"{_NAME}/settings/quota/?$", repositories.set_quota, name="repository_quota"),
+    re_path(rf"{_NAME}/settings/archive/?$", repositories.archive, name="repository_archive"),
+    re_path(rf"{_NAME}/settings/unarchive/?$", repositories.unarchive, name="repository_unarchive"),
     re_path(rf"{_NAME}/settings/delete/?$", repositories.delete, name="repository_delete"),
+    re_path(rf"{_NAME}/settings/upkeep/?$", upkeep.upkeep, name="upkeep"),
+    re_path(rf"{_NAME}/settings/upkeep/run/?$", upkeep.upkeep_run, name="upkeep_run"),
+    path("upkeep/", upkeep.upkeep_list, name="upkeep_list"),
+    path("deleted-repositories/", deleted.deleted_list, name="deleted_list"),
+    path("deleted-repositories/<str:name>/<uuid:repository_id>/", deleted.deleted, name="deleted"),
+    path("deleted-repositories/<str:name>/<uuid:repository_id>/restore", deleted.restore, name="deleted_restore"),
+    path("deleted-repositories/<str:name>/<uuid:repository_id>/purge", deleted.purge, name="deleted_purge"),
 ]

@@ -12,7 +12,7 @@ The request has been checked against the model by then, and the answer is writte
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,7 +48,10 @@ class Call:
 Handler = Callable[[Call], dict[str, Any] | None]
 ConstraintError = Callable[[OperationModel, list[Problem]], ServiceError]
 
+OpenHandler = Callable[[Mapping[str, Any]], "dict[str, Any] | None"]
+
 _handlers: dict[tuple[str, str], Handler] = {}
+_open_handlers: dict[str, tuple[str, OpenHandler]] = {}
 _constraint_errors: dict[str, ConstraintError] = {}
 
 
@@ -61,6 +64,32 @@ def operation(service: str, name: str) -> Callable[[Handler], Handler]:
         return handler
 
     return register
+
+
+def open_operation(service: str, name: str) -> Callable[[OpenHandler], OpenHandler]:
+    """Register the decorated function as what a plain link to the operation does, `GET /?Action=NAME`, unsigned.
+
+    It gets the request's members alone, one of which has to be a secret that stands for the signature.
+    """
+
+    def register(handler: OpenHandler) -> OpenHandler:
+        if _open_handlers.setdefault(name, (service, handler))[1] is not handler:
+            raise ValueError(f"{service}:{name} is open twice.")
+        return handler
+
+    return register
+
+
+def open_service(name: str) -> str | None:
+    """The service whose operation of that name may be called by a plain link, if there is one."""
+    return _open_handlers[name][0] if name in _open_handlers else None
+
+
+def dispatch_open(model: OperationModel, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Check an unsigned call against the model and run the function registered for it; raises as `dispatch`."""
+    service, handler = _open_handlers[model.name]
+    _check(service, model, dict(params))
+    return handler(params) or {}
 
 
 def constraint_error(service: str) -> Callable[[ConstraintError], ConstraintError]:
@@ -101,10 +130,14 @@ def dispatch(service: Service, call: Call) -> dict[str, Any]:
     if handler is None:
         sentence = f"{service.title} {call.model.name} is not available on this server."
         raise ServiceError(sentence, code="UnsupportedOperationException")
-    problems = validate.check(call.model.input_shape, call.params)
-    if problems:
-        raise _constraint_errors.get(service.name, _validation_exception)(call.model, problems)
+    _check(service.name, call.model, call.params)
     return handler(call) or {}
+
+
+def _check(service: str, model: OperationModel, params: dict[str, Any]) -> None:
+    problems = validate.check(model.input_shape, params)
+    if problems:
+        raise _constraint_errors.get(service, _validation_exception)(model, problems)
 
 
 def _validation_exception(_model: OperationModel, problems: list[Problem]) -> ServiceError:

@@ -18,7 +18,7 @@ from botocore.model import OperationModel, Shape
 
 from codeservices.aws.json11 import check_text
 from codeservices.aws.model import Service, declared_error
-from codeservices.errors import ServiceError
+from codeservices.errors import AccessDenied, ServiceError
 
 CONTENT_TYPE = "text/xml"
 MAX_FIELDS = 5000  # far above what IAM's largest call needs
@@ -92,6 +92,8 @@ def serialise(service: Service, operation: OperationModel, result: dict[str, Any
 def error(service: Service | None, failure: ServiceError, request_id: str) -> tuple[int, str, bytes]:
     """The HTTP status, the code and the body that tell of a failure."""
     declared = declared_error(service, failure.code) if service is not None else None
+    if service is not None and isinstance(failure, AccessDenied):
+        declared = declared_error(service, "AuthorizationErrorException")  # what SNS calls a denial
     # STS declares an ExpiredTokenException too, for tokens of other identity providers; of its own it says as all do.
     if declared is not None and failure.code != "ExpiredTokenException":
         code, status = declared.code, declared.status

@@ -15,7 +15,9 @@ HIDDEN = "HIDDEN_DUE_TO_SECURITY_REASONS"
 # may be the secret itself.
 _NAMES_A_SECRET = ("PARAMETER_STORE", "SECRETS_MANAGER")
 # Members that are as good as a password, though the models don't call them sensitive everywhere.
-_SECRET_MEMBERS = ("SecretAccessKey", "SessionToken", "TokenCode")
+_SECRET_MEMBERS = ("SecretAccessKey", "SessionToken", "TokenCode", "Token")
+# What people send each other through us: its length tells enough.
+_CONTENT_MEMBERS = ("Message", "MessageAttributes")
 MAX_TEXT = 2000  # characters kept of one value: enough to recognise a buildspec or a policy by
 
 
@@ -32,7 +34,7 @@ def _kept(shape: Any, value: Any) -> Any:
         return HIDDEN
     if kind == "structure":
         kept = {
-            name[0].lower() + name[1:]: HIDDEN if name in _SECRET_MEMBERS else _kept(member, value[name])
+            name[0].lower() + name[1:]: _member(name, member, value[name])
             for name, member in shape.members.items()
             if value.get(name) is not None
         }
@@ -50,6 +52,14 @@ def _kept(shape: Any, value: Any) -> Any:
     if isinstance(value, str) and len(value) > MAX_TEXT:
         return value[:MAX_TEXT] + "…"
     return value
+
+
+def _member(name: str, shape: Any, value: Any) -> Any:
+    if name in _SECRET_MEMBERS:
+        return HIDDEN
+    if name in _CONTENT_MEMBERS:
+        return f"({len(value)} {'characters' if isinstance(value, str) else 'entries'})"
+    return _kept(shape, value)
 
 
 def _date(moment: datetime) -> str:

@@ -17,7 +17,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from codeservices.audit.record import Act, RequestInfo, act, is_read
 from codeservices.aws import json11, model, query, redact, sigv4
-from codeservices.aws.dispatch import Call, dispatch, find_operation
+from codeservices.aws.dispatch import Call, dispatch, dispatch_open, find_operation, open_service
 from codeservices.errors import ServiceError
 from codeservices.iam import credentials
 from codeservices.iam.principal import Principal
@@ -72,6 +72,8 @@ def _answer(request: HttpRequest, route: Route, body: bytes, info: RequestInfo) 
             hint="Name it by X-Amz-Target, or by Action and Version." if not route.name else "",
         )
     operation = find_operation(service, route.name)
+    if _is_open(request, route):
+        return _answer_open(route, service, operation, info)
     signed = _signed_request(request, body)
     claim = sigv4.parse(signed)
     key = credentials.find_access_key(claim.access_key_id)
@@ -97,6 +99,22 @@ def _answer(request: HttpRequest, route: Route, body: bytes, info: RequestInfo) 
         current.parameters = redact.for_trail(operation.input_shape, params) or {}
         result = dispatch(service, Call(key.principal, params, info, _origin(request), operation))
         return _written(route, service, operation, result, current)
+
+
+def _is_open(request: HttpRequest, route: Route) -> bool:
+    """Whether this is a link that somebody was sent, such as the SubscribeURL of a topic's message."""
+    is_link = request.method == "GET" and route.protocol == "query" and open_service(route.name) is not None
+    return is_link and "Authorization" not in request.headers and "X-Amz-Signature" not in route.form
+
+
+def _answer_open(route: Route, service: model.Service, operation: OperationModel, info: RequestInfo) -> bytes:
+    """Run what a link does: nobody has signed it, and no cookie counts."""
+    nobody = Principal.anonymous(settings.ACCOUNT_ID)
+    with act(nobody, info, event_name=operation.name, event_source=service.event_source) as current:
+        params = query.parse(operation, route.form)
+        current.parameters = redact.for_trail(operation.input_shape, params) or {}
+        current.begin()
+        return _written(route, service, operation, dispatch_open(operation, params), current)
 
 
 def _check_session(principal: Principal, service: model.Service) -> None:
@@ -136,7 +154,11 @@ def _route(request: HttpRequest, target: str | None, body: bytes) -> Route:
         form = query.fields(body)
     else:
         return Route("json", None, "")
-    return Route("query", model.by_version(form.get("Version", "")), form.get("Action", ""), form)
+    name = form.get("Action", "")
+    service = model.by_version(form.get("Version", ""))
+    if "Version" not in form and request.method == "GET":
+        service = model.SERVICES.get(open_service(name) or "")  # links name no version
+    return Route("query", service, name, form)
 
 
 def _body(request: HttpRequest) -> bytes:

@@ -37,7 +37,7 @@ def dashboard(request: ConsoleRequest) -> HttpResponse:
 
 @require_GET
 def attention(request: ConsoleRequest) -> HttpResponse:
-    """Parts of the system that are down, for administrators, and what is missing before git can be used."""
+    """Parts of the system that are down, for administrators; what waits for this person; what git still needs."""
     principal = request.principal
     user = request.user
     assert isinstance(user, User)
@@ -50,7 +50,8 @@ def attention(request: ConsoleRequest) -> HttpResponse:
     needs_credential = (
         is_allowed(principal, "iam:CreateServiceSpecificCredential", user.arn) and not user.git_credentials.exists()
     )
-    context = {"problems": problems, "needs_credential": needs_credential}
+    notices = [notice for find in registry.notices for notice in find(principal)]
+    context = {"problems": problems, "notices": notices, "needs_credential": needs_credential}
     template = "codeservices/_attention.html" if is_partial(request) else "codeservices/attention.html"
     return render(request, template, context)
 

@@ -53,6 +53,10 @@ def trail_arn(region: str, account_id: str, name: str) -> str:
     return f"arn:aws:cloudtrail:{region}:{account_id}:trail/{name}"
 
 
+def topic_arn(region: str, account_id: str, name: str) -> str:
+    return f"arn:aws:sns:{region}:{account_id}:{name}"
+
+
 def user_arn(account_id: str, path: str, name: str) -> str:
     """`path` begins and ends with a slash and is part of the ARN."""
     return f"arn:aws:iam::{account_id}:user{path}{name}"

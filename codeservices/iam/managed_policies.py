@@ -75,6 +75,10 @@ _READ_ONLY = [
 ]
 _BUILD_READ = ["BatchGet*", "GetResourcePolicy", "List*", "DescribeTestCases", "DescribeCodeCoverages"]
 _BUILD_DEVELOPER = ["StartBuild", "StopBuild", "StartBuildBatch", "StopBuildBatch", "RetryBuild", "RetryBuildBatch"]
+# What triggers of repositories tell: topics whose names begin so.
+_TRIGGER_TOPICS = "arn:aws:sns:*:*:codecommit*"
+_TOPIC_READ = ["sns:ListTopics", "sns:ListSubscriptionsByTopic", "sns:GetTopicAttributes"]
+_TOPIC_OWNER = ["sns:CreateTopic", "sns:DeleteTopic", "sns:Subscribe", "sns:Unsubscribe", "sns:SetTopicAttributes"]
 _REPOSITORY_LOOKUP = ["codecommit:GetBranch", "codecommit:GetCommit", "codecommit:GetRepository"]
 
 # Name: (number of the version, as AWS counts them; description; document).
@@ -83,13 +87,21 @@ MANAGED_POLICIES: dict[str, tuple[int, str, str]] = {
     "AWSCodeCommitFullAccess": (
         13,
         "Full access to CodeCommit, and to one's own git credentials.",
-        _document(_allow("codecommit:*"), _allow(_OWN_KEYS_WRITE, _OWN_USER), _allow("iam:ListUsers")),
+        _document(
+            _allow("codecommit:*"),
+            _allow(_TOPIC_OWNER, _TRIGGER_TOPICS),
+            _allow(_TOPIC_READ),
+            _allow(_OWN_KEYS_WRITE, _OWN_USER),
+            _allow("iam:ListUsers"),
+        ),
     ),
     "AWSCodeCommitPowerUser": (
         18,
         "All of CodeCommit but deleting repositories, and one's own git credentials.",
         _document(
             _allow([f"codecommit:{name}" for name in _POWER_USER]),
+            _allow(["sns:Subscribe", "sns:Unsubscribe"], _TRIGGER_TOPICS),
+            _allow(_TOPIC_READ),
             _allow(_OWN_KEYS_WRITE, _OWN_USER),
             _allow("iam:ListUsers"),
         ),
@@ -99,6 +111,7 @@ MANAGED_POLICIES: dict[str, tuple[int, str, str]] = {
         "Read and clone every repository.",
         _document(
             _allow([f"codecommit:{name}" for name in _READ_ONLY]),
+            _allow(_TOPIC_READ),
             _allow(_OWN_KEYS, _OWN_USER),
             _allow("iam:ListUsers"),
         ),

@@ -16,7 +16,7 @@ MAX_TAGS = 50
 MAX_TAG_KEY_CHARACTERS = 128
 MAX_TAG_VALUE_CHARACTERS = 256
 # Letters, digits, blanks and _ . : / = + - @ of any language, as the API's model has it.
-_TAG_TEXT = re.compile(r"[\w\s.:/=+\-@]*")
+TAG_TEXT = re.compile(r"[\w\s.:/=+\-@]*")
 
 USER_NAME = r"\A[\w+=,.@-]{1,64}\Z"
 validate_user_name = RegexValidator(
@@ -51,7 +51,7 @@ def check_tags(tags: Mapping[str, str]) -> dict[str, str]:
                 f"{MAX_TAG_VALUE_CHARACTERS}; “{key[:40]}” breaks that.",
                 code="InvalidInput",
             )
-        if not (_TAG_TEXT.fullmatch(key) and _TAG_TEXT.fullmatch(value)):
+        if not (TAG_TEXT.fullmatch(key) and TAG_TEXT.fullmatch(value)):
             raise InvalidInput(
                 f"A tag has letters, digits, blanks and _ . : / = + - @ only; “{key[:40]}” breaks that.",
                 code="InvalidInput",

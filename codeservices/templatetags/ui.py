@@ -18,6 +18,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from heroicons import IconDoesNotExist, _render_icon
 
+from codeservices import sizes
+
 register = template.Library()
 
 NOTHING = "–"
@@ -72,6 +74,7 @@ ALIASES: dict[str, str] = {
     "source": "code-bracket",
     "start": "play",
     "stop": "stop",
+    "topic": "megaphone",
     "trigger": "bolt",
     "usage": "chart-bar",
     "user": "user",
@@ -163,17 +166,6 @@ def _seconds(value: timedelta | float | int | None) -> float | None:
     return value.total_seconds() if isinstance(value, timedelta) else float(value)
 
 
-def _filesize_words(size_bytes: int) -> str:
-    amount = float(size_bytes)
-    if abs(amount) < 1024:
-        return f"{size_bytes} B"
-    for unit in ("KB", "MB", "GB", "TB", "PB"):
-        amount /= 1024
-        if abs(amount) < 999.5 or unit == "PB":
-            return f"{amount:.0f} {unit}" if abs(amount) >= 100 else f"{amount:.1f} {unit}"
-    raise AssertionError("the last unit returns")
-
-
 @register.simple_tag
 def timeago(value: datetime | None, none: str = "never") -> SafeString | str:
     """A `<time>` in words, with the exact UTC time on hover; live.js keeps the words fresh."""
@@ -199,13 +191,13 @@ def filesize(size_bytes: int | None) -> SafeString | str:
     """A size in units of 1024 bytes, with the exact count on hover."""
     if size_bytes is None or size_bytes == "":
         return NOTHING
-    return format_html('<span title="{} bytes">{}</span>', f"{int(size_bytes):,}", _filesize_words(int(size_bytes)))
+    return format_html('<span title="{} bytes">{}</span>', f"{int(size_bytes):,}", sizes.words(int(size_bytes)))
 
 
 @register.filter("filesize")
 def filesize_words(size_bytes: int | None) -> str:
     """The words alone: "1.2 MB"."""
-    return NOTHING if size_bytes is None or size_bytes == "" else _filesize_words(int(size_bytes))
+    return NOTHING if size_bytes is None or size_bytes == "" else sizes.words(int(size_bytes))
 
 
 @register.simple_tag

@@ -1,4 +1,4 @@
-"""Branches: list, get, choose the default."""
+"""Branches: list, get, create, delete, choose the default."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from codeservices.aws.dispatch import Call, operation
 from codeservices.aws.paging import page
-from repos import names, provision
+from repos import branches, names, provision
 from repos.access import repository_for
 from repos.aws.shapes import PAGE, bad_token
 from repos.git import refs
@@ -36,6 +36,21 @@ def get_branch(call: Call) -> dict[str, Any]:
     if oid is None:
         raise refs.BranchMissing(f"No branch of {repository.name} is called “{refs.shown(branch)}”.")
     return {"branch": {"branchName": branch, "commitId": oid}}
+
+
+@operation("codecommit", "CreateBranch")
+def create_branch(call: Call) -> None:
+    branches.create_branch(
+        call.principal, call.params["repositoryName"], call.params["branchName"], call.params["commitId"]
+    )
+
+
+@operation("codecommit", "DeleteBranch")
+def delete_branch(call: Call) -> dict[str, Any]:
+    """An unknown branch is a success that tells of none."""
+    branch = call.params["branchName"]
+    oid = branches.delete_branch(call.principal, call.params["repositoryName"], branch)
+    return {"deletedBranch": {"branchName": branch, "commitId": oid}} if oid else {}
 
 
 @operation("codecommit", "UpdateDefaultBranch")

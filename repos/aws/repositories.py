@@ -7,9 +7,10 @@ from typing import Any
 from codeservices.aws.dispatch import Call, operation
 from codeservices.aws.paging import page
 from codeservices.errors import InvalidInput, NotFound
-from repos import names, provision, tags
+from repos import deletion, names, provision, tags
 from repos.access import repositories_for, repository_for
 from repos.aws.shapes import PAGE, bad_token, metadata
+from repos.git.store import RepositoryMissing
 
 # AWS CodeCommit API Reference: the batch calls take 100 names.
 MAX_BATCH = 100
@@ -18,9 +19,7 @@ MAX_BATCH = 100
 @operation("codecommit", "CreateRepository")
 def create_repository(call: Call) -> dict[str, Any]:
     if call.params.get("kmsKeyId"):
-        raise InvalidInput(
-            "This server encrypts with its own key: leave kmsKeyId out.", code="EncryptionKeyInvalidIdException"
-        )
+        raise _no_key(call.params["kmsKeyId"])
     repository = provision.create_repository(
         call.principal,
         call.params["repositoryName"],
@@ -38,7 +37,7 @@ def get_repository(call: Call) -> dict[str, Any]:
 
 @operation("codecommit", "BatchGetRepositories")
 def batch_get_repositories(call: Call) -> dict[str, Any]:
-    """Unknown names are told, not raised; every name must be allowed."""
+    """Unknown names are told, not raised, and so are repositories whose files are gone; every name must be allowed."""
     wanted = list(dict.fromkeys(call.params["repositoryNames"]))
     if not wanted:
         raise InvalidInput("Name at least one repository.", code="RepositoryNamesRequiredException")
@@ -46,16 +45,28 @@ def batch_get_repositories(call: Call) -> dict[str, Any]:
         raise InvalidInput(
             f"Name at most {MAX_BATCH} repositories, not {len(wanted)}.", code="MaximumRepositoryNamesExceededException"
         )
-    found, missing = [], []
+    found: list[dict[str, Any]] = []
+    missing: list[str] = []
+    errors: list[dict[str, str]] = []
     for name in wanted:
         names.check_name(name)
         try:
             repository = repository_for(call.principal, "codecommit:BatchGetRepositories", name)
         except NotFound:
             missing.append(name)
-        else:
+            continue
+        try:
             found.append(metadata(repository, call.origin))
-    return {"repositories": found, "repositoriesNotFound": missing}
+        except RepositoryMissing as error:
+            errors.append(
+                {
+                    "repositoryId": str(repository.repository_id),
+                    "repositoryName": name,
+                    "errorCode": error.code,
+                    "errorMessage": error.message,
+                }
+            )
+    return {"repositories": found, "repositoriesNotFound": missing, "errors": errors}
 
 
 @operation("codecommit", "ListRepositories")
@@ -78,8 +89,8 @@ def list_repositories(call: Call) -> dict[str, Any]:
 
 @operation("codecommit", "DeleteRepository")
 def delete_repository(call: Call) -> dict[str, Any]:
-    """An unknown name is a success without an id."""
-    return {"repositoryId": provision.delete_repository(call.principal, call.params["repositoryName"])}
+    """An unknown name is a success without an id. What is deleted can be restored in the console for a while."""
+    return {"repositoryId": deletion.delete_repository(call.principal, call.params["repositoryName"])}
 
 
 @operation("codecommit", "UpdateRepositoryDescription")
@@ -93,3 +104,19 @@ def update_repository_description(call: Call) -> None:
 @operation("codecommit", "UpdateRepositoryName")
 def update_repository_name(call: Call) -> None:
     provision.rename_repository(call.principal, call.params["oldName"], call.params["newName"])
+
+
+@operation("codecommit", "UpdateRepositoryEncryptionKey")
+def update_repository_encryption_key(call: Call) -> None:
+    """There is no key service to take another key from."""
+    if not call.params["kmsKeyId"]:
+        raise InvalidInput("An encryption key is required.", code="EncryptionKeyRequiredException")
+    repository_for(call.principal, "codecommit:UpdateRepositoryEncryptionKey", call.params["repositoryName"])
+    raise _no_key(call.params["kmsKeyId"])
+
+
+def _no_key(key_id: str) -> NotFound:
+    return NotFound(
+        f"There is no encryption key “{key_id[:100]}”, as this server has no key service: leave kmsKeyId out.",
+        code="EncryptionKeyNotFoundException",
+    )

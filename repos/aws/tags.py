@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from codeservices.aws.dispatch import Call, operation
-from codeservices.errors import InvalidInput
 from repos import tags
 
 
@@ -21,6 +20,4 @@ def tag_resource(call: Call) -> None:
 
 @operation("codecommit", "UntagResource")
 def untag_resource(call: Call) -> None:
-    if not call.params["tagKeys"]:
-        raise InvalidInput("Name at least one tag key.", code="TagKeysListRequiredException")
     tags.untag(call.principal, call.params["resourceArn"], call.params["tagKeys"])

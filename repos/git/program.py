@@ -11,12 +11,13 @@ import contextlib
 import os
 import resource
 import select
+import shutil
 import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import IO
 
 from codeservices.errors import ServiceError
@@ -32,6 +33,9 @@ MEMORY_BYTES = 4 * 1024**3
 # Time for a git that was asked to stop to remove its quarantine and lock files.
 GRACE_SECONDS = 5.0
 INTERNAL_REFS = "refs/internal"
+
+# Three defects that the histories of many old projects carry and that harm nobody.
+TOLERATED_DEFECTS = ("badTimezone", "missingSpaceBeforeDate", "zeroPaddedFilemode")
 
 # Source: git-config(1), and what gitaly sets for every command (internal/git/command_description.go).
 CONFIGURATION: Mapping[str, str] = {
@@ -52,10 +56,7 @@ CONFIGURATION: Mapping[str, str] = {
     "transfer.hideRefs": INTERNAL_REFS,
     "transfer.fsckObjects": "true",
     "receive.fsckObjects": "true",
-    # Three defects that the histories of many old projects carry and that harm nobody.
-    "receive.fsck.badTimezone": "ignore",
-    "receive.fsck.missingSpaceBeforeDate": "ignore",
-    "receive.fsck.zeroPaddedFilemode": "ignore",
+    **{f"receive.fsck.{defect}": "ignore" for defect in TOLERATED_DEFECTS},
     "receive.autogc": "false",
     "receive.advertisePushOptions": "false",
     "receive.denyNonFastForwards": "false",
@@ -78,6 +79,26 @@ ENVIRONMENT: Mapping[str, str] = {
 }
 
 Argument = str | bytes
+
+
+@dataclass(frozen=True)
+class Options:
+    """What one call wants beside its arguments.
+
+    Attributes:
+        configuration: More configuration, such as `pack.threads`.
+        pass_fds: File descriptors that the command and all that it starts keep open, such as a lock's.
+        is_background: Leave processor and disk to others that want them.
+        is_complaint_output: What the command writes to stderr belongs to its output, as with fsck.
+    """
+
+    configuration: Mapping[str, str] = field(default_factory=dict)
+    pass_fds: tuple[int, ...] = ()
+    is_background: bool = False
+    is_complaint_output: bool = False
+
+
+DEFAULT_OPTIONS = Options()
 
 
 class GitError(ServiceError):
@@ -126,6 +147,7 @@ def run(
     max_output_bytes: int = MAX_OUTPUT_BYTES,
     ok_codes: Sequence[int] = (0,),
     environment: Mapping[str, str] | None = None,
+    options: Options = DEFAULT_OPTIONS,
 ) -> bytes:
     """Run a git command to its end and return its whole stdout.
 
@@ -137,13 +159,14 @@ def run(
         max_output_bytes: More output than this raises.
         ok_codes: The exit codes that are no failure.
         environment: More variables for this call, `GIT_COMMITTER_NAME` and the like.
+        options: How the process is run otherwise.
 
     Raises:
         GitError, GitTimeout, GitOutputTooLarge.
     """
     pieces: list[bytes] = []
     size_bytes = 0
-    with _child(repository, args, input, timeout_seconds, ok_codes, environment) as child:
+    with _child(repository, args, input, timeout_seconds, ok_codes, environment, options) as child:
         for piece in child.output():
             size_bytes += len(piece)
             if size_bytes > max_output_bytes:
@@ -161,13 +184,14 @@ def lines(
     timeout_seconds: float = TIMEOUT_SECONDS,
     ok_codes: Sequence[int] = (0,),
     environment: Mapping[str, str] | None = None,
+    options: Options = DEFAULT_OPTIONS,
 ) -> Iterator[bytes]:
     """Yield the command's output line by line, without the separator, as it comes.
 
     The iterator may be left or closed at any line: the child is killed and reaped then. A failure is raised after the
     last line. The time-out covers the caller's own work between lines too.
     """
-    with _child(repository, args, input, timeout_seconds, ok_codes, environment) as child:
+    with _child(repository, args, input, timeout_seconds, ok_codes, environment, options) as child:
         begun = bytearray()
         for piece in child.output():
             first, *others = piece.split(separator)
@@ -186,8 +210,55 @@ def pieces(
     repository: BareRepository, args: Sequence[Argument], *, timeout_seconds: float = TIMEOUT_SECONDS
 ) -> Iterator[bytes]:
     """Yield the command's output as it comes, in pieces of at most READ_BYTES; left and closed like `lines`."""
-    with _child(repository, args, b"", timeout_seconds, (0,), None) as child:
+    with _child(repository, args, b"", timeout_seconds, (0,), None, DEFAULT_OPTIONS) as child:
         yield from child.output()
+
+
+def watch(
+    repository: BareRepository,
+    args: Sequence[Argument],
+    *,
+    environment: Mapping[str, str],
+    configuration: Mapping[str, str],
+    interval_seconds: float = 0.5,
+) -> Generator[bytes, None, None]:
+    """Run a command that tells its progress on stderr, and yield what it says as it says it.
+
+    At least once an interval something is yielded, `b""` in silence, so that the caller can look whether to go on.
+    Closing the generator ends the whole process group: do it with `contextlib.closing`. Its stdout is thrown away.
+
+    Raises:
+        GitError: It failed; the complaint is the last that it wrote.
+    """
+    process = subprocess.Popen(
+        _argv(repository, args, configuration),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env=_environment(repository, environment),
+        cwd=repository.path,
+        start_new_session=True,
+    )
+    try:
+        _limit(process.pid)
+        assert process.stderr is not None
+        descriptor = process.stderr.fileno()
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        last = b""
+        while True:
+            piece = b""
+            if poll.poll(interval_seconds * 1000):
+                piece = os.read(descriptor, READ_BYTES)
+                if not piece:
+                    break
+                last = (last + piece)[-COMPLAINT_BYTES:]
+            yield piece
+        exit_code = process.wait()
+        if exit_code:
+            raise GitError(_name(args), exit_code, _scrubbed(last.replace(b"\r", b"\n"), repository))
+    finally:
+        _reap(process)
 
 
 @dataclass
@@ -304,6 +375,7 @@ def _child(
     timeout_seconds: float,
     ok_codes: Sequence[int],
     environment: Mapping[str, str] | None,
+    options: Options,
 ) -> Iterator[_Child]:
     """Start a command; at the end of the block check its exit code; whatever happens, leave no process behind."""
     command = _name(args)
@@ -315,14 +387,16 @@ def _child(
             stdin.write(input)
             stdin.seek(0)
         stderr = stack.enter_context(tempfile.TemporaryFile())
+        argv = _argv(repository, args, options.configuration)
         process = subprocess.Popen(
-            _argv(repository, args, {}),
+            [*_background(), *argv] if options.is_background else argv,
             stdin=stdin,
             stdout=subprocess.PIPE,
-            stderr=stderr,
+            stderr=subprocess.STDOUT if options.is_complaint_output else stderr,
             env=_environment(repository, environment or {}),
             cwd=repository.path,
             start_new_session=True,
+            pass_fds=options.pass_fds,
         )
         stack.callback(_reap, process)
         _limit(process.pid)
@@ -338,6 +412,12 @@ def _argv(repository: BareRepository, args: Sequence[Argument], configuration: M
     for key, value in {**CONFIGURATION, "safe.directory": str(repository.path), **configuration}.items():
         argv += [b"-c", os.fsencode(f"{key}={value}")]
     return argv + [arg if isinstance(arg, bytes) else arg.encode("utf-8", "surrogateescape") for arg in args]
+
+
+def _background() -> list[bytes]:
+    """A command that runs another one with less claim to the processor and, where the machine has ionice, the disk."""
+    priority = [b"nice", b"-n", b"10"]
+    return [*priority, b"ionice", b"-c", b"2", b"-n", b"7"] if shutil.which("ionice") else priority
 
 
 def _environment(repository: BareRepository, more: Mapping[str, str]) -> dict[str, str]:
@@ -362,8 +442,9 @@ def _name(args: Sequence[Argument]) -> str:
 def _reap(process: subprocess.Popen[bytes]) -> None:
     if process.poll() is None:
         _signal_group(process.pid, signal.SIGKILL)
-    if process.stdout is not None:
-        process.stdout.close()
+    for stream in (process.stdout, process.stderr):
+        if stream is not None:
+            stream.close()
     process.wait()
 
 
@@ -376,5 +457,8 @@ def _signal_group(pid: int, number: int) -> None:
 def _complaint(stderr: IO[bytes], repository: BareRepository) -> str:
     # Read at a position: seeking would move the offset that the child shares with us.
     raw = os.pread(stderr.fileno(), COMPLAINT_BYTES, 0)
-    scrubbed = raw.replace(bytes(repository.path), b"(repository)").decode("utf-8", "replace")
-    return "\n".join(scrubbed.strip().splitlines()[:COMPLAINT_LINES])
+    return "\n".join(_scrubbed(raw, repository).splitlines()[:COMPLAINT_LINES])
+
+
+def _scrubbed(raw: bytes, repository: BareRepository) -> str:
+    return raw.replace(bytes(repository.path), b"(repository)").decode("utf-8", "replace").strip()

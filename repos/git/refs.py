@@ -16,10 +16,14 @@ import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from codeservices.errors import InvalidInput, NotFound
 from repos.git import program
 from repos.git.store import BareRepository
+
+if TYPE_CHECKING:
+    from repos.git.wire import RefCommand
 
 HEADS = "refs/heads/"
 TAGS = "refs/tags/"
@@ -113,6 +117,15 @@ def tip(repository: BareRepository, refname: str) -> str | None:
     return all_refs(repository).get(refname)  # packed, symbolic or absent
 
 
+def in_the_way(repository: BareRepository, refname: str) -> str | None:
+    """The ref beside which a new one of this name can't exist, as a folder can't beside a file: "a" and "a/b"."""
+    inner = f"{refname}/"
+    for other in all_refs(repository):
+        if other.startswith(inner) or refname.startswith(f"{other}/"):
+            return other
+    return None
+
+
 def head(repository: BareRepository) -> str:
     """The refname that HEAD points at, whether or not that exists, or a bare oid where HEAD is detached."""
     text = decode((repository.path / "HEAD").read_bytes().strip())
@@ -135,25 +148,36 @@ def set_default_branch(repository: BareRepository, branch: str) -> None:
 
 
 def move(
-    repository: BareRepository, updates: Iterable[tuple[str, str, str]], *, writer_lock: int | None = None
+    repository: BareRepository,
+    commands: Iterable[RefCommand],
+    *,
+    timeout_seconds: float = program.TIMEOUT_SECONDS,
+    options: program.Options = program.DEFAULT_OPTIONS,
 ) -> None:
-    """Move refs in one transaction, each from the oid it must have now to another; ZERO_OID stands for "no ref".
+    """Move refs in one transaction, each from the oid that it must have now.
 
     Args:
-        repository: Whose refs.
-        updates: (refname, old oid, new oid) of each.
-        writer_lock: The repository's lock, where the caller holds it alone (repos/git/writers.py).
+        timeout_seconds: For thousands of refs, each synced to disk.
+        options: How git is run, with the locks that it has to hold.
 
     Raises:
         GitError: Nothing is moved, as a ref stands elsewhere or is locked.
     """
-    lines = [
-        b"delete %s\0%s\0" % (encode(refname), old_oid.encode())
-        if new_oid == ZERO_OID
-        else b"update %s\0%s\0%s\0" % (encode(refname), new_oid.encode(), old_oid.encode())
-        for refname, old_oid, new_oid in updates
-    ]
-    program.run(repository, ["update-ref", "--stdin", "-z"], input=b"".join(lines), writer_lock=writer_lock)
+    program.run(
+        repository,
+        ["update-ref", "--no-deref", "-z", "--stdin"],
+        input=b"".join(_instruction(command) for command in commands),
+        timeout_seconds=timeout_seconds,
+        options=options,
+    )
+
+
+def _instruction(command: RefCommand) -> bytes:
+    """A line of git-update-ref(1), "-z" format."""
+    name = encode(command.refname)
+    if command.new_oid == ZERO_OID:
+        return b"delete %s\0%s\0" % (name, command.old_oid.encode())
+    return b"update %s\0%s\0%s\0" % (name, command.new_oid.encode(), command.old_oid.encode())
 
 
 def state_digest(repository: BareRepository) -> str:

@@ -12,7 +12,7 @@ import re
 import shutil
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +22,10 @@ from dulwich.repo import Repo
 from codeservices.errors import Conflict, InvalidInput, NotFound
 
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+# What is fetched from other servers is looked at here before it becomes part of a repository.
+INCOMING = "incoming"
+# Longer than any fetch may take.
+INCOMING_SECONDS = 86400
 # Half-made and half-deleted repositories wait here; it is on the same file system, so that a rename is atomic.
 SCRATCH = "scratch"
 # A creation or a deletion that took longer than this has died.
@@ -120,17 +124,87 @@ def create_repository(root: Path, repository_id: str) -> BareRepository:
 
 
 def remove_repository(root: Path, repository_id: str) -> None:
-    """Take a repository away: in one step for everybody else, then byte by byte. Absent is fine.
+    """Take a repository away: in one step for everybody else, then byte by byte. Absent is fine."""
+    shutil.rmtree(set_aside(root, repository_id), ignore_errors=True)
 
-    Also clears what creations and deletions that died an hour ago or earlier left behind.
+
+def set_aside(root: Path, repository_id: str) -> Path:
+    """Take a repository away in one step; its files then wait, at the path returned, to be removed. Absent is fine.
+
+    Where nobody removes them, because the process died, `sweep` does.
     """
     path = _path(root, repository_id)
     away = _scratch_path(root, repository_id)
     with contextlib.suppress(FileNotFoundError):
         path.rename(away)
         _sync_directory(path.parent)
-    shutil.rmtree(away, ignore_errors=True)
-    for leftover in _abandoned(root):
+    return away
+
+
+def sweep(root: Path) -> int:
+    """Remove what creations and deletions, an hour old, and fetches, a day old, left behind that died; how many."""
+    leftovers = list(_abandoned(root))
+    for leftover in leftovers:
+        shutil.rmtree(leftover, ignore_errors=True)
+    return len(leftovers)
+
+
+def repository_ids(root: Path) -> Iterator[str]:
+    """The ids of all repositories that lie there and are an hour old or older."""
+    horizon = time.time() - SCRATCH_SECONDS
+    for path in root.glob("[0-9a-f][0-9a-f]/*.git"):
+        if UUID.fullmatch(path.stem):
+            with contextlib.suppress(FileNotFoundError):
+                if path.stat().st_ctime < horizon:
+                    yield path.stem
+
+
+def is_empty(root: Path, repository_id: str) -> bool:
+    """Whether nothing was ever stored in a repository: it has no object and no ref."""
+    path = _path(root, repository_id)
+    files = (one for folder in ("objects", "refs") for one in (path / folder).rglob("*") if not one.is_dir())
+    return not (path / "packed-refs").exists() and next(files, None) is None
+
+
+def create_incoming(root: Path, repository_id: str, run_id: str, refs: Mapping[bytes, bytes]) -> BareRepository:
+    """An empty repository that borrows the objects of another: a quarantine for what is fetched from elsewhere.
+
+    Args:
+        repository_id: Whose objects it sees and whose it may become part of; one that does not exist lends none.
+        run_id: A uuid4, so that a fetch whose worker died never writes where the next one does.
+        refs: Refname to oid: what to tell the other server that is here already.
+    """
+    lender = _path(root, repository_id)
+    if not UUID.fullmatch(run_id):
+        raise InvalidInput(f"“{run_id[:64]}” is no id of a run: it must be a uuid4 in lower case.")
+    made = root / INCOMING / f"{repository_id}.{run_id}.git"
+    for name in ("objects/info", "objects/pack", "refs"):
+        (made / name).mkdir(parents=True, mode=0o700)
+    (made / "config").write_text(CONFIGURATION)
+    (made / "HEAD").write_text("ref: refs/heads/none\n")
+    if lender.is_dir():
+        (made / "objects/info/alternates").write_text(f"{lender.resolve() / 'objects'}\n")
+    (made / "packed-refs").write_bytes(b"".join(b"%s %s\n" % (oid, name) for name, oid in refs.items()))
+    return BareRepository(made.resolve())
+
+
+def adopt(incoming: BareRepository, repository: BareRepository) -> None:
+    """Move the packs of a quarantine into the repository it was made for; no ref points at them yet.
+
+    An index makes its pack visible, so it comes last. A pack that is there already has the same name.
+    """
+    source, target = incoming.path / "objects/pack", repository.path / "objects/pack"
+    found = sorted(source.glob("pack-*"), key=lambda one: (one.suffix == ".idx", one.name))
+    for file in found:
+        if file.suffix in (".pack", ".rev", ".idx"):
+            file.replace(target / file.name)
+    _sync_directory(target)
+
+
+def remove_incoming(root: Path, repository_id: str) -> None:
+    """Take away every quarantine that was made for a repository, also those of workers that died."""
+    _path(root, repository_id)  # checks the id
+    for leftover in (root / INCOMING).glob(f"{repository_id}.*"):
         shutil.rmtree(leftover, ignore_errors=True)
 
 
@@ -147,12 +221,13 @@ def _scratch_path(root: Path, repository_id: str) -> Path:
 
 
 def _abandoned(root: Path) -> Iterator[Path]:
-    horizon = time.time() - SCRATCH_SECONDS
-    for leftover in (root / SCRATCH).iterdir():
-        with contextlib.suppress(FileNotFoundError):
-            # The change time, since a rename leaves the modification time of a directory as it was.
-            if leftover.stat().st_ctime < horizon:
-                yield leftover
+    for folder, seconds in ((root / SCRATCH, SCRATCH_SECONDS), (root / INCOMING, INCOMING_SECONDS)):
+        horizon = time.time() - seconds
+        for leftover in folder.iterdir() if folder.is_dir() else ():
+            with contextlib.suppress(FileNotFoundError):
+                # The change time, since a rename leaves the modification time of a directory as it was.
+                if leftover.stat().st_ctime < horizon:
+                    yield leftover
 
 
 def _write_durably(path: Path, text: str) -> None:

@@ -8,7 +8,7 @@ from django.conf import settings
 
 from codeservices.audit import record
 from codeservices.errors import ServiceError
-from repos import receive
+from repos import quota, receive
 from repos.git import exchange, program, refs, wire
 from repos.git_http.request import GitRequest
 from repos.git_http.slots import slot
@@ -88,14 +88,16 @@ async def _run(
         repository.git,
         ["receive-pack", "--stateless-rpc"],
         protocol=request.protocol,
-        configuration={"receive.maxInputSize": str(settings.GIT_MAX_PUSH_BYTES)},
-        pass_fds=(begun.lock.fileno(),),
+        configuration={"receive.maxInputSize": str(_max_bytes(repository))},
+        pass_fds=begun.lock.filenos(),
     )
     try:
         request.check_exit(child, await exchange.run(child, pieces(), pass_on))
     finally:
         await child.stop()
         report = reader.result()
+        if report is None:
+            begun.lock.release_moving()
         await request.in_thread(receive.finish, begun.push, report.accepted if report else None)
     if report is not None and report.rejected:
         rejected = {refs.shown(refname): reason for refname, reason in report.rejected.items()}
@@ -103,6 +105,12 @@ async def _run(
         if not report.accepted:
             first = next(iter(rejected.items()))
             request.note(ServiceError(f"Git refused {first[0]}: {first[1]}.", code="PushRejectedException"))
+
+
+def _max_bytes(repository: Repository) -> int:
+    """What the pack may have: no more than the repository's quota leaves."""
+    remaining = quota.remaining_bytes(repository)
+    return settings.GIT_MAX_PUSH_BYTES if remaining is None else min(settings.GIT_MAX_PUSH_BYTES, remaining)
 
 
 def _describe(request: GitRequest, asked: wire.PushRequest) -> None:

@@ -65,6 +65,11 @@ class Repository(models.Model):
     def arn(self) -> str:
         return arn.repository_arn(settings.REGION, settings.ACCOUNT_ID, self.name)
 
+    @property
+    def deleted_by_name(self) -> str:
+        """Who deleted it, as people call them: "user/alice"."""
+        return self.deleted_by.rpartition(":")[2]
+
     @cached_property
     def git(self) -> store.BareRepository:
         """The bare repository on disk."""

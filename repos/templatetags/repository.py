@@ -35,6 +35,12 @@ def shown(name: str) -> str:
     return refs.shown(name)
 
 
+@register.filter
+def form_value(name: str) -> str:
+    """A name as a form's field carries it; views read it with `refs.unescaped`."""
+    return refs.escaped(name)
+
+
 @register.simple_tag
 def source_lines(lines: Sequence[str]) -> SafeString:
     """Table rows of numbered source lines; made here because a template needs five times as long for 10,000 of them."""

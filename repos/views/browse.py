@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET
 from codeservices.http import ChunkedResponse, ConsoleRequest, content_disposition, download, is_partial
 from repos.git import blob, log, refs, revspec, tree
 from repos.git.revspec import Resolved
+from repos.git.wire import MAX_COMMANDS
 from repos.models import Repository
 from repos.views.shared import also, may, opened, spec_of, switch
 
@@ -85,6 +86,7 @@ def _empty(request: ConsoleRequest, repository: Repository) -> HttpResponse:
         "repository": repository,
         "tab": "code",
         "clone_url": clone_url,
+        "max_refs": f"{MAX_COMMANDS:,}",
         "branch": refs.head(repository.git).removeprefix(refs.HEADS),
         "tags": refs.tags(repository.git)[:1],
     }

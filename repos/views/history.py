@@ -1,13 +1,11 @@
-"""Commits of a revision or a path, one commit with its changes, branches and tags."""
+"""Commits of a revision or a path, and one commit with its changes."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils.datastructures import MultiValueDictKeyError
@@ -16,12 +14,11 @@ from django.views.decorators.http import require_GET
 from codeservices.errors import NotFound
 from codeservices.http import ConsoleRequest, is_partial
 from repos import diff
-from repos.git import log, objects, refs, revspec, tags
+from repos.git import log, objects, refs, revspec
 from repos.models import Repository
-from repos.views.shared import also, may, opened, revision_of_tag, spec_of, switch
+from repos.views.shared import also, may, opened, spec_of, switch
 
 PAGE_SIZE = 30
-REFS_PAGE_SIZE = 50
 # So many files come with the page, while they are small together; the others come when they are scrolled to.
 INLINE_FILES = 10
 INLINE_ROWS = 1000
@@ -30,8 +27,6 @@ EAGER_ROWS = 1500
 VIEWS = ("unified", "split")
 VIEW_COOKIE = "diff_view"
 COOKIE_SECONDS = 365 * 24 * 3600
-_VERSION_PARTS = re.compile(r"\d+|\D+")
-_BEFORE_RELEASE = re.compile(r"[-._~]?(a|alpha|b|beta|c|rc|pre|dev)\b", re.IGNORECASE)
 
 
 @require_GET
@@ -109,47 +104,6 @@ def commit(request: ConsoleRequest, name: str, oid: str) -> HttpResponse:
     return response
 
 
-@require_GET
-def branch_list(request: ConsoleRequest, name: str) -> HttpResponse:
-    """Branches with their last commits; the default one first."""
-    with opened(request, "codecommit:ListBranches", name) as repository:
-        query = request.GET.get("q", "").strip()
-        default = repository.default_branch
-        found = [one for one in refs.branches(repository.git) if query.lower() in one[0].lower()]
-        found.sort(key=lambda one: one[0] != default)
-        page = Paginator(found, REFS_PAGE_SIZE).get_page(request.GET.get("page"))
-        context = {
-            "repository": repository,
-            "tab": "branches",
-            "page": page,
-            "rows": [(branch, _commit_or_none(repository, oid)) for branch, oid in page],
-            "query": query,
-            "default_branch": default,
-        }
-        template = "repos/_branch_rows.html" if is_partial(request) else "repos/branch_list.html"
-        return render(request, template, context)
-
-
-@require_GET
-def tag_list(request: ConsoleRequest, name: str) -> HttpResponse:
-    """Tags, the highest version first, whatever they are of."""
-    with opened(request, "codecommit:GetReferences", name) as repository:
-        query = request.GET.get("q", "").strip()
-        branches = {branch for branch, _ in refs.branches(repository.git)}
-        found = [one for one in refs.tags(repository.git) if query.lower() in one[0].lower()]
-        found.sort(key=lambda one: _version(one[0]), reverse=True)
-        page = Paginator(found, REFS_PAGE_SIZE).get_page(request.GET.get("page"))
-        context = {
-            "repository": repository,
-            "tab": "tags",
-            "page": page,
-            "rows": [(tag, revision_of_tag(tag, branches), tags.describe(repository.git, oid)) for tag, oid in page],
-            "query": query,
-        }
-        template = "repos/_tag_rows.html" if is_partial(request) else "repos/tag_list.html"
-        return render(request, template, context)
-
-
 def _by_day(commits: tuple[log.Commit, ...]) -> list[tuple[Any, list[log.Commit]]]:
     """Neighbours with the same UTC day of committing; None for those without a date."""
     days = groupby(commits, key=lambda one: one.committer.when_at and one.committer.when_at.date())
@@ -208,22 +162,3 @@ def _one_file(
         raise NotFound("This commit has no file of that number.", code="PathDoesNotExistException")
     rows = _rows(request, repository, change, diff.WHOLE_ROWS if "all" in request.GET else diff.MAX_ROWS)
     return render(request, "repos/_diff_file.html", context | {"file": ShownFile(index, change, rows, True)})
-
-
-def _commit_or_none(repository: Repository, oid: str) -> log.Commit | None:
-    try:
-        return log.commit(repository.git, oid)
-    except NotFound:
-        return None
-
-
-def _version(name: str) -> list[tuple[int, int, str]]:
-    """Sorts v1.10 behind v1.9, v1.0.1 behind v1.0, and v1.0 behind its candidates."""
-    parts = _VERSION_PARTS.findall(name)
-    return [_version_part(part) for part in parts] + [(1, 0, "")]
-
-
-def _version_part(part: str) -> tuple[int, int, str]:
-    if part.isdecimal():
-        return (3, int(part[:30]), "")
-    return (0 if _BEFORE_RELEASE.match(part) else 2, 0, part)

@@ -23,12 +23,17 @@ MAX_CHOICES = 30
 @contextmanager
 def opened(request: ConsoleRequest, action: str, name: str, **parameters: str) -> Iterator[Repository]:
     """The repository for one act, with its packs let go at the end; `parameters` are noted for the audit trail."""
-    act = current_act()
-    if act is not None:
-        act.parameters |= {"repositoryName": name, **parameters}
+    note_parameters(repositoryName=name, **parameters)
     repository = repository_for(request.principal, action, name)
     with repository.git:
         yield repository
+
+
+def note_parameters(**parameters: str) -> None:
+    """Add to what the audit trail tells of this act's request."""
+    act = current_act()
+    if act is not None:
+        act.parameters |= parameters
 
 
 def also(request: ConsoleRequest, repository: Repository, action: str) -> None:

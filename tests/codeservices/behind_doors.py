@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from django.apps import apps
@@ -13,8 +14,10 @@ from django.test import Client
 from django.utils import timezone
 
 from builds.models import Build, Project, Status
+from codeservices.iam import secrets
 from codeservices.iam.authorize import is_allowed
 from codeservices.iam.models import User
+from codeservices.notifications.models import Delivery, DeliveryState, Message, Receiver, Subscription, Topic
 from tests.builds import logged
 
 TOKEN = "a" * 32
@@ -40,6 +43,26 @@ def finished_build(project: Project, number: int = 1) -> Build:
     )
     logged.artifact_of(build)
     return build
+
+
+def delivered_topic(name: str) -> Delivery:
+    """A topic with an endpoint that was asked to confirm, once with the token “token”, and that got a message."""
+    topic = Topic.objects.create(name=name)
+    receiver, _ = Receiver.objects.get_or_create(origin="https://93.184.216.34:443")
+    subscription = Subscription.objects.create(
+        topic=topic,
+        receiver=receiver,
+        protocol="https",
+        endpoint=f"https://93.184.216.34/{name}",
+        token_hash=secrets.keyed_hash("token"),
+        token_expires_at=timezone.now() + timedelta(days=1),
+    )
+    message = Message.objects.create(topic=topic, bodies={"default": "ding"})
+    delivery = Delivery.objects.create(
+        message=message, subscription=subscription, receiver=receiver, state=DeliveryState.FAILED, attempt_count=1
+    )
+    delivery.attempts.create(number=1, error="No answer came within 15 seconds.")
+    return delivery
 
 
 # Tables that every request writes to, and columns that tell when something was last used: no change of the world.
@@ -91,7 +114,7 @@ def state() -> State:
     for each in apps.get_models(include_auto_created=True):
         if each._meta.label not in PASSING_TABLES:
             names = [one.attname for one in each._meta.concrete_fields if one.attname not in PASSING_COLUMNS]
-            found[each._meta.label] = list(each.objects.order_by("pk").values_list(*names))
+            found[each._meta.label] = list(each._base_manager.order_by("pk").values_list(*names))
     writes = _writes()
     found.writes = writes.count if writes is not None else -1
     return found
@@ -121,6 +144,11 @@ def body(response: Any) -> str:
 def may(user: User, action: str) -> bool:
     """What the user's policies say of somebody else's things."""
     return is_allowed(user.principal, action, f"arn:aws:any:us-east-1:{settings.ACCOUNT_ID}:thing")
+
+
+def is_refusal(text: str) -> bool:
+    """Whether an API's answer says that policies don't allow it; SNS has a code of its own for that."""
+    return "AccessDenied" in text or "<Code>AuthorizationError</Code>" in text
 
 
 def denied_action(response: Any) -> str:

@@ -17,10 +17,13 @@ from codeservices.audit.models import Trail
 from codeservices.iam import credentials, secrets, ssh_keys, totp
 from codeservices.iam.managed_policies import SERVICE_ROLE_NAME
 from codeservices.iam.models import AccountPasswordPolicy, Group, MfaDevice, Policy, Role, User
+from codeservices.notifications.models import SigningCertificate
+from repos import deletion
 from repos.git.store import BareRepository
+from repos.models import Import, Mirror, RunState
 from tests import factories, gitrepo
 from tests.authenticator import mfa_code
-from tests.codeservices.behind_doors import DOCUMENT, TRUST, World, Writes, finished_build
+from tests.codeservices.behind_doors import DOCUMENT, TRUST, World, Writes, delivered_topic, finished_build
 
 
 class Clock:
@@ -45,16 +48,21 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture(scope="session")
 def history(tmp_path_factory: pytest.TempPathFactory) -> tuple[BareRepository, str]:
-    """A repository with one commit, to be copied, and that commit's oid."""
+    """A repository with one commit, a branch beside main and a tag, to be copied; and that commit's oid."""
     repository = gitrepo.create(tmp_path_factory.mktemp("history"))
-    return repository, gitrepo.commit(repository, {"src/app.py": "print()\n"})
+    oid = gitrepo.commit(repository, {"src/app.py": "print()\n"})
+    gitrepo.update_ref(repository, "refs/heads/side", oid)
+    gitrepo.tag(repository, "v1", oid)
+    return repository, oid
 
 
 @pytest.fixture
 def world(
     alice: User, bob: User, carol: User, history: tuple[BareRepository, str], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[World]:
-    """The repository “hush”, its project with one build, groups, policies, roles; dora with keys, erna without."""
+    """The repository “hush”, its project with one build, “gone”, which is deleted; groups, policies, roles; dora with
+    keys, erna without.
+    """
     monkeypatch.setattr(registry, "health_checks", [])
     dora = factories.user("dora")
     User.objects.create(name="erna", password=make_password(None))
@@ -82,13 +90,24 @@ def world(
     free_device = MfaDevice.objects.create(name="free", sealed_secret=secrets.seal(secret))
     repository = factories.repository("hush")
     shutil.copytree(history[0].path, repository.git.path, dirs_exist_ok=True)
+    source = {"url": "https://git.example.com/hush", "owner": alice, "owner_name": "alice"}
+    Import.objects.create(repository=repository, state=RunState.FAILED, **source)
+    Mirror.objects.create(repository=repository, patterns=["refs/heads/elsewhere"], **source)
     project = factories.project("hush-build", repository_name="hush")
     Project.objects.update(last_build_number=1)
     build = finished_build(project)
     repository.triggers.create(name="ring", destination_arn=project.arn, events=["all"], branches=[], position=0)
+    gone = factories.repository("gone")
+    deletion.delete_repository(factories.SERVICE, "gone")
     event = factories.event(event_name="Made")
     trail = Trail.objects.create(name="main", s3_bucket_name="logs", is_logging=True)
+    bell = delivered_topic("bell")
+    SigningCertificate.objects.create(name="known", certificate_pem="PEM", sealed_key="sealed-signing-key")
     names = {
+        "topic_arn": bell.message.topic.arn,
+        "subscription_arn": bell.subscription.arn,
+        "subscription_id": str(bell.subscription.subscription_id),
+        "delivery_id": str(bell.delivery_id),
         "oid": history[1],
         "key_id": key.access_key_id,
         "credential_id": credential.credential_id,
@@ -101,6 +120,7 @@ def world(
         "artifact_pk": str(build.artifacts.get().pk),
         "build_id": build.api_id,
         "repository_arn": repository.arn,
+        "gone_id": str(gone.repository_id),
         "ssh_key_id": ssh_key.key_id,
         "new_ssh_key": factories.ssh_key(),
         "ours_arn": ours.arn,

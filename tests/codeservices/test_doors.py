@@ -72,7 +72,10 @@ PROJECT_FORM = {
     "variables-TOTAL_FORMS": "0",
     "variables-INITIAL_FORMS": "0",
 }
+INWARDS = "http://127.0.0.1:1/x"
+MIRROR_FORM = {"url": INWARDS, "interval_seconds": "3600", "which": "all"}
 REPOSITORY, PROJECT, BUILD = ("hush",), ("hush-build",), ("hush-build", "1")
+GONE = ("gone", "gone_id")
 USER, GROUP, KEY, CREDENTIAL = ("dora",), ("team",), ("dora", "key_id"), ("dora", "credential_id")
 POLICY, ROLE = ("ours",), ("watch",)
 ATTACH = {"change": "attach", "policy_arn": READ_ONLY}
@@ -90,6 +93,7 @@ NOT_ABOUT_THEIR_FIRST_ARGUMENT = (
 )
 
 TRAIL = ("main",)
+TOPIC = ("bell",)
 
 CONSOLE = {
     "healthz": Door(PUBLIC),
@@ -196,8 +200,41 @@ CONSOLE = {
     "audit:trail_logging": Door(CLOSED, "cloudtrail:StopLogging", TRAIL, {"change": "stop"}),
     "audit:trail_delete": Door(CLOSED, "cloudtrail:DeleteTrail", TRAIL, {"confirm_name": "main"}),
     "audit:event": Door("cloudtrail:LookupEvents", args=("event_id",)),
+    "notifications:certificate": Door(PUBLIC, args=("known",)),
+    "notifications:topic_list": Door("sns:ListTopics"),
+    "notifications:topic_create": Door("sns:CreateTopic", "sns:CreateTopic", form={"name": "fresh"}),
+    "notifications:topic": Door("sns:GetTopicAttributes", args=TOPIC),
+    "notifications:topic_settings": Door(
+        "sns:SetTopicAttributes", "sns:SetTopicAttributes", TOPIC, {"display_name": "Bell", "signature_version": "2"}
+    ),
+    "notifications:topic_delete": Door(CLOSED, "sns:DeleteTopic", TOPIC, {"confirm_name": "bell"}),
+    "notifications:publish": Door(CLOSED, "sns:Publish", TOPIC, {"message": "ding"}),
+    "notifications:subscribe": Door(CLOSED, "sns:Subscribe", TOPIC, {"endpoint": "https://93.184.216.34/a"}),
+    "notifications:resend": Door(CLOSED, "sns:Subscribe", (*TOPIC, "subscription_id")),
+    "notifications:unsubscribe": Door(
+        CLOSED, "sns:Unsubscribe", (*TOPIC, "subscription_id"), {"confirm_name": "https://93.184.216.34/bell"}
+    ),
+    "notifications:delivery_list": Door("sns:ListSubscriptionsByTopic", args=TOPIC),
+    "notifications:delivery": Door("sns:ListSubscriptionsByTopic", args=(*TOPIC, "delivery_id")),
+    "notifications:redeliver": Door(
+        CLOSED, "sns:ListSubscriptionsByTopic sns:Publish", (*TOPIC, "delivery_id"), statuses=(302, 400)
+    ),
     "repos:repository_list": Door("codecommit:ListRepositories"),
     "repos:repository_create": Door(SIGNED_IN, "codecommit:CreateRepository", form={"name": "loud"}),
+    # What the form names is refused as an address of this machine: nothing outside is asked for a test of doors.
+    "repos:import_create": Door(
+        SIGNED_IN,
+        "codecommit:CreateRepository codecommit:GitPush",
+        form={"name": "loud", "url": INWARDS},
+        statuses=(400,),
+    ),
+    "repos:import": Door("codecommit:GetRepository", args=REPOSITORY),
+    "repos:import_cancel": Door(CLOSED, "codecommit:GitPush", REPOSITORY, statuses=(409,)),
+    "repos:import_retry": Door(CLOSED, "codecommit:GitPush", REPOSITORY, {"url": INWARDS}, statuses=(400,)),
+    "repos:mirror": Door(
+        "codecommit:GetRepository", "codecommit:MirrorRepository", REPOSITORY, MIRROR_FORM, statuses=(400,)
+    ),
+    "repos:mirror_change": Door(CLOSED, "codecommit:MirrorRepository", REPOSITORY, {"change": "pause"}),
     "repos:repository": Door("codecommit:GetRepository", args=REPOSITORY),
     "repos:browse": Door("codecommit:GetFolder", args=("hush", "main/src")),
     "repos:raw": Door("codecommit:GetFile", args=("hush", "main/src/app.py")),
@@ -205,6 +242,12 @@ CONSOLE = {
     "repos:commit": Door("codecommit:GetCommit", args=("hush", "oid")),
     "repos:branch_list": Door("codecommit:ListBranches", args=REPOSITORY),
     "repos:tag_list": Door("codecommit:GetReferences", args=REPOSITORY),
+    "repos:branch_create": Door(CLOSED, "codecommit:CreateBranch", REPOSITORY, {"name": "more", "start": "main"}),
+    "repos:branch_delete": Door(
+        CLOSED, "codecommit:DeleteBranch", REPOSITORY, {"branch": "side", "confirm_name": "side"}
+    ),
+    "repos:tag_create": Door(CLOSED, "codecommit:GitPush", REPOSITORY, {"name": "v2", "start": "main"}),
+    "repos:tag_delete": Door(CLOSED, "codecommit:GitPush", REPOSITORY, {"tag": "v1", "confirm_name": "v1"}),
     "repos:trigger_list": Door(
         "codecommit:GetRepositoryTriggers",
         "codecommit:PutRepositoryTriggers",
@@ -218,7 +261,19 @@ CONSOLE = {
     ),
     "repos:repository_default_branch": Door(CLOSED, "codecommit:UpdateDefaultBranch", REPOSITORY, {"branch": "main"}),
     "repos:repository_rename": Door(CLOSED, "codecommit:UpdateRepositoryName", REPOSITORY, {"name": "loud"}),
+    "repos:repository_migrate": Door("codecommit:GetRepository", args=REPOSITORY),
+    "repos:repository_tags": Door(CLOSED, "codecommit:ListTagsForResource codecommit:TagResource", REPOSITORY, TAG),
+    "repos:repository_quota": Door(CLOSED, "codeservices:PutRepositoryQuota", REPOSITORY, {"quota_gigabytes": "1"}),
+    "repos:repository_archive": Door(CLOSED, "codecommit:ArchiveRepository", REPOSITORY),
+    "repos:repository_unarchive": Door(CLOSED, "codecommit:UnarchiveRepository", REPOSITORY),
+    "repos:deleted_list": Door("codecommit:ListRepositories"),
+    "repos:deleted": Door("codecommit:RestoreRepository", args=GONE),
+    "repos:deleted_restore": Door(CLOSED, "codecommit:RestoreRepository", GONE, {"name": "gone"}),
+    "repos:deleted_purge": Door(CLOSED, "codecommit:PurgeRepository", GONE, {"confirm_name": "gone"}),
     "repos:repository_delete": Door(CLOSED, "codecommit:DeleteRepository", REPOSITORY, {"confirmation": "hush"}),
+    "repos:upkeep": Door("codecommit:GetRepository", args=REPOSITORY),
+    "repos:upkeep_run": Door(CLOSED, "codecommit:RunRepositoryUpkeep", REPOSITORY),
+    "repos:upkeep_list": Door("codecommit:ListRepositories"),
     "builds:project_list": Door("codebuild:ListProjects"),
     "builds:project_create": Door("codebuild:CreateProject", "codebuild:CreateProject", form=PROJECT_FORM),
     "builds:project": Door("codebuild:BatchGetProjects", args=PROJECT),
@@ -358,6 +413,7 @@ def test_the_admin_panel_shows_no_secret(world: World):
     Build.objects.update(environment=project.environment)
     secrets = [AccessKey.objects.get().encrypted_secret, GitCredential.objects.get().password_hash, "hunter2-value"]
     secrets += User.objects.values_list("password", flat=True)
+    secrets.append("sealed-signing-key")
     secrets += MfaDevice.objects.values_list("sealed_secret", flat=True)
     alice = door_client(world.people["alice"])
     secrets += ConsoleSession.objects.values_list("session_key", flat=True)
@@ -395,6 +451,8 @@ def test_a_thing_is_found_under_its_own_parent_alone(world: World):
         f"/projects/hush-build/builds/1/artifacts/{build.artifacts.get().pk}",
         f"/repositories/second/commit/{foreign['oid']}",
         "/repositories/second/raw/main/src/app.py",
+        f"/deleted-repositories/hush/{foreign['gone_id']}/",
+        f"/deleted-repositories/second/{repository.repository_id}/",
     ):
         assert alice.get(path).status_code == 404, path
     before = state()
@@ -406,6 +464,8 @@ def test_a_thing_is_found_under_its_own_parent_alone(world: World):
         "/projects/hush-build/builds/7/stop",
         "/projects/other/builds/1/retry",
         f"/repositories/{repository.name}/triggers/ring/delete",
+        f"/deleted-repositories/hush/{foreign['gone_id']}/purge",
+        f"/deleted-repositories/hush/{foreign['gone_id']}/restore",
     ):
         for change in ("Inactive", "delete", "reset"):
             form = {"change": change, "confirm_name": foreign["key_id"], "csrfmiddlewaretoken": TOKEN}

@@ -20,7 +20,18 @@ from codeservices.aws import dispatch, model
 from codeservices.aws.json11 import CONTENT_TYPE as JSON
 from codeservices.iam import credentials
 from codeservices.iam.models import AccessKey
-from tests.codeservices.behind_doors import DOCUMENT, READ_ONLY, TRUST, World, body, changed, door_client, may, state
+from tests.codeservices.behind_doors import (
+    DOCUMENT,
+    READ_ONLY,
+    TRUST,
+    World,
+    body,
+    changed,
+    door_client,
+    is_refusal,
+    may,
+    state,
+)
 from tests.factories import PASSWORD
 
 pytestmark = pytest.mark.django_db
@@ -31,10 +42,18 @@ LOCATION = "https://127.0.0.1:8443/v1/repos/hush"
 
 @dataclass(frozen=True)
 class Call:
-    """The action that decides an operation, and parameters that are right; values are looked up in `World.names`."""
+    """The action that decides an operation, and parameters that are right; values are looked up in `World.names`.
+
+    `refusal` is the error of one that is answered so to everybody who may ask.
+    """
 
     action: str
     params: dict[str, Any] = field(default_factory=dict)
+    refusal: str = ""
+
+    def check(self, answer: Any) -> None:
+        """Whether it is what somebody is answered who may."""
+        assert answer.status_code == (400 if self.refusal else 200) and self.refusal in body(answer), body(answer)
 
 
 HUSH, HUSH_BUILD = {"repositoryName": "hush"}, {"projectName": "hush-build"}
@@ -44,6 +63,7 @@ INLINE = {"PolicyName": "inline"}
 TAG = {"Tags.member.1.Key": "colour", "Tags.member.1.Value": "quiet"}  # lists as the Query protocol writes them
 CODES = {"AuthenticationCode1": "mfa_code", "AuthenticationCode2": "mfa_next_code"}
 MAIN = {"Name": "main"}
+BELL, LISTENER = {"TopicArn": "topic_arn"}, {"SubscriptionArn": "subscription_arn"}
 NEW_PROJECT = {
     "name": "made",
     "source": {"type": "CODECOMMIT", "location": LOCATION},
@@ -87,8 +107,11 @@ CALLS = {
     "codebuild:StartBuild": Call("codebuild:StartBuild", HUSH_BUILD),
     "codebuild:StopBuild": Call("codebuild:StopBuild", {"id": "build_id"}),
     "codebuild:UpdateProject": Call("codebuild:UpdateProject", {"name": "hush-build", "description": "Quiet."}),
+    "codecommit:BatchGetCommits": Call("codecommit:BatchGetCommits", {**HUSH, "commitIds": ["oid"]}),
     "codecommit:BatchGetRepositories": Call("codecommit:BatchGetRepositories", {"repositoryNames": ["hush"]}),
+    "codecommit:CreateBranch": Call("codecommit:CreateBranch", {**HUSH, "branchName": "more", "commitId": "oid"}),
     "codecommit:CreateRepository": Call("codecommit:CreateRepository", {"repositoryName": "loud"}),
+    "codecommit:DeleteBranch": Call("codecommit:DeleteBranch", {**HUSH, "branchName": "side"}),
     "codecommit:DeleteRepository": Call("codecommit:DeleteRepository", HUSH),
     "codecommit:GetBranch": Call("codecommit:GetBranch", {**HUSH, "branchName": "main"}),
     "codecommit:GetCommit": Call("codecommit:GetCommit", {**HUSH, "commitId": "oid"}),
@@ -102,6 +125,11 @@ CALLS = {
     "codecommit:UntagResource": Call("codecommit:UntagResource", {"resourceArn": "repository_arn", "tagKeys": ["a"]}),
     "codecommit:UpdateDefaultBranch": Call("codecommit:UpdateDefaultBranch", {**HUSH, "defaultBranchName": "main"}),
     "codecommit:UpdateRepositoryDescription": Call("codecommit:UpdateRepositoryDescription", HUSH),
+    "codecommit:UpdateRepositoryEncryptionKey": Call(
+        "codecommit:UpdateRepositoryEncryptionKey",
+        {**HUSH, "kmsKeyId": "alias/none"},
+        "EncryptionKeyNotFoundException",
+    ),
     "codecommit:UpdateRepositoryName": Call("codecommit:UpdateRepositoryName", {"oldName": "hush", "newName": "loud"}),
     "iam:AddUserToGroup": Call("iam:AddUserToGroup", {**DORA, "GroupName": "team"}),
     "iam:AttachGroupPolicy": Call("iam:AttachGroupPolicy", {"GroupName": "team", "PolicyArn": READ_ONLY}),
@@ -226,6 +254,34 @@ CALLS = {
     ),
     "iam:UpdateUser": Call("iam:UpdateUser", {**DORA, "NewPath": "/moved/"}),
     "iam:UploadSSHPublicKey": Call("iam:UploadSSHPublicKey", {**DORA, "SSHPublicKeyBody": "new_ssh_key"}),
+    "sns:ConfirmSubscription": Call("sns:ConfirmSubscription", {**BELL, "Token": "token"}),
+    "sns:CreateTopic": Call("sns:CreateTopic", {"Name": "fresh"}),
+    "sns:DeleteTopic": Call("sns:DeleteTopic", BELL),
+    "sns:GetSubscriptionAttributes": Call("sns:GetSubscriptionAttributes", LISTENER),
+    "sns:GetTopicAttributes": Call("sns:GetTopicAttributes", BELL),
+    "sns:ListSubscriptions": Call("sns:ListSubscriptions"),
+    "sns:ListSubscriptionsByTopic": Call("sns:ListSubscriptionsByTopic", BELL),
+    "sns:ListTagsForResource": Call("sns:ListTagsForResource", {"ResourceArn": "topic_arn"}),
+    "sns:ListTopics": Call("sns:ListTopics"),
+    "sns:Publish": Call("sns:Publish", {**BELL, "Message": "ding"}),
+    "sns:PublishBatch": Call(
+        "sns:Publish",
+        {
+            **BELL,
+            "PublishBatchRequestEntries.member.1.Id": "a",
+            "PublishBatchRequestEntries.member.1.Message": "ding",
+        },
+    ),
+    "sns:SetSubscriptionAttributes": Call(
+        "sns:SetSubscriptionAttributes", {**LISTENER, "AttributeName": "RawMessageDelivery", "AttributeValue": "true"}
+    ),
+    "sns:SetTopicAttributes": Call(
+        "sns:SetTopicAttributes", {**BELL, "AttributeName": "DisplayName", "AttributeValue": "Bell"}
+    ),
+    "sns:Subscribe": Call("sns:Subscribe", {**BELL, "Protocol": "https", "Endpoint": "https://93.184.216.34/a"}),
+    "sns:TagResource": Call("sns:TagResource", {"ResourceArn": "topic_arn", **TAG}),
+    "sns:Unsubscribe": Call("sns:Unsubscribe", LISTENER),
+    "sns:UntagResource": Call("sns:UntagResource", {"ResourceArn": "topic_arn", "TagKeys.member.1": "colour"}),
     "sts:AssumeRole": Call("sts:AssumeRole", {"RoleArn": "watch_arn", "RoleSessionName": "night"}),
     "sts:GetAccessKeyInfo": Call("sts:GetAccessKeyInfo", {"AccessKeyId": "key_id"}),
     "sts:GetCallerIdentity": Call(SIGNED_IN),
@@ -277,9 +333,9 @@ def test_an_operation_answers_those_whom_its_rule_names(operation: str, world: W
     for name in ("carol", "bob", "alice"):
         answer = called(Client(), operation, params, keys[name])
         if call.action == SIGNED_IN or may(world.people[name], call.action):
-            assert answer.status_code == 200, body(answer)
+            call.check(answer)
         else:
-            assert answer.status_code in (400, 403) and "AccessDenied" in body(answer)
+            assert answer.status_code in (400, 403) and is_refusal(body(answer))
             assert f"is not authorized to perform: {call.action} on resource" in body(answer)
             assert not changed(before)
         event = Event.objects.order_by("pk").last()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from botocore.exceptions import ClientError
 
 from codeservices.audit.models import Event, Outcome
 from codeservices.iam import credentials
-from repos.models import Repository
+from repos.models import Push, Repository
 from tests import factories, gitrepo
 
 ARN = "arn:aws:codecommit:us-east-1:123456789012:"
@@ -94,7 +95,72 @@ def test_what_exists_does_not_leak_to_those_who_may_not_look(carol, client_of, c
             {"repositoryName": "x", "repositoryDescription": "d" * 1001},
             "InvalidRepositoryDescriptionException",
         ),
-        ("create_repository", {"repositoryName": "x", "kmsKeyId": "alias/k"}, "EncryptionKeyInvalidIdException"),
+        ("create_repository", {"repositoryName": "x", "kmsKeyId": "alias/k"}, "EncryptionKeyNotFoundException"),
+        ("create_repository", {"repositoryName": "x", "kmsKeyId": "a key"}, "EncryptionKeyInvalidIdException"),
+        ("create_repository", {"repositoryName": "x", "tags": {"a;b": ""}}, "InvalidTagsMapException"),
+        ("create_repository", {"repositoryName": "new"}, "InvalidRepositoryNameException"),
+        (
+            "update_repository_encryption_key",
+            {"repositoryName": "taken", "kmsKeyId": "alias/k"},
+            "EncryptionKeyNotFoundException",
+        ),
+        (
+            "update_repository_encryption_key",
+            {"repositoryName": "taken", "kmsKeyId": "a key"},
+            "EncryptionKeyInvalidIdException",
+        ),
+        (
+            "update_repository_encryption_key",
+            {"repositoryName": "taken", "kmsKeyId": ""},
+            "EncryptionKeyRequiredException",
+        ),
+        (
+            "update_repository_encryption_key",
+            {"repositoryName": "nope", "kmsKeyId": "alias/k"},
+            "RepositoryDoesNotExistException",
+        ),
+        ("delete_repository", {"repositoryName": "a b"}, "InvalidRepositoryNameException"),
+        ("update_repository_name", {"oldName": "taken", "newName": "taken"}, "RepositoryNameExistsException"),
+        (
+            "update_repository_description",
+            {"repositoryName": "taken", "repositoryDescription": "d" * 1001},
+            "InvalidRepositoryDescriptionException",
+        ),
+        (
+            "create_branch",
+            {"repositoryName": "taken", "branchName": "a..b", "commitId": "1" * 40},
+            "InvalidBranchNameException",
+        ),
+        (
+            "create_branch",
+            {"repositoryName": "taken", "branchName": "x", "commitId": "main"},
+            "InvalidCommitIdException",
+        ),
+        ("create_branch", {"repositoryName": "taken", "branchName": "x", "commitId": ""}, "CommitIdRequiredException"),
+        (
+            "create_branch",
+            {"repositoryName": "taken", "branchName": "x", "commitId": "1" * 40},
+            "CommitDoesNotExistException",
+        ),
+        (
+            "create_branch",
+            {"repositoryName": "nope", "branchName": "x", "commitId": "1" * 40},
+            "RepositoryDoesNotExistException",
+        ),
+        ("delete_branch", {"repositoryName": "taken", "branchName": "x" * 257}, "InvalidBranchNameException"),
+        ("delete_branch", {"repositoryName": "nope", "branchName": "x"}, "RepositoryDoesNotExistException"),
+        ("list_branches", {"repositoryName": "taken", "nextToken": "x"}, "InvalidContinuationTokenException"),
+        ("batch_get_commits", {"repositoryName": "taken", "commitIds": []}, "CommitIdsListRequiredException"),
+        (
+            "batch_get_commits",
+            {"repositoryName": "taken", "commitIds": [f"{number:040}" for number in range(101)]},
+            "CommitIdsLimitExceededException",
+        ),
+        ("batch_get_commits", {"repositoryName": "nope", "commitIds": ["1"]}, "RepositoryDoesNotExistException"),
+        ("tag_resource", {"resourceArn": ARN + "taken", "tags": {}}, "TagsMapRequiredException"),
+        ("tag_resource", {"resourceArn": ARN + "taken", "tags": {"k": "v" * 257}}, "InvalidTagsMapException"),
+        ("tag_resource", {"resourceArn": "arn:aws:s3:::x", "tags": {"k": "v"}}, "InvalidResourceArnException"),
+        ("untag_resource", {"resourceArn": ARN + "taken", "tagKeys": ["aws:x"]}, "InvalidSystemTagUsageException"),
         ("create_repository", {"repositoryName": "x", "tags": {"aws:x": "1"}}, "InvalidSystemTagUsageException"),
         ("create_repository", {"repositoryName": "x", "tags": {"k" * 129: ""}}, "InvalidTagsMapException"),
         (
@@ -147,6 +213,22 @@ def test_an_empty_name_is_a_missing_one_even_from_clients_that_check_nothing(ali
     careless = client_of(alice, "codecommit", config=Config(parameter_validation=False, retries={"max_attempts": 1}))
     for params in ({}, {"repositoryName": ""}, {"repositoryName": None}):
         assert refused(careless.get_repository, **params)[0] == "RepositoryNameRequiredException"
+    branch = {"repositoryName": "demo"}
+    for operation, params, code in (
+        (careless.create_branch, branch, "BranchNameRequiredException"),
+        (careless.create_branch, {**branch, "branchName": ""}, "BranchNameRequiredException"),
+        (careless.create_branch, {**branch, "branchName": "x"}, "CommitIdRequiredException"),
+        (careless.delete_branch, branch, "BranchNameRequiredException"),
+        (careless.update_default_branch, branch, "BranchNameRequiredException"),
+        (careless.batch_get_commits, branch, "CommitIdsListRequiredException"),
+        (careless.batch_get_repositories, {}, "RepositoryNamesRequiredException"),
+        (careless.update_repository_encryption_key, branch, "EncryptionKeyRequiredException"),
+        (careless.tag_resource, {"tags": {"a": "b"}}, "ResourceArnRequiredException"),
+        (careless.tag_resource, {"resourceArn": ARN + "demo"}, "TagsMapRequiredException"),
+        (careless.untag_resource, {"resourceArn": ARN + "demo"}, "TagKeysListRequiredException"),
+        (careless.update_repository_name, {"oldName": "demo"}, "RepositoryNameRequiredException"),
+    ):
+        assert refused(operation, **params)[0] == code
     assert refused(careless.get_repository, repositoryName=7)[0] == "SerializationException"
 
 
@@ -205,6 +287,175 @@ def test_the_default_branch_can_change(codecommit):
     codecommit.update_default_branch(repositoryName="demo", defaultBranchName="next")
     codecommit.update_default_branch(repositoryName="demo", defaultBranchName="next")
     assert codecommit.get_repository(repositoryName="demo")["repositoryMetadata"]["defaultBranch"] == "next"
+
+
+def test_a_branch_is_made_and_deleted(codecommit):
+    codecommit.create_repository(repositoryName="demo")
+    oid = gitrepo.commit(Repository.objects.get().git, {"a": "1"})
+    branch = {"repositoryName": "demo", "branchName": "feature/x"}
+    codecommit.create_branch(**branch, commitId=oid)
+    assert codecommit.get_branch(**branch)["branch"]["commitId"] == oid
+    assert codecommit.get_repository(repositoryName="demo")["repositoryMetadata"]["defaultBranch"] == "main"
+    assert refused(codecommit.create_branch, **branch, commitId=oid)[0] == "BranchNameExistsException"
+    deleted = {"branchName": "feature/x", "commitId": oid}
+    assert codecommit.delete_branch(**branch)["deletedBranch"] == deleted
+    assert "deletedBranch" not in codecommit.delete_branch(**branch)
+    main = {"repositoryName": "demo", "branchName": "main"}
+    assert refused(codecommit.delete_branch, **main)[0] == "DefaultBranchCannotBeDeletedException"
+    made, gone = Push.objects.order_by("pk")
+    assert [one["new_oid"] for push in (made, gone) for one in push.commands] == [oid, "0" * 40]
+    event = Event.objects.filter(event_name="CreateBranch", outcome=Outcome.SUCCESS).get()
+    assert (event.event_id, event.resource_arn) == (made.push_id, ARN + "demo")
+    assert event.request_parameters == {**branch, "commitId": oid}
+
+
+def test_commits_come_in_a_batch_with_the_errors_beside_them(codecommit):
+    codecommit.create_repository(repositoryName="demo")
+    repository = Repository.objects.get()
+    first = gitrepo.commit(repository.git, {"a": "1"})
+    second = gitrepo.commit(repository.git, {"a": "2"})
+    asked = [second, first, "1" * 40, first[:8], second]
+    answer = codecommit.batch_get_commits(repositoryName="demo", commitIds=asked)
+    assert [one["commitId"] for one in answer["commits"]] == [second, first]
+    assert answer["commits"][0] == codecommit.get_commit(repositoryName="demo", commitId=second)["commit"]
+    errors = [(one["commitId"], one["errorCode"]) for one in answer["errors"]]
+    assert errors == [("1" * 40, "CommitIdDoesNotExistException"), (first[:8], "InvalidCommitIdException")]
+
+
+def test_what_is_deleted_is_gone_for_the_api_and_its_name_is_free(codecommit):
+    first = codecommit.create_repository(repositoryName="demo")["repositoryMetadata"]
+    oid = gitrepo.commit(Repository.objects.get().git, {"a": "1"})
+    assert codecommit.delete_repository(repositoryName="demo")["repositoryId"] == first["repositoryId"]
+    for operation, params in (
+        (codecommit.get_repository, {}),
+        (codecommit.list_branches, {}),
+        (codecommit.get_commit, {"commitId": oid}),
+        (codecommit.create_branch, {"branchName": "x", "commitId": oid}),
+        (codecommit.get_repository_triggers, {}),
+        (codecommit.update_repository_description, {}),
+    ):
+        assert refused(operation, repositoryName="demo", **params)[0] == "RepositoryDoesNotExistException"
+    assert refused(codecommit.list_tags_for_resource, resourceArn=ARN + "demo")[0] == "RepositoryDoesNotExistException"
+    assert codecommit.list_repositories()["repositories"] == []
+    assert codecommit.batch_get_repositories(repositoryNames=["demo"])["repositoriesNotFound"] == ["demo"]
+    again = codecommit.create_repository(repositoryName="demo")["repositoryMetadata"]
+    assert again["repositoryId"] != first["repositoryId"]
+    codecommit.create_repository(repositoryName="other")
+    codecommit.delete_repository(repositoryName="demo")
+    codecommit.update_repository_name(oldName="other", newName="demo")
+    assert Repository.all_objects.filter(name="demo").count() == 3
+
+
+def test_an_archived_repository_refuses_to_change(codecommit):
+    codecommit.create_repository(repositoryName="demo")
+    oid = gitrepo.commit(Repository.objects.get().git, {"a": "1"})
+    Repository.objects.update(archived_at=datetime.now(UTC))
+    for operation, params in (
+        (codecommit.create_branch, {"branchName": "x", "commitId": oid}),
+        (codecommit.delete_branch, {"branchName": "x"}),
+        (codecommit.update_default_branch, {"defaultBranchName": "main"}),
+    ):
+        code, sentence = refused(operation, repositoryName="demo", **params)
+        assert code == "OperationNotAllowedException"
+        assert "demo is archived since" in sentence
+    assert codecommit.get_branch(repositoryName="demo", branchName="main")["branch"]["commitId"] == oid
+
+
+def test_a_repository_whose_files_are_gone_is_told_beside_the_others(codecommit):
+    for name in ("whole", "broken"):
+        codecommit.create_repository(repositoryName=name)
+    broken = Repository.objects.get(name="broken")
+    shutil.rmtree(broken.git.path)
+    answer = codecommit.batch_get_repositories(repositoryNames=["whole", "broken", "absent"])
+    assert [one["repositoryName"] for one in answer["repositories"]] == ["whole"]
+    assert answer["repositoriesNotFound"] == ["absent"]
+    [error] = answer["errors"]
+    assert (error["repositoryName"], error["repositoryId"]) == ("broken", str(broken.repository_id))
+    assert error["errorCode"] == "RepositoryDoesNotExistException"
+
+
+def test_many_repositories_come_in_pages_in_every_order(codecommit):
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    rows = [Repository(name=f"r{number:04}", updated_at=start - timedelta(hours=number)) for number in range(1001)]
+    Repository.objects.bulk_create(rows)
+    by_name = [f"r{number:04}" for number in range(1001)]
+    pages = codecommit.get_paginator("list_repositories")
+    for options, wanted in (
+        ({}, by_name),
+        ({"order": "descending"}, by_name[::-1]),
+        ({"sortBy": "lastModifiedDate"}, by_name[::-1]),
+        ({"sortBy": "lastModifiedDate", "order": "descending"}, by_name),
+    ):
+        found = [[one["repositoryName"] for one in page["repositories"]] for page in pages.paginate(**options)]
+        assert [len(page) for page in found] == [1000, 1]
+        assert [name for page in found for name in page] == wanted
+    token = codecommit.list_repositories()["nextToken"]
+    other = {"order": "descending", "nextToken": token}
+    assert refused(codecommit.list_repositories, **other)[0] == "InvalidContinuationTokenException"
+    assert refused(codecommit.create_repository, repositoryName="more")[0] == "RepositoryLimitExceededException"
+
+
+def test_policies_may_speak_of_branches_and_tags(codecommit, client_of):
+    arn = codecommit.create_repository(repositoryName="demo", tags={"team": "a"})["repositoryMetadata"]["Arn"]
+    oid = gitrepo.commit(Repository.objects.get().git, {"a": "1"})
+    document = factories.allow("codecommit:CreateBranch", "codecommit:DeleteBranch", resource=arn)
+    document["Statement"][0]["Condition"] = {
+        "StringLike": {"codecommit:References": "refs/heads/dora/*"},
+        "StringEquals": {"aws:ResourceTag/team": "a"},
+    }
+    client = client_of(factories.user("dora", document=document), "codecommit")
+    client.create_branch(repositoryName="demo", branchName="dora/x", commitId=oid)
+    other = {"repositoryName": "demo", "branchName": "x", "commitId": oid}
+    assert refused(client.create_branch, **other)[0] == "AccessDeniedException"
+    codecommit.tag_resource(resourceArn=arn, tags={"team": "b"})
+    mine = {"repositoryName": "demo", "branchName": "dora/x"}
+    assert refused(client.delete_branch, **mine)[0] == "AccessDeniedException"
+
+
+def test_a_power_user_works_and_deletes_no_repository(codecommit, client_of):
+    paula = client_of(factories.user("paula", "AWSCodeCommitPowerUser"), "codecommit")
+    arn = paula.create_repository(repositoryName="demo")["repositoryMetadata"]["Arn"]
+    oid = gitrepo.commit(Repository.objects.get().git, {"a": "1"})
+    paula.create_branch(repositoryName="demo", branchName="x", commitId=oid)
+    paula.update_default_branch(repositoryName="demo", defaultBranchName="x")
+    paula.delete_branch(repositoryName="demo", branchName="main")
+    paula.tag_resource(resourceArn=arn, tags={"a": "b"})
+    paula.untag_resource(resourceArn=arn, tagKeys=["a"])
+    paula.update_repository_name(oldName="demo", newName="shop")
+    assert refused(paula.delete_repository, repositoryName="shop")[0] == "AccessDeniedException"
+
+
+def test_terraform_keeps_a_repository(codecommit):
+    """The calls of the provider's aws_codecommit_repository, in its order: create, read, change, destroy."""
+    made = codecommit.create_repository(
+        repositoryName="infra", repositoryDescription="first", tags={"env": "test", "owner": "ops"}
+    )["repositoryMetadata"]
+
+    def read(name: str) -> dict[str, object]:
+        metadata = codecommit.get_repository(repositoryName=name)["repositoryMetadata"]
+        tags = codecommit.list_tags_for_resource(resourceArn=metadata["Arn"])["tags"]
+        return {**metadata, "tags": tags}
+
+    assert read("infra")["tags"] == {"env": "test", "owner": "ops"}
+    # default_branch is skipped while there is no branch.
+    assert codecommit.list_branches(repositoryName="infra")["branches"] == []
+    oid = gitrepo.commit(Repository.objects.get().git, {"a": "1"})
+    codecommit.create_branch(repositoryName="infra", branchName="release", commitId=oid)
+    assert codecommit.list_branches(repositoryName="infra")["branches"] == ["main", "release"]
+    codecommit.update_default_branch(repositoryName="infra", defaultBranchName="release")
+    codecommit.update_repository_description(repositoryName="infra", repositoryDescription="second")
+    codecommit.update_repository_name(oldName="infra", newName="infra-live")
+    arn = ARN + "infra-live"
+    codecommit.untag_resource(resourceArn=arn, tagKeys=["owner"])
+    codecommit.tag_resource(resourceArn=arn, tags={"env": "live"})
+    found = read("infra-live")
+    assert (found["repositoryId"], found["Arn"]) == (made["repositoryId"], arn)
+    assert (found["defaultBranch"], found["repositoryDescription"]) == ("release", "second")
+    assert found["tags"] == {"env": "live"}
+    assert "kmsKeyId" not in found
+    codecommit.delete_repository(repositoryName="infra-live")
+    code, sentence = refused(codecommit.get_repository, repositoryName="infra-live")
+    assert (code, sentence[:25]) == ("RepositoryDoesNotExistException", "infra-live does not exist")
 
 
 def test_many_branches_come_in_pages(codecommit):
@@ -349,6 +600,16 @@ def test_the_command_of_the_manual_makes_a_repository(aws, live_server_url):
     assert again.returncode != 0
     assert "(RepositoryNameExistsException)" in again.stderr
     assert "Repository named MyDemoRepo already exists" in again.stderr
+
+
+def test_the_commands_of_the_manual_make_and_delete_a_branch(aws, codecommit):
+    codecommit.create_repository(repositoryName="demo")
+    oid = gitrepo.commit(Repository.objects.get().git, {"a": "1"})
+    where = ("--repository-name", "demo", "--branch-name", "MyNewBranch")
+    made = aws("codecommit", "create-branch", *where, "--commit-id", oid)
+    assert (made.returncode, made.stdout) == (0, ""), made.stderr
+    gone = aws("codecommit", "delete-branch", *where)
+    assert json.loads(gone.stdout) == {"deletedBranch": {"branchName": "MyNewBranch", "commitId": oid}}
 
 
 def test_the_command_line_reads_xml_answers_too(aws):

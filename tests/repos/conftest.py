@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from codeservices.outbound import Rules
+from repos import remote_runs
+from repos.git import store
+from tests import foreign_git, gitrepo
 from tests.repos.plumbing import Plumbing
 
 
@@ -26,3 +30,34 @@ def stored(db):
     repository = factories.repository("demo")
     with repository.git as git:
         yield Plumbing(git.path)
+
+
+@pytest.fixture
+def foreign(tmp_path: Path) -> Iterator[foreign_git.ForeignServer]:
+    """Somebody else's git server, on loopback."""
+    with foreign_git.serving(tmp_path / "served") as running:
+        yield running
+
+
+@pytest.fixture
+def theirs(tmp_path: Path) -> Iterator[store.BareRepository]:
+    """Its repository "demo": two branches, a tag, notes, and a pull request's ref."""
+    made = store.BareRepository(tmp_path / "served" / "demo")
+    made.path.mkdir(parents=True)
+    gitrepo.git(made.path, "init", "--quiet", "--bare", "--initial-branch=trunk", ".")
+    oid = gitrepo.commit(made, {"a": "1"}, branch="trunk")
+    gitrepo.commit(made, {"a": "2"}, branch="feature/x")
+    gitrepo.tag(made, "v1", oid, "First")
+    for refname in ("refs/notes/commits", "refs/pull/1/head"):
+        gitrepo.update_ref(made, refname, oid)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def sent(settings, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """The messages that wake workers for imports and mirrors; loopback may be fetched from."""
+    settings.OUTBOUND_RULES = Rules(["127.0.0.1"])
+    messages: list[tuple[str, int]] = []
+    monkeypatch.setattr(remote_runs, "send", lambda task, pk: messages.append((task, pk)))
+    return messages

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from codeservices.audit.models import Event
-from repos.models import Push, Repository, Trigger
+from repos.models import Import, Mirror, MirrorRun, Push, Repository, Trigger, Upkeep, UpkeepRun
 from tests import factories
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_server")]
@@ -18,6 +19,14 @@ def fill(first: int) -> None:
         repository = factories.repository(f"repo{number}")
         repository.triggers.create(name=f"ring{number}", destination_arn="arn:aws:codebuild:::x", events=["all"])
         Push.objects.create(repository=repository, principal_arn="arn", principal_name=f"user{number}")
+        now = timezone.now()
+        Upkeep.objects.create(repository=repository, fsck_findings=[f"missing blob {number}"])
+        UpkeepRun.objects.create(
+            repository=repository, job="FSCK", outcome="FAILED", message=f"No {number}.", started_at=now, ended_at=now
+        )
+        source = {"url": f"https://git.example.com/{number}", "owner_name": "alice"}
+        Import.objects.create(repository=repository, **source)
+        Mirror.objects.create(repository=repository, **source).runs.create()
 
 
 def test_an_operator_looks_at_repositories_and_finds_their_pushes(alice_client):
@@ -51,7 +60,7 @@ def test_others_are_kept_out(bob_client, carol_client, client):
         assert each.get("/admin/repos/repository/").status_code == 302
 
 
-@pytest.mark.parametrize("model", [Repository, Trigger, Push])
+@pytest.mark.parametrize("model", [Repository, Trigger, Push, Upkeep, UpkeepRun, Import, Mirror, MirrorRun])
 def test_a_longer_list_asks_no_more_queries(alice_client, model):
     def queries() -> int:
         with CaptureQueriesContext(connection) as asked:
@@ -63,3 +72,11 @@ def test_a_longer_list_asks_no_more_queries(alice_client, model):
     before = queries()
     fill(10)
     assert queries() == before < 25
+
+
+def test_an_operator_finds_what_upkeep_did_and_found(alice_client):
+    fill(0)
+    row = Upkeep.objects.get(repository__name="repo2")
+    assert "missing blob 2" in alice_client.get(f"/admin/repos/upkeep/{row.pk}/change/").content.decode()
+    runs = alice_client.get("/admin/repos/upkeeprun/?q=repo2").content.decode()
+    assert "No 2." in runs and "No 3." not in runs

@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import pytest
 from django.conf import settings
+from django.utils import timezone
 
-from codeservices.errors import AccessDenied
+from codeservices.errors import AccessDenied, LimitExceeded
 from repos import provision
 from repos.access import RepositoryDoesNotExist, repository_for
 from repos.git import store
 from repos.models import Repository
 from repos.names import InvalidRepositoryName, RepositoryNameRequired
+from tests import factories
 
 
 def test_a_new_repository_is_empty_and_lies_under_its_id(alice):
@@ -57,15 +59,6 @@ def test_a_reader_may_not_create(bob):
         provision.create_repository(bob.principal, "demo")
 
 
-def test_deleting_removes_row_and_directory_and_a_second_time_is_no_error(alice):
-    repository = provision.create_repository(alice.principal, "demo")
-    repository_id = str(repository.repository_id)
-    assert provision.delete_repository(alice.principal, "demo") == repository_id
-    assert provision.delete_repository(alice.principal, "demo") is None
-    with pytest.raises(store.RepositoryMissing):
-        store.open_repository(settings.GIT_ROOT, repository_id)
-
-
 def test_a_rename_keeps_the_objects_and_changes_the_arn(alice):
     before = provision.create_repository(alice.principal, "demo")
     after = provision.rename_repository(alice.principal, "demo", "shop")
@@ -83,3 +76,42 @@ def test_an_outsider_can_not_tell_a_missing_repository_from_a_forbidden_one(alic
             repository_for(carol.principal, "codecommit:GitPull", name)
         sentences.append(caught.value.message.replace(name, "NAME"))
     assert sentences[0] == sentences[1]
+
+
+def test_beyond_a_thousand_repositories_none_is_made_and_deleted_ones_do_not_count(alice):
+    rows = [Repository(name=f"r{number}") for number in range(provision.MAX_REPOSITORIES)]
+    Repository.objects.bulk_create([*rows[1:], Repository(name="r0", deleted_at=timezone.now())])
+    made = provision.create_repository(alice.principal, "the-thousandth")
+    with pytest.raises(LimitExceeded) as caught:
+        provision.create_repository(alice.principal, "one-more")
+    assert caught.value.code == "RepositoryLimitExceededException"
+    assert Repository.objects.count() == provision.MAX_REPOSITORIES
+    made.git.close()
+
+
+def test_of_two_that_make_one_name_at_once_one_is_refused_and_leaves_nothing(alice, monkeypatch):
+    before = set(settings.GIT_ROOT.glob("*/*.git"))
+    first = Repository.objects.create(name="demo")
+    monkeypatch.setattr(type(Repository.objects.all()), "exists", lambda self: False)
+    with pytest.raises(provision.RepositoryNameExists):
+        provision.create_repository(alice.principal, "demo")
+    monkeypatch.undo()
+    assert Repository.objects.get() == first
+    assert set(settings.GIT_ROOT.glob("*/*.git")) == before
+
+
+def test_an_archived_repository_can_be_described_and_opened_again(alice):
+    provision.create_repository(alice.principal, "demo")
+    archived_at = provision.archive_repository(alice.principal, "demo").archived_at
+    assert archived_at is not None
+    assert provision.archive_repository(alice.principal, "demo").archived_at == archived_at
+    provision.describe_repository(alice.principal, "demo", "For the record")
+    assert provision.unarchive_repository(alice.principal, "demo").archived_at is None
+
+
+def test_a_power_user_does_not_archive(alice):
+    provision.create_repository(alice.principal, "demo")
+    paula = factories.user("paula", "AWSCodeCommitPowerUser")
+    for function in (provision.archive_repository, provision.unarchive_repository):
+        with pytest.raises(AccessDenied):
+            function(paula.principal, "demo")

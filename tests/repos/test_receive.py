@@ -68,7 +68,7 @@ def test_a_push_is_written_down_before_git_sees_it(alice, repository, oid):
     stored = Push.objects.get()
     assert (stored.state, stored.principal_arn, stored.principal_name) == (PushState.BEGUN, alice.arn, "alice")
     assert stored.commands == [{"refname": "refs/heads/x", "old_oid": ZERO, "new_oid": oid}]
-    os.fstat(begun.lock.fileno())
+    os.fstat(begun.lock.filenos()[0])
     begun.lock.release()
 
 
@@ -142,6 +142,8 @@ def test_an_atomic_push_that_a_kill_left_half_done_is_completed(alice, repositor
     gitrepo.update_ref(repository.git, "refs/heads/x", later)
     for name in ("y", "z"):
         (repository.git.path / f"refs/heads/{name}.lock").touch()
+    (repository.git.path / "refs/heads/of-somebody-else.lock").touch()
+    (repository.git.path / "objects/tmp_objdir-incoming-x").mkdir()
     begun.lock.release()
     assert receive.recover() == 1
     assert refs.all_refs(repository.git) == {
@@ -151,7 +153,27 @@ def test_an_atomic_push_that_a_kill_left_half_done_is_completed(alice, repositor
     }
     push = Push.objects.get()
     assert (push.state, len(push.commands)) == (PushState.RECORDED, 3)
-    assert "removed refs/heads/y.lock, refs/heads/z.lock of a git that was killed" in caplog.text
+    assert [path.name for path in repository.git.path.rglob("*.lock")] == ["of-somebody-else.lock"]
+    assert list((repository.git.path / "objects").glob("tmp_*")) == []
+    assert (
+        "removed refs/heads/y.lock, refs/heads/z.lock, objects/tmp_objdir-incoming-x of a git that was killed"
+        in caplog.text
+    )
+
+
+def test_what_a_killed_git_left_stays_while_another_push_lives(alice, repository, oid, caplog, monkeypatch):
+    monkeypatch.setattr(receive, "CLEAN_UP_SECONDS", 0.1)
+    begun = receive.begin(alice.principal, repository, [create("refs/heads/x", oid)])
+    lock_file = repository.git.path / "refs/heads/x.lock"
+    lock_file.touch()
+    begun.lock.release()
+    other = receive.begin(alice.principal, repository, [create("refs/heads/y", oid)])
+    assert receive.recover() == 1
+    assert lock_file.exists()
+    assert "stays until upkeep comes" in caplog.text
+    other.lock.release()
+    assert receive.recover() == 1
+    assert lock_file.exists(), "only upkeep knows of it now"
 
 
 def test_an_atomic_push_that_cannot_be_completed_is_recorded_as_it_is_and_told(alice, repository, oid, caplog):
@@ -341,8 +363,8 @@ def test_recovery_of_a_repository_that_is_gone_drops_the_push(alice, repository,
 
 def test_a_lock_is_held_for_as_long_as_any_process_that_got_it(tmp_path):
     lock = push_lock.take(tmp_path, "push")
-    child = subprocess.Popen(["cat"], stdin=subprocess.PIPE, pass_fds=(lock.fileno(),))
-    os.close(lock.fileno())
+    child = subprocess.Popen(["cat"], stdin=subprocess.PIPE, pass_fds=lock.filenos())
+    os.close(lock.filenos()[0])
     assert push_lock.take(tmp_path, "push") is None
     child.communicate()
     again = push_lock.take(tmp_path, "push")

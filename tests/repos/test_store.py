@@ -75,15 +75,37 @@ def test_removing_takes_everything_and_removing_again_is_fine(tmp_path):
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
-def test_removing_clears_old_leftovers_and_spares_young_ones(tmp_path, monkeypatch):
+def test_a_sweep_clears_old_leftovers_and_spares_young_ones(tmp_path, monkeypatch):
+    assert store.sweep(tmp_path) == 0
     leftover = tmp_path / store.SCRATCH / "half-made"
     leftover.mkdir(parents=True)
-    store.remove_repository(tmp_path, str(uuid.uuid4()))
-    assert leftover.is_dir()
+    assert store.sweep(tmp_path) == 0
     later = time.time() + 2 * store.SCRATCH_SECONDS
     monkeypatch.setattr(time, "time", lambda: later)
-    store.remove_repository(tmp_path, str(uuid.uuid4()))
+    assert store.sweep(tmp_path) == 1
     assert not leftover.exists()
+
+
+def test_what_is_set_aside_is_gone_for_everybody_and_still_whole(tmp_path):
+    repository_id = str(uuid.uuid4())
+    gitrepo.commit(store.create_repository(tmp_path, repository_id), {"a.txt": "hello"})
+    assert not store.is_empty(tmp_path, repository_id)
+    aside = store.set_aside(tmp_path, repository_id)
+    with pytest.raises(store.RepositoryMissing):
+        store.open_repository(tmp_path, repository_id)
+    assert gitrepo.git(aside, "rev-list", "--count", "main") == "1"
+    assert not store.set_aside(tmp_path, repository_id).exists()
+
+
+def test_repositories_that_are_an_hour_old_are_listed_by_their_ids(tmp_path, monkeypatch):
+    repository_id = str(uuid.uuid4())
+    store.create_repository(tmp_path, repository_id)
+    (tmp_path / "ab" / "strange.git").mkdir(parents=True)
+    assert list(store.repository_ids(tmp_path)) == []
+    later = time.time() + 2 * store.SCRATCH_SECONDS
+    monkeypatch.setattr(time, "time", lambda: later)
+    assert list(store.repository_ids(tmp_path)) == [repository_id]
+    assert store.is_empty(tmp_path, repository_id)
 
 
 def test_nobody_else_may_read_a_repository(tmp_path):

@@ -158,16 +158,16 @@ def test_a_repository_is_renamed_and_its_old_address_is_gone(alice_client, demo)
 
 
 def test_deleting_needs_the_name_typed(alice_client, demo):
-    path = demo.git.path
     url = settings_url("demo", "delete")
     answer = alice_client.post(url, {"confirmation": "Demo"})
     assert answer.status_code == 400
     assert "“Demo” is not “demo”, so nothing was deleted." in answer.content.decode()
-    assert path.exists()
+    assert Repository.objects.exists()
     answer = alice_client.post(url, {"confirmation": "demo"}, follow=True)
     assert answer.redirect_chain == [("/repositories/", 302)]
-    assert not path.exists()
+    assert "It can be restored for 7 days." in answer.content.decode()
     assert not Repository.objects.exists()
+    assert alice_client.get("/repositories/demo/").status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -177,6 +177,9 @@ def test_deleting_needs_the_name_typed(alice_client, demo):
         ("default_branch", {"branch": "feature/x"}, "UpdateDefaultBranch"),
         ("rename", {"name": "mine"}, "UpdateRepositoryName"),
         ("delete", {"confirmation": "demo"}, "DeleteRepository"),
+        ("quota", {"quota_gigabytes": "1"}, "PutRepositoryQuota"),
+        ("archive", {}, "ArchiveRepository"),
+        ("unarchive", {}, "UnarchiveRepository"),
     ],
 )
 @pytest.mark.parametrize("who", ["bob_client", "carol_client"])
@@ -184,11 +187,81 @@ def test_settings_are_closed_to_who_may_not_change_them(request, pushed, who, wh
     client = request.getfixturevalue(who)
     answer = client.post(settings_url("demo", what), data)
     assert answer.status_code == 403
-    assert f"codecommit:{action}" in answer.content.decode()
+    assert f":{action}" in answer.content.decode()
     pushed.refresh_from_db()
     assert (pushed.name, pushed.description) == ("demo", "A demonstration")
     assert refs.default_branch(pushed.git) == "main"
     assert Event.objects.get(event_name=action).outcome == Outcome.DENIED
+
+
+def test_a_tag_is_a_filter_of_the_list(alice_client, demo):
+    other = factories.repository("other")
+    Repository.objects.filter(pk=demo.pk).update(tags={"team": "web", "a=b": "1"})
+    Repository.objects.filter(pk=other.pk).update(tags={"team": "api"})
+    for tag, names in (
+        ("team", ["demo", "other"]),
+        ("team=web", ["demo"]),
+        ("a=b=1", ["demo"]),
+        ("a=b", ["demo"]),
+        ("tea", []),
+        ("team=", []),
+    ):
+        page = alice_client.get("/repositories/", {"tag": tag})
+        assert [one.name for one in page.context["page"]] == names, tag
+    assert "No repository has the tag “team=”." in page.content.decode()
+    page = alice_client.get("/repositories/", {"tag": "team", "q": "oth"}).content.decode()
+    assert "?tag=team%3Dapi" in page and 'name="tag" value="team"' in page
+
+
+def test_tags_change_as_a_whole_or_not_at_all(client, demo):
+    Repository.objects.filter(pk=demo.pk).update(tags={"old": "1"})
+    document = factories.allow("codecommit:ListTagsForResource", "codecommit:TagResource")
+    dora = factories.user("dora", document=document)
+    client.force_login(dora, backend="codeservices.iam.backends.SessionBackend")
+    url = settings_url("demo", "tags")
+    answer = client.post(url, {"tag_key": ["new"], "tag_value": ["2"]})
+    assert answer.status_code == 403
+    assert "codecommit:UntagResource" in answer.content.decode()
+    demo.refresh_from_db()
+    assert demo.tags == {"old": "1"}
+    assert client.post(url, {"tag_key": ["old", "new"], "tag_value": ["1", "2"]}).status_code == 302
+    demo.refresh_from_db()
+    assert demo.tags == {"old": "1", "new": "2"}
+    for rows in ({"tag_key": ["old", "aws:x"], "tag_value": ["1", ""]}, {"tag_key": ["old", "old"], "tag_value": "12"}):
+        assert client.post(url, rows).status_code == 400
+
+
+def test_a_quota_is_set_in_gigabytes(alice_client, demo, settings):
+    url = settings_url("demo", "quota")
+    for text, size_bytes in (("0.5", 2**29), ("0", 0), ("", None)):
+        assert alice_client.post(url, {"quota_gigabytes": text}).status_code == 302
+        demo.refresh_from_db()
+        assert demo.quota_bytes == size_bytes
+    for text in ("-1", "much", "1e99", "nan", "inf"):
+        assert alice_client.post(url, {"quota_gigabytes": text}).status_code == 400, text
+    settings.REPOSITORY_QUOTA_BYTES = 2**30
+    Repository.objects.update(size_bytes=2**29)
+    page = alice_client.get(settings_url("demo")).content.decode()
+    assert "1.0 GB" in page
+
+
+def test_an_archived_repository_says_so_and_is_opened_again(alice_client, bob_client, pushed):
+    answer = alice_client.post(settings_url("demo", "archive"), follow=True)
+    assert "demo is archived: nothing in it changes" in answer.content.decode()
+    for path in ("", "settings", "branches", "tags", "triggers"):
+        assert "nothing can be pushed or changed" in bob_client.get(f"/repositories/demo/{path}").content.decode()
+    answer = alice_client.post(settings_url("demo", "default_branch"), {"branch": "feature/x"})
+    assert answer.status_code == 409
+    assert "demo is archived since" in answer.content.decode()
+    alice_client.post(settings_url("demo", "unarchive"))
+    assert "nothing can be pushed" not in alice_client.get("/repositories/demo/").content.decode()
+
+
+def test_the_page_to_migrate_has_the_commands_whole(bob_client, pushed):
+    page = bob_client.get("/repositories/demo/migrate").content.decode()
+    assert "git push --mirror http://testserver/v1/repos/demo" in page
+    assert "xargs -n 1000 git push http://testserver/v1/repos/demo" in page
+    assert "4,000 refs" in page
 
 
 def test_an_outsider_is_told_the_same_of_what_exists_and_what_does_not(carol_client, demo):
@@ -214,7 +287,7 @@ def test_who_has_not_signed_in_is_sent_to_sign_in(client, demo, path):
 
 
 def test_changes_are_posts_and_pages_are_gets(alice_client, demo):
-    for what in ("describe", "default_branch", "rename", "delete"):
+    for what in ("describe", "default_branch", "rename", "tags", "quota", "archive", "unarchive", "delete"):
         assert alice_client.get(settings_url("demo", what)).status_code == 405
     for path in ("/repositories/", "/repositories/demo/", "/repositories/demo/settings"):
         assert alice_client.post(path).status_code == 405

@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('repos', '0002_repository_life'),
+        ('repos', '0004_imports'),
     ]
 
     operations = [

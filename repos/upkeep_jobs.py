@@ -1,0 +1,92 @@
+"""Each job of upkeep with the sentence that tells what it did."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.utils import timezone
+
+from repos.git import locks
+from repos.git.upkeep import expiry, fsck, jobs, leftovers, state
+from repos.git.upkeep.jobs import Workshop
+from repos.git.upkeep.strategy import Job
+from repos.models import Upkeep
+
+
+def do(job: Job, upkeep: Upkeep, shop: Workshop) -> str:
+    """Do a job, note what the calendar needs on `upkeep`, unsaved, and say what was done.
+
+    Raises:
+        RepositoryBusy: It can't be done now; nothing was changed.
+        GitError: Git failed.
+    """
+    return _DOING[job](upkeep, shop)
+
+
+def horizon() -> datetime:
+    """What was unreachable before then is to go."""
+    return timezone.now() - timedelta(days=settings.UNREACHABLE_DAYS)
+
+
+def _leftovers(upkeep: Upkeep, shop: Workshop) -> str:
+    with locks.deleting(shop.repository, timeout_seconds=expiry.LOCK_SECONDS) as deleting:
+        removed = leftovers.remove(shop.repository, deleting)
+    return f"Files of processes that had died: {len(removed)} removed."
+
+
+def _pack_refs(upkeep: Upkeep, shop: Workshop) -> str:
+    before = state.look(shop.repository)
+    jobs.pack_refs(shop)
+    return f"Loose refs: {before.loose_refs:,} packed."
+
+
+def _commit_graph(upkeep: Upkeep, shop: Workshop) -> str:
+    jobs.write_commit_graph(shop)
+    return f"Commits in the graph: {state.look(shop.repository).graph_commits:,}."
+
+
+def _repack(upkeep: Upkeep, shop: Workshop) -> str:
+    return _packed(shop, jobs.repack)
+
+
+def _full_repack(upkeep: Upkeep, shop: Workshop) -> str:
+    began_at = timezone.now()
+    told = _packed(shop, jobs.repack_fully)
+    upkeep.full_repack_at = began_at
+    return told
+
+
+def _packed(shop: Workshop, repack: Callable[[Workshop], None]) -> str:
+    before = state.look(shop.repository)
+    repack(shop)
+    after = state.look(shop.repository)
+    loose = f"{before.loose_objects:,} to {after.loose_objects:,}"
+    return f"Packs: {before.packs:,} to {after.packs:,}; loose objects: {loose}."
+
+
+def _expire(upkeep: Upkeep, shop: Workshop) -> str:
+    expired = expiry.expire(shop, horizon())
+    return f"Unreachable objects: {expired.objects:,} deleted, {expired.size_bytes:,} bytes."
+
+
+def _fsck(upkeep: Upkeep, shop: Workshop) -> str:
+    began_at = timezone.now()
+    upkeep.fsck_findings = fsck.check(shop)
+    upkeep.fsck_at = began_at
+    upkeep.fsck_due_at = began_at + timedelta(days=settings.FSCK_DAYS) if settings.FSCK_DAYS else None
+    if not upkeep.fsck_findings:
+        return "Every object is there and whole."
+    return f"Git found faults: {len(upkeep.fsck_findings)} lines."
+
+
+_DOING: dict[Job, Callable[[Upkeep, Workshop], str]] = {
+    Job.LEFTOVERS: _leftovers,
+    Job.PACK_REFS: _pack_refs,
+    Job.COMMIT_GRAPH: _commit_graph,
+    Job.REPACK: _repack,
+    Job.FULL_REPACK: _full_repack,
+    Job.EXPIRE: _expire,
+    Job.FSCK: _fsck,
+}
