@@ -105,7 +105,7 @@ class Pusher(threading.Thread):
             if wanted.keys() <= told or self.is_there(wanted):
                 break
             assert time.monotonic() < deadline, f"{wanted} did not go through: {self.said}"
-            time.sleep(0.5)
+            time.sleep(2)
         self.branches.update(wanted)
         self.branches = {refname: oid for refname, oid in self.branches.items() if oid != ZERO}
 
