@@ -195,6 +195,7 @@ class PushAdmin(OfRepository):
         "state",
         "commands",
         "options",
+        "is_atomic",
         "owner",
         "begun_at",
         "recorded_at",

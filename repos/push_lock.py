@@ -31,10 +31,15 @@ class PushLock:
         """For the git process to inherit."""
         return (self._descriptor,) if self._moving is None else (self._descriptor, self._moving.fileno())
 
-    def release(self) -> None:
-        """Let go, and remove the file; call it when the outcome is in the database."""
+    def release_moving(self) -> None:
+        """Let go of the lock that `hold` took, when no process of the push lives: what it left can then be removed."""
         if self._moving is not None:
             self._moving.release()
+            self._moving = None
+
+    def release(self) -> None:
+        """Let go, and remove the file; call it when the outcome is in the database."""
+        self.release_moving()
         with contextlib.suppress(FileNotFoundError):
             self._path.unlink()
         with contextlib.suppress(OSError):

@@ -29,7 +29,8 @@ from codeservices.iam.principal import Principal
 from repos import push_lock, quota, trigger_deliveries, usage
 from repos.access import RepositoryDoesNotExist, authorize_ref, check_writable
 from repos.git import locks, program, refs
-from repos.git.store import RepositoryMissing
+from repos.git.store import BareRepository, RepositoryMissing
+from repos.git.upkeep import leftovers
 from repos.git.wire import RefCommand
 from repos.models import Push, PushState, Repository
 from repos.push_lock import PushLock
@@ -41,6 +42,8 @@ logger = logging.getLogger(__name__)
 FOREIGN_AGE = timedelta(days=1)
 # The worker that was woken for a push has this long before the sweep wakes another.
 DELIVERY_GRACE = timedelta(seconds=10)
+# What a killed git left is removed at once where no other git moves refs for a moment in this time.
+CLEAN_UP_SECONDS = 5.0
 MAX_TOLD_REASONS = 5
 
 
@@ -72,7 +75,12 @@ class BegunPush:
 
 
 def begin(
-    principal: Principal, repository: Repository, commands: Sequence[RefCommand], options: Sequence[str] = ()
+    principal: Principal,
+    repository: Repository,
+    commands: Sequence[RefCommand],
+    *,
+    options: Sequence[str] = (),
+    is_atomic: bool = False,
 ) -> BegunPush:
     """Judge every ref of a push and write its row, committed, before git sees it.
 
@@ -81,6 +89,7 @@ def begin(
         repository: Where to.
         commands: What is to move.
         options: What `git push -o` gave, as `refs.decode` has it.
+        is_atomic: Whether the client asks for all refs or none.
 
     Raises:
         PushRefused: A ref may not move, or none may; the message says which and why.
@@ -90,11 +99,16 @@ def begin(
         if not all(command.is_delete for command in commands):
             quota.check(repository)
         _check(principal, repository, commands)
-        return write_down(principal, repository, commands, options)
+        return write_down(principal, repository, commands, options=options, is_atomic=is_atomic)
 
 
 def write_down(
-    principal: Principal, repository: Repository, commands: Sequence[RefCommand], options: Sequence[str] = ()
+    principal: Principal,
+    repository: Repository,
+    commands: Sequence[RefCommand],
+    *,
+    options: Sequence[str] = (),
+    is_atomic: bool = False,
 ) -> BegunPush:
     """The row of refs that are about to move, all of them judged: committed, with its lock held.
 
@@ -112,6 +126,7 @@ def write_down(
         principal_name=principal.name,
         commands=[_row(command) for command in commands],
         options=[refs.escaped(option) for option in options],
+        is_atomic=is_atomic,
         owner=socket.gethostname()[:128],
     )
     lock = push_lock.take(_lock_folder(), str(push.push_id))
@@ -169,14 +184,15 @@ def finish(push: Push, accepted: Collection[str] | None) -> Push:
 
     Args:
         push: As `begin` gave it. One that is finished already is left as it is.
-        accepted: The refnames that git reported as moved; None where it reported nothing, to compare with the refs.
+        accepted: The refnames that git reported as moved; None where it was killed or reported nothing, to remove
+            what it left and to compare with the refs. No process of the push may live then, and nobody hold its
+            `moving_refs`.
     """
-    moved = [
-        command
-        for command in _commands(push)
-        if command.old_oid != command.new_oid
-        and (command.refname in accepted if accepted is not None else _has_moved(push, command))
-    ]
+    asked = [command for command in _commands(push) if command.old_oid != command.new_oid]
+    if accepted is None:
+        moved = _moved_by_a_dead_git(push, asked)
+    else:
+        moved = [command for command in asked if command.refname in accepted]
     _choose_default_branch(push.repository, moved)
     now = timezone.now()
     state = PushState.RECORDED if moved else PushState.DROPPED
@@ -330,16 +346,42 @@ def _sentence(cause: ServiceError) -> str:
     return f"{cause.message} {cause.hint}".strip()
 
 
-def _has_moved(push: Push, command: RefCommand) -> bool:
+def _moved_by_a_dead_git(push: Push, asked: Sequence[RefCommand]) -> list[RefCommand]:
+    """Clean up behind the git of a push, complete an atomic push that it left half-done, and tell what has moved."""
+    try:
+        repository = push.repository.git
+    except RepositoryMissing:
+        return []
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(locks.rewriting(repository))
+            held.enter_context(locks.deleting(repository, timeout_seconds=CLEAN_UP_SECONDS))
+        except locks.RepositoryBusy as error:
+            logger.warning("what git left of push %s stays until upkeep comes: %s", push.push_id, error.message)
+        else:
+            gone = leftovers.remove_of_pushes(repository, [command.refname for command in asked])
+            if gone:
+                logger.warning("push %s: removed %s of a git that was killed", push.push_id, ", ".join(gone))
+        moved = [command for command in asked if _has_moved(push, repository, command)]
+        if push.is_atomic and 0 < len(moved) < len(asked):
+            # Git moves the first ref of a transaction when all objects are checked and in place: the rest may follow.
+            try:
+                refs.move(repository, [command for command in asked if command not in moved])
+            except program.GitError as error:
+                logger.error("atomic push %s stays half-done: %s", push.push_id, error.message)
+            else:
+                logger.warning("atomic push %s was left half-done and is completed", push.push_id)
+                return list(asked)
+    return moved
+
+
+def _has_moved(push: Push, repository: BareRepository, command: RefCommand) -> bool:
     """Whether a ref stands where a push wanted it, or went on from there by a later push.
 
     Git moves a ref only from the old oid that a push names. So where a later push made the same move (a person tried
     again after a crash), this one did not.
     """
-    try:
-        tip = refs.tip(push.repository.git, command.refname)
-    except RepositoryMissing:
-        return False
+    tip = refs.tip(repository, command.refname)
     later = [
         other
         for one in Push.objects.filter(

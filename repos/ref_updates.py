@@ -61,18 +61,13 @@ def apply(
     for command in commands:
         receive.check_rules(command, default_branch)
         authorize_ref(principal, action, repository, command.refname, by_remote=by_remote)
-    begun = receive.write_down(principal, repository, commands)
+    begun = receive.write_down(principal, repository, commands, is_atomic=True)
     accepted: set[str] | None = None  # as long as git has not ended, the refs themselves must tell
     try:
         if bring is not None:
             bring()
-        program.run(
-            repository.git,
-            ["update-ref", "--no-deref", "-z", "--stdin"],
-            input=b"".join(_instruction(command) for command in commands),
-            timeout_seconds=timeout_seconds,
-            options=program.Options(pass_fds=begun.lock.filenos()),
-        )
+        options = program.Options(pass_fds=begun.lock.filenos())
+        refs.move(repository.git, commands, timeout_seconds=timeout_seconds, options=options)
         accepted = {command.refname for command in commands}
     except program.GitError as error:
         if "cannot lock ref" not in error.complaint:
@@ -81,16 +76,10 @@ def apply(
         names = ", ".join(refs.shown(command.refname) for command in commands[:3])
         raise RefMoved(f"{names} moved while this was under way.", hint="Look again, and repeat it.") from error
     finally:
+        if accepted is None:
+            begun.lock.release_moving()
         try:
             push = receive.finish(begun.push, accepted)
         finally:
             begun.lock.release()
     return push
-
-
-def _instruction(command: RefCommand) -> bytes:
-    """A line of git-update-ref(1), "-z" format."""
-    name = refs.encode(command.refname)
-    if command.is_delete:
-        return b"delete %s\0%s\0" % (name, command.old_oid.encode())
-    return b"update %s\0%s\0%s\0" % (name, command.new_oid.encode(), command.old_oid.encode())

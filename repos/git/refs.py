@@ -14,13 +14,17 @@ import contextlib
 import hashlib
 import os
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from codeservices.errors import InvalidInput, NotFound
 from repos.git import program
 from repos.git.store import BareRepository
+
+if TYPE_CHECKING:
+    from repos.git.wire import RefCommand
 
 HEADS = "refs/heads/"
 TAGS = "refs/tags/"
@@ -140,6 +144,39 @@ def set_default_branch(repository: BareRepository, branch: str) -> None:
     if tip(repository, HEADS + branch) is None:
         raise BranchMissing(f"No branch is called “{shown(branch)}”.")
     program.run(repository, ["symbolic-ref", "--end-of-options", "HEAD", HEADS + branch])
+
+
+def move(
+    repository: BareRepository,
+    commands: Iterable[RefCommand],
+    *,
+    timeout_seconds: float = program.TIMEOUT_SECONDS,
+    options: program.Options = program.DEFAULT_OPTIONS,
+) -> None:
+    """Move refs in one transaction, each from the oid that it must have now.
+
+    Args:
+        timeout_seconds: For thousands of refs, each synced to disk.
+        options: How git is run, with the locks that it has to hold.
+
+    Raises:
+        GitError: Nothing is moved, as a ref stands elsewhere or is locked.
+    """
+    program.run(
+        repository,
+        ["update-ref", "--no-deref", "-z", "--stdin"],
+        input=b"".join(_instruction(command) for command in commands),
+        timeout_seconds=timeout_seconds,
+        options=options,
+    )
+
+
+def _instruction(command: RefCommand) -> bytes:
+    """A line of git-update-ref(1), "-z" format."""
+    name = encode(command.refname)
+    if command.new_oid == ZERO_OID:
+        return b"delete %s\0%s\0" % (name, command.old_oid.encode())
+    return b"update %s\0%s\0%s\0" % (name, command.new_oid.encode(), command.old_oid.encode())
 
 
 def state_digest(repository: BareRepository) -> str:

@@ -60,7 +60,13 @@ async def receive_push(request: GitRequest, repository: Repository) -> None:
 def _begin(request: GitRequest, repository: Repository, asked: wire.PushRequest) -> receive.BegunPush:
     assert request.act is not None
     with record.entered(request.act):
-        return receive.begin(request.act.principal, repository, asked.commands, asked.options)
+        return receive.begin(
+            request.act.principal,
+            repository,
+            asked.commands,
+            options=asked.options,
+            is_atomic="atomic" in asked.capabilities,
+        )
 
 
 async def _run(
@@ -104,6 +110,8 @@ async def _run(
     finally:
         await child.stop()
         told = reader.result()
+        if told is None:
+            begun.lock.release_moving()
         push = await request.in_thread(receive.finish, begun.push, told.accepted if told else None)
         if told is None and push.state != PushState.DROPPED:  # git was done, and only its client was not
             request.act.additional["movedReferences"] = [command["refname"] for command in push.commands]

@@ -32,6 +32,8 @@ class Push(models.Model):
     commands = models.JSONField(default=list)
     # What `git push -o` gave, for those who listen: ["ci.skip"].
     options = models.JSONField(default=list, blank=True)
+    # All refs or none: recovery moves the rest of one that a crash interrupted between two refs.
+    is_atomic = models.BooleanField(default=False)
     # Which process reads the pack, so that a start-up recovers only what a dead one left.
     owner = models.CharField(max_length=128, blank=True)
     begun_at = models.DateTimeField(default=timezone.now)

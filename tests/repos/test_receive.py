@@ -131,6 +131,65 @@ def test_without_a_report_the_refs_tell(alice, repository, oid):
     assert [one["refname"] for one in push.commands] == ["refs/heads/x"]
 
 
+def test_an_atomic_push_that_a_kill_left_half_done_is_completed(alice, repository, oid, caplog):
+    """Git renames the lock files of a transaction one by one; here it died between the first and the second."""
+    later = gitrepo.commit(repository.git, {"a": "2"}, refname="refs/heads/y")
+    gitrepo.update_ref(repository.git, "refs/heads/y", oid)
+    gitrepo.update_ref(repository.git, "refs/heads/z", oid)
+    asked = [
+        create("refs/heads/x", later),
+        RefCommand("refs/heads/y", oid, later),
+        RefCommand("refs/heads/z", oid, ZERO),
+    ]
+    begun = receive.begin(alice.principal, repository, asked, is_atomic=True)
+    gitrepo.update_ref(repository.git, "refs/heads/x", later)
+    for name in ("y", "z"):
+        (repository.git.path / f"refs/heads/{name}.lock").touch()
+    (repository.git.path / "refs/heads/of-somebody-else.lock").touch()
+    (repository.git.path / "objects/tmp_objdir-incoming-x").mkdir()
+    begun.lock.release()
+    assert receive.recover() == 1
+    assert refs.all_refs(repository.git) == {
+        "refs/heads/main": oid,
+        "refs/heads/x": later,
+        "refs/heads/y": later,
+    }
+    push = Push.objects.get()
+    assert (push.state, len(push.commands)) == (PushState.RECORDED, 3)
+    assert [path.name for path in repository.git.path.rglob("*.lock")] == ["of-somebody-else.lock"]
+    assert list((repository.git.path / "objects").glob("tmp_*")) == []
+    assert (
+        "removed refs/heads/y.lock, refs/heads/z.lock, objects/tmp_objdir-incoming-x of a git that was killed"
+        in caplog.text
+    )
+
+
+def test_what_a_killed_git_left_stays_while_another_push_lives(alice, repository, oid, caplog, monkeypatch):
+    monkeypatch.setattr(receive, "CLEAN_UP_SECONDS", 0.1)
+    begun = receive.begin(alice.principal, repository, [create("refs/heads/x", oid)])
+    lock_file = repository.git.path / "refs/heads/x.lock"
+    lock_file.touch()
+    begun.lock.release()
+    other = receive.begin(alice.principal, repository, [create("refs/heads/y", oid)])
+    assert receive.recover() == 1
+    assert lock_file.exists()
+    assert "stays until upkeep comes" in caplog.text
+    other.lock.release()
+    assert receive.recover() == 1
+    assert lock_file.exists(), "only upkeep knows of it now"
+
+
+def test_an_atomic_push_that_cannot_be_completed_is_recorded_as_it_is_and_told(alice, repository, oid, caplog):
+    asked = [create("refs/heads/x", oid), create("refs/heads/y", oid)]
+    begun = receive.begin(alice.principal, repository, asked, is_atomic=True)
+    gitrepo.update_ref(repository.git, "refs/heads/x", oid)
+    gitrepo.update_ref(repository.git, "refs/heads/y", gitrepo.commit(repository.git, {"theirs": "1"}))
+    begun.lock.release()
+    receive.recover()
+    assert [one["refname"] for one in Push.objects.get().commands] == ["refs/heads/x"]
+    assert "stays half-done" in caplog.text
+
+
 def test_a_ref_that_a_later_push_moved_on_counts_as_moved(alice, repository, oid):
     lost = begin(alice, repository, create("refs/heads/x", oid))
     newer = gitrepo.commit(repository.git, {"a": "2"}, branch="x", parents=[oid])

@@ -7,14 +7,15 @@ one that is in use guards somebody's change.
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from repos.git import disk
+from repos.git import disk, refs
 from repos.git.locks import FileLock
 from repos.git.store import BareRepository
 
@@ -68,6 +69,26 @@ def remove(repository: BareRepository, deleting: FileLock, *, now: float | None 
             one.path.unlink(missing_ok=True)
         gone.append(one)
     return gone
+
+
+def remove_of_pushes(repository: BareRepository, refnames: Iterable[str]) -> list[str]:
+    """Remove what killed pushes left, however young; the paths in the repository.
+
+    The locks of these refs and of the packed refs, and the quarantines. The caller holds `deleting` and `rewriting`: no
+    process of ours lives that may have made one of them.
+    """
+    root = repository.path
+    names = [root / "packed-refs.lock", root / "packed-refs.new"]
+    names += [root / f"{os.fsdecode(refs.encode(refname))}.lock" for refname in refnames]
+    gone = []
+    for path in names:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            path.unlink()
+            gone.append(path)
+    for path in (root / "objects").glob("tmp_objdir-*"):
+        shutil.rmtree(path, ignore_errors=True)
+        gone.append(path)
+    return [str(path.relative_to(root)) for path in gone]
 
 
 def _candidates(root: Path) -> Iterator[Path]:
