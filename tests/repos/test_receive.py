@@ -289,7 +289,7 @@ def test_what_stops_a_push_as_a_whole_is_told_for_each_ref(alice, repository, oi
 
 def test_push_options_are_kept_with_the_push(alice, repository, oid):
     options = ("ci.skip", "caf\udce9")
-    begun = receive.begin(alice.principal, repository, [create("refs/heads/x", oid)], options)
+    begun = receive.begin(alice.principal, repository, [create("refs/heads/x", oid)], options=options)
     begun.lock.release()
     assert Push.objects.get().options == ["ci.skip", "caf\\xe9"]
 
