@@ -10,8 +10,12 @@ from celery import shared_task
 from celery.signals import worker_ready
 from django.conf import settings
 
-from repos import deletion, imports, mirrors, receive, trigger_deliveries, upkeep
+from repos import deletion
 from repos.models import Push
+from repos.pushes import receive
+from repos.remote import imports, mirrors
+from repos.triggers import deliveries as trigger_deliveries
+from repos.upkeep import worker as upkeep
 
 logger = logging.getLogger(__name__)
 

@@ -16,12 +16,12 @@ from django.views.decorators.http import require_GET, require_POST
 
 from codeservices.errors import InvalidInput
 from codeservices.http import ConsoleRequest, is_partial
-from repos import upkeep as service
 from repos.access import repositories_for
 from repos.git.upkeep import state, strategy
 from repos.git.upkeep.state import State
 from repos.git.upkeep.strategy import Job
 from repos.models import Repository, Upkeep, UpkeepRun
+from repos.upkeep import worker as service
 from repos.views.shared import may, opened
 
 PAGE_SIZE = 50

@@ -9,9 +9,12 @@ from builds.models import Build, Project
 from builds.runner.executor import PhaseError
 from codeservices.audit.models import Event
 from codeservices.iam.models import Role
-from repos import deletion, receive, trigger_config, trigger_deliveries
+from repos import deletion
 from repos.models import Push, PushState, TriggerDelivery
-from repos.trigger_config import TriggerSettings
+from repos.pushes import receive
+from repos.triggers import config as trigger_config
+from repos.triggers import deliveries as trigger_deliveries
+from repos.triggers.config import TriggerSettings
 from tests import factories, gitrepo
 
 pytestmark = pytest.mark.django_db(transaction=True)

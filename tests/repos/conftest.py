@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from codeservices.outbound import Rules
-from repos import remote_runs
 from repos.git import store
+from repos.remote import runs as remote_runs
 from tests import foreign_git, gitrepo
 from tests.repos.plumbing import Plumbing
 

@@ -10,7 +10,7 @@ from django.db import connection
 from django.utils import timezone
 
 from codeservices.errors import AccessDenied
-from repos import receive, tasks, upkeep, upkeep_jobs
+from repos import tasks
 from repos.access import RepositoryDoesNotExist
 from repos.git import locks, refs
 from repos.git.locks import RepositoryBusy
@@ -18,6 +18,9 @@ from repos.git.upkeep import fsck, leftovers, state
 from repos.git.upkeep.strategy import Job
 from repos.git.wire import RefCommand
 from repos.models import JobOutcome, Repository, Upkeep, UpkeepRun
+from repos.pushes import receive
+from repos.upkeep import jobs as upkeep_jobs
+from repos.upkeep import worker as upkeep
 from tests import factories, gitrepo
 
 NOTHING_QUEUED: list[int] = []
@@ -39,7 +42,7 @@ def sent(monkeypatch) -> list[int]:
         if (name, queue) == (upkeep.TASK, upkeep.QUEUE):
             found.append(args[0])
 
-    monkeypatch.setattr("repos.upkeep.current_app.send_task", send, raising=False)
+    monkeypatch.setattr("repos.upkeep.worker.current_app.send_task", send, raising=False)
     return found
 
 
@@ -237,7 +240,7 @@ def test_without_a_broker_upkeep_waits_for_the_sweep(repository, monkeypatch):
     def refuse(*_, **__):
         raise OSError("no broker")
 
-    monkeypatch.setattr("repos.upkeep.current_app.send_task", refuse, raising=False)
+    monkeypatch.setattr("repos.upkeep.worker.current_app.send_task", refuse, raising=False)
     make_due(repository)
     assert upkeep.start_due() == 0
     assert Upkeep.objects.get().queued_at is None

@@ -10,9 +10,11 @@ from django.test import Client
 from codeservices.iam import arn
 from codeservices.notifications import topics
 from codeservices.notifications.models import Delivery, DeliveryState, Message, Subscription, SubscriptionState, Topic
-from repos import receive, trigger_config, trigger_deliveries
 from repos.models import Push, PushState, Repository, Trigger, TriggerDelivery
-from repos.trigger_config import TriggerSettings
+from repos.pushes import receive
+from repos.triggers import config as trigger_config
+from repos.triggers import deliveries as trigger_deliveries
+from repos.triggers.config import TriggerSettings
 from tests import factories, gitrepo
 from tests.fixtures.people import signed_in
 

@@ -11,9 +11,10 @@ from django.utils import timezone
 
 from codeservices.audit.models import Event
 from codeservices.console import views as console
-from repos import upkeep, upkeep_health
 from repos.git.upkeep.strategy import Job
 from repos.models import JobOutcome, Repository, Upkeep, UpkeepRun
+from repos.upkeep import health as upkeep_health
+from repos.upkeep import worker as upkeep
 from tests import factories, gitrepo
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_server")]

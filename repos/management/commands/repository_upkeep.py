@@ -9,11 +9,11 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from codeservices.errors import ServiceError
 from codeservices.iam.shell import shell_act
-from repos import upkeep
 from repos.git.store import RepositoryMissing
 from repos.git.upkeep import state, strategy
 from repos.git.upkeep.strategy import Job
 from repos.models import JobOutcome, Repository, UpkeepRun
+from repos.upkeep import worker as upkeep
 
 COLUMNS = "{:<32} {:>9} {:>6} {:>9} {:>7} {:>7} {:>9} {:<7} {:<10} {}"
 JOBS = [job.value.lower().replace("_", "-") for job in Job]

@@ -26,14 +26,16 @@ from codeservices.audit.record import current_act, settle
 from codeservices.audit.writer import AuditUnavailable
 from codeservices.errors import AccessDenied, ServiceError
 from codeservices.iam.principal import Principal
-from repos import push_lock, quota, trigger_deliveries, usage
+from repos import quota, usage
 from repos.access import RepositoryDoesNotExist, authorize_ref, check_writable
 from repos.git import locks, program, refs
 from repos.git.store import RepositoryMissing
 from repos.git.wire import RefCommand
 from repos.models import Push, PushState, Repository
-from repos.push_lock import PushLock
+from repos.pushes import lock as push_lock
+from repos.pushes.lock import PushLock
 from repos.signals import push_recorded, ref_updated
+from repos.triggers import deliveries as trigger_deliveries
 
 logger = logging.getLogger(__name__)
 

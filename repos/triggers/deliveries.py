@@ -23,7 +23,6 @@ from kombu.exceptions import OperationalError
 
 from codeservices.errors import Conflict, NotFound, ServiceError
 from codeservices.iam.principal import Principal
-from repos import trigger_destinations, trigger_events
 from repos.access import repository_for
 from repos.git import refs
 from repos.git.wire import RefCommand
@@ -35,7 +34,8 @@ from repos.models import (
     TriggerDeliveryCause,
     TriggerDeliveryState,
 )
-from repos.trigger_events import Origin, Reference
+from repos.triggers import destinations, events
+from repos.triggers.events import Origin, Reference
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ def record(push: Push, commands: Sequence[RefCommand]) -> list[TriggerDelivery]:
     repository = push.repository
     rows: list[TriggerDelivery] = []
     for trigger in repository.triggers.all():
-        told = trigger_events.references(commands, trigger.events, trigger.branches)
+        told = events.references(commands, trigger.events, trigger.branches)
         if told:
             rows += _rows(repository, trigger, told, push=push)
     _save(rows)
@@ -132,12 +132,12 @@ def _rows(
         configuration_id=str(repository.trigger_configuration_id),
         user_arn=user_arn,
         at=(push.recorded_at if push is not None else None) or timezone.now(),
-        event_name=trigger_events.REFERENCE_CHANGES if push is not None else trigger_events.TEST,
+        event_name=events.REFERENCE_CHANGES if push is not None else events.TEST,
     )
     try:
-        max_bytes = trigger_destinations.kind_of(trigger.destination_arn).max_event_bytes
+        max_bytes = destinations.kind_of(trigger.destination_arn).max_event_bytes
     except NotFound:
-        max_bytes = trigger_events.MAX_EVENT_BYTES
+        max_bytes = events.MAX_EVENT_BYTES
     return [
         TriggerDelivery(
             repository=repository,
@@ -149,7 +149,7 @@ def _rows(
             part=part,
             payload=payload,
         )
-        for part, payload in enumerate(trigger_events.parts(origin, told, max_bytes=max_bytes), 1)
+        for part, payload in enumerate(events.parts(origin, told, max_bytes=max_bytes), 1)
     ]
 
 
@@ -159,8 +159,8 @@ def _sample(repository: Repository, trigger: Trigger) -> Reference:
     for branch in [*trigger.branches, default]:
         oid = refs.tip(repository.git, refs.HEADS + branch) if branch else None
         if oid is not None:
-            return trigger_events.sample(refs.HEADS + branch, oid)
-    return trigger_events.sample(refs.HEADS + "main", refs.ZERO_OID)
+            return events.sample(refs.HEADS + branch, oid)
+    return events.sample(refs.HEADS + "main", refs.ZERO_OID)
 
 
 def _save(rows: Sequence[TriggerDelivery]) -> None:
@@ -186,7 +186,7 @@ def run(pk: int) -> TriggerDelivery | None:
     if delivery is None:
         return None
     try:
-        trigger_destinations.kind_of(delivery.destination_arn).deliver(delivery)
+        destinations.kind_of(delivery.destination_arn).deliver(delivery)
     except DeliveryLost:
         logger.warning("trigger delivery %s was taken over from this worker", pk)
         return None

@@ -25,7 +25,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from codeservices.iam.principal import Principal
-from repos import upkeep_jobs, usage
+from repos import usage
 from repos.access import repository_for
 from repos.git import locks
 from repos.git.locks import RepositoryBusy
@@ -35,6 +35,7 @@ from repos.git.upkeep import expiry, state, strategy
 from repos.git.upkeep.jobs import Workshop
 from repos.git.upkeep.strategy import Job
 from repos.models import JobOutcome, Repository, Upkeep, UpkeepRun
+from repos.upkeep import jobs
 
 logger = logging.getLogger(__name__)
 
@@ -257,7 +258,7 @@ def _plan(upkeep: Upkeep, shop: Workshop, requested: Collection[str]) -> list[Jo
     has_new = repository.last_push_at is not None and repository.last_push_at > last_full
     if has_new and last_full < now - FULL_REPACK_INTERVAL:
         wanted.add(Job.FULL_REPACK)
-    if expiry.has_expired(shop.repository, upkeep_jobs.horizon()):
+    if expiry.has_expired(shop.repository, jobs.horizon()):
         wanted.add(Job.EXPIRE)
     if Job.EXPIRE in wanted:  # it is sure of what is unreachable only after one
         wanted.add(Job.FULL_REPACK)
@@ -273,7 +274,7 @@ def _run(upkeep: Upkeep, shop: Workshop, job: Job, planned: Collection[Job]) -> 
         raise LeaseLost
     outcome = JobOutcome.SUCCEEDED
     try:
-        message = upkeep_jobs.do(job, upkeep, shop)
+        message = jobs.do(job, upkeep, shop)
         if job is Job.FSCK and upkeep.fsck_findings:
             outcome = JobOutcome.FAILED
     except RepositoryBusy as error:
