@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from codeservices import work
 from codeservices.errors import Conflict, NotFound, ServiceError
 from codeservices.iam import arn
 from codeservices.iam.authorize import authorize
@@ -53,7 +54,7 @@ def start_import(
     run.repository = provision.create_repository(principal, name, description)
     with transaction.atomic():
         run.save()
-        transaction.on_commit(lambda: runs.send(RUN_TASK, run.pk))
+        transaction.on_commit(lambda: work.wake(RUN_TASK, run.pk))
     return run
 
 
@@ -98,7 +99,7 @@ def retry(principal: Principal, name: str, given: sources.Given) -> Import:
         )
         if not claimed:
             raise Conflict(f"Somebody else has just tried the import of {name} again.")
-        transaction.on_commit(lambda: runs.send(RUN_TASK, run.pk))
+        transaction.on_commit(lambda: work.wake(RUN_TASK, run.pk))
     return run
 
 

@@ -10,6 +10,7 @@ from datetime import timedelta
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from codeservices import work
 from codeservices.errors import Conflict, InvalidInput, NotFound, ServiceError
 from codeservices.iam.authorize import is_allowed
 from codeservices.iam.principal import Principal
@@ -282,7 +283,7 @@ def _queue(mirror: Mirror, requested_by: str) -> bool:
     try:
         with transaction.atomic():
             run = MirrorRun.objects.create(mirror=mirror, requested_by=requested_by)
-            transaction.on_commit(lambda: runs.send(RUN_TASK, run.pk))
+            transaction.on_commit(lambda: work.wake(RUN_TASK, run.pk))
     except IntegrityError:
         return False
     return True

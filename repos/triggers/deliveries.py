@@ -14,13 +14,12 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from celery import current_app
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Max, QuerySet
 from django.utils import timezone
-from kombu.exceptions import OperationalError
 
+from codeservices import work
 from codeservices.errors import Conflict, NotFound, ServiceError
 from codeservices.iam.principal import Principal
 from repos.access import repository_for
@@ -166,15 +165,7 @@ def _sample(repository: Repository, trigger: Trigger) -> Reference:
 def _save(rows: Sequence[TriggerDelivery]) -> None:
     for row in rows:
         row.save()
-        transaction.on_commit(partial(_wake, row.pk))
-
-
-def _wake(pk: int) -> None:
-    # By name: the task is an edge, and edges are above us. A lost message is found again by the sweep.
-    try:
-        current_app.send_task(RUN_TASK, [pk])
-    except (OperationalError, OSError) as error:
-        logger.warning("trigger delivery %s waits for the sweep, as the broker does not answer: %s", pk, error)
+        transaction.on_commit(partial(work.wake, RUN_TASK, row.pk))
 
 
 # ---- run -----------------------------------------------------------------------------------------------------------

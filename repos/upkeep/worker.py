@@ -9,21 +9,17 @@ that dies leaves a lease that runs out, and its git, if that lives on, a file lo
 from __future__ import annotations
 
 import logging
-import os
-import secrets
-import socket
 import threading
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
-from celery import current_app
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
-from kombu.exceptions import OperationalError
 
+from codeservices import work
 from codeservices.iam.principal import Principal
 from repos import usage
 from repos.access import repository_for
@@ -40,7 +36,7 @@ from repos.upkeep import jobs
 logger = logging.getLogger(__name__)
 
 ACTION = "codecommit:RunRepositoryUpkeep"
-TASK, QUEUE = "repos.tasks.keep_up", "maintenance"
+TASK = "repos.tasks.keep_up"
 LEASE = timedelta(minutes=2)
 RENEW_SECONDS = 30.0
 # A message that is older has been lost, or waits behind a long job, and a second one does no harm.
@@ -142,11 +138,7 @@ def _first(repository: Repository) -> dict[str, datetime]:
 def _queue(pks: Collection[int]) -> int:
     count = 0
     for upkeep in Upkeep.objects.filter(pk__in=pks):
-        try:
-            # By name: the task is an edge, and edges are above us. A lost message is sent again by the sweep.
-            current_app.send_task(TASK, [upkeep.repository_id], queue=QUEUE)
-        except (OperationalError, OSError) as error:
-            logger.warning("upkeep waits for the sweep, as the broker does not answer: %s", error)
+        if not work.wake(TASK, upkeep.repository_id):
             break
         Upkeep.objects.filter(pk=upkeep.pk).update(queued_at=timezone.now())
         count += 1
@@ -184,9 +176,8 @@ def _claim(repository_pk: int, condition: Q) -> Upkeep | None:
     if not Repository.objects.filter(pk=repository_pk).exists():
         return None
     now = timezone.now()
-    owner = f"{socket.gethostname()[:64]}:{os.getpid()}:{secrets.token_hex(16)}"
     rows = _free(Upkeep.objects.filter(condition, repository_id=repository_pk), now)
-    if rows.update(lease_owner=owner, lease_expires_at=now + LEASE, queued_at=None) != 1:
+    if rows.update(lease_owner=work.new_owner(), lease_expires_at=now + LEASE, queued_at=None) != 1:
         return None
     return Upkeep.objects.select_related("repository").get(repository_id=repository_pk)
 

@@ -7,6 +7,7 @@ import pytest
 from builds import lifecycle, projects, service_role, source, tasks, triggers
 from builds.models import Build, Project
 from builds.runner.executor import PhaseError
+from codeservices import work
 from codeservices.audit.models import Event
 from codeservices.iam.models import Role
 from repos import deletion
@@ -26,7 +27,7 @@ PUSHER = "arn:aws:iam::123456789012:user/bob"
 def sent(monkeypatch) -> list[tuple[str, int]]:
     """The tasks that would have been sent to a worker, with their row."""
     found: list[tuple[str, int]] = []
-    monkeypatch.setattr(lifecycle.current_app, "send_task", lambda name, args, **options: found.append((name, args[0])))
+    monkeypatch.setattr(work.current_app, "send_task", lambda name, args, **options: found.append((name, args[0])))
     return found
 
 

@@ -9,6 +9,7 @@ import pytest
 from django.db import OperationalError
 from django.utils import timezone
 
+from codeservices import work
 from codeservices.errors import AccessDenied, Conflict, NotFound, ServiceError
 from codeservices.notifications import confirmation, topics
 from codeservices.notifications.models import Message, Subscription, SubscriptionState, Topic
@@ -32,7 +33,7 @@ URL = "https://8.8.8.7/hook"
 def sent(monkeypatch) -> list[str]:
     """The names of tasks that would have been sent to a worker."""
     found: list[str] = []
-    monkeypatch.setattr(receive.current_app, "send_task", lambda name, args, **options: found.append(name))
+    monkeypatch.setattr(work.current_app, "send_task", lambda name, args, **options: found.append(name))
     return found
 
 

@@ -38,11 +38,11 @@ def sent(monkeypatch) -> list[int]:
     """The repositories whose upkeep a worker was woken for."""
     found: list[int] = []
 
-    def send(name: str, args: list[int], queue: str = "") -> None:
-        if (name, queue) == (upkeep.TASK, upkeep.QUEUE):
+    def send(name: str, args: list[int], **_: object) -> None:
+        if name == upkeep.TASK:
             found.append(args[0])
 
-    monkeypatch.setattr("repos.upkeep.worker.current_app.send_task", send, raising=False)
+    monkeypatch.setattr("codeservices.work.current_app.send_task", send, raising=False)
     return found
 
 
@@ -240,7 +240,7 @@ def test_without_a_broker_upkeep_waits_for_the_sweep(repository, monkeypatch):
     def refuse(*_, **__):
         raise OSError("no broker")
 
-    monkeypatch.setattr("repos.upkeep.worker.current_app.send_task", refuse, raising=False)
+    monkeypatch.setattr("codeservices.work.current_app.send_task", refuse, raising=False)
     make_due(repository)
     assert upkeep.start_due() == 0
     assert Upkeep.objects.get().queued_at is None

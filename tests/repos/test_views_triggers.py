@@ -7,6 +7,7 @@ import json
 import pytest
 from django.test import Client
 
+from codeservices import work
 from codeservices.iam import arn
 from codeservices.notifications import topics
 from codeservices.notifications.models import Delivery, DeliveryState, Message, Subscription, SubscriptionState, Topic
@@ -38,7 +39,7 @@ ENDPOINT = {"name": "hook", "destination": "endpoint", "endpoint_url": URL, "eve
 def sent(monkeypatch) -> list[str]:
     """The names of tasks that would have been sent to a worker."""
     found: list[str] = []
-    monkeypatch.setattr(receive.current_app, "send_task", lambda name, args, **options: found.append(name))
+    monkeypatch.setattr(work.current_app, "send_task", lambda name, args, **options: found.append(name))
     return found
 
 
