@@ -33,7 +33,7 @@ from repos.git.wire import RefCommand
 from repos.models import Push, PushState, Repository
 from repos.pushes import lock as push_lock
 from repos.pushes.lock import PushLock
-from repos.signals import push_recorded, ref_updated
+from repos.signals import ref_updated
 from repos.triggers import deliveries as trigger_deliveries
 
 logger = logging.getLogger(__name__)
@@ -255,7 +255,7 @@ def undelivered() -> list[int]:
 
 
 def _announce(push: Push, commands: Sequence[RefCommand]) -> None:
-    """Send the signals. Listeners warm and tidy: one that fails is logged, and holds up no trigger."""
+    """Say ref_updated of each. Listeners warm and tidy: one that fails is logged, and holds up no trigger."""
     try:
         with transaction.atomic():
             for command in commands:
@@ -267,7 +267,6 @@ def _announce(push: Push, commands: Sequence[RefCommand]) -> None:
                     new_oid=command.new_oid,
                     push=push,
                 )
-            push_recorded.send(sender=Push, repository=push.repository, push=push)
     except Exception:
         logger.exception("a listener failed on push %s", push.push_id)
 
