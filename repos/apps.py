@@ -21,7 +21,7 @@ class ReposConfig(AppConfig):
         from repos.triggers import endpoints as trigger_endpoints
         from repos.triggers import topics as trigger_topics
         from repos.upkeep import health as upkeep_health
-        from repos.upkeep import worker as upkeep
+        from repos.upkeep import schedule
 
         panels.register()
         kept.register()
@@ -37,7 +37,7 @@ class ReposConfig(AppConfig):
                 deletion.RESTORE,
                 deletion.PURGE,
                 quota.ACTION,
-                upkeep.ACTION,
+                schedule.ACTION,
                 mirrors.ACTION,
             ),
         )
