@@ -6,9 +6,6 @@ that nothing is its own any more.
 
 from __future__ import annotations
 
-import os
-import secrets
-import socket
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -26,11 +23,6 @@ REDIS_SECONDS = 2.0
 
 class LeaseLost(Exception):
     """The build is no longer this worker's: it was ended by another."""
-
-
-def new_owner() -> str:
-    """A token that no other worker has; it begins with where the worker runs."""
-    return f"{socket.gethostname()[:64]}:{os.getpid()}:{secrets.token_hex(16)}"
 
 
 def expiry() -> datetime:

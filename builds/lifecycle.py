@@ -12,12 +12,10 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from celery import current_app
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Max
 from django.utils import timezone
-from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from builds import lease, running, service_role
@@ -29,6 +27,7 @@ from builds.reporter import Reporter, store_chunks
 from builds.runner import docker, phases
 from builds.runner.executor import LOST
 from builds.starting import Settings, settings_of
+from codeservices import work
 from codeservices.errors import NotFound
 from codeservices.iam.authorize import authorize
 from codeservices.iam.principal import Principal
@@ -132,21 +131,13 @@ def _create(project: Project, wanted: Settings, initiator: str, token: str) -> B
                 Phase(build=build, phase_type=PhaseType.QUEUED, started_at=now),
             ]
         )
-        transaction.on_commit(lambda: _send(build.pk))
+        transaction.on_commit(lambda: work.wake(RUN_TASK, build.pk))
     return build
 
 
 def _initiator(principal: Principal) -> str:
     """As CodeBuild names it: the user, or ROLE/SESSION."""
     return f"{principal.name}/{principal.session_name}" if principal.session_name else principal.name
-
-
-def _send(build_pk: int) -> None:
-    # By name: the task is an edge, and edges are above us. A lost message is sent again by the sweep.
-    try:
-        current_app.send_task(RUN_TASK, [build_pk], queue=QUEUE)
-    except (OperationalError, OSError) as error:
-        logger.warning("build %s waits for the sweep, as the broker does not answer: %s", build_pk, error)
 
 
 # ---- run -----------------------------------------------------------------------------------------------------------
@@ -157,7 +148,7 @@ def claim(build_pk: int) -> Build | None:
 
     A build that waited for longer than it may is ended instead.
     """
-    owner = lease.new_owner()
+    owner = work.new_owner()
     build = lease.take(build_pk, owner=owner, lease_owner="", stop_requested_at=None)
     if build is None:
         return None
@@ -243,7 +234,7 @@ def stop_build(principal: Principal, build: Build) -> Build:
     Build.objects.filter(pk=build.pk, status=Status.IN_PROGRESS, stop_requested_at=None).update(
         stop_requested_at=timezone.now()
     )
-    queued = lease.take(build.pk, owner=lease.new_owner(), lease_owner="")
+    queued = lease.take(build.pk, owner=work.new_owner(), lease_owner="")
     if queued is not None:
         _end(queued, Status.STOPPED, "", "")
         return queued
@@ -266,14 +257,14 @@ def end_expired_leases() -> int:
         # The same lease, still expired: a worker that renewed it meanwhile keeps it.
         build = lease.take(
             row.pk,
-            owner=lease.new_owner(),
+            owner=work.new_owner(),
             lease_owner=row.lease_owner,
             lease_expires_at=row.lease_expires_at,
         )
         if build is None:
             continue
         count += 1
-        host = row.lease_owner.partition(":")[0]
+        host = work.host_of(row.lease_owner)
         if row.stop_requested_at is not None:
             _end(build, Status.STOPPED, "", "")
         else:
@@ -281,7 +272,7 @@ def end_expired_leases() -> int:
             _end(build, Status.FAULT, "INTERNAL_SERVICE_ERROR", message)
     for row in Build.objects.filter(status=Status.IN_PROGRESS, lease_owner=""):
         if _waited_too_long(row):
-            build = lease.take(row.pk, owner=lease.new_owner(), lease_owner="")
+            build = lease.take(row.pk, owner=work.new_owner(), lease_owner="")
             if build is not None:
                 _end(build, Status.TIMED_OUT, *TIMED_OUT_CONTEXT)
                 count += 1
@@ -308,7 +299,7 @@ def requeue_builds() -> int:
     for build in lost:
         again = Build.objects.filter(pk=build.pk, queued_message_at=build.queued_message_at, lease_owner="")
         if again.update(queued_message_at=timezone.now()):
-            _send(build.pk)
+            work.wake(RUN_TASK, build.pk)
             count += 1
     return count
 

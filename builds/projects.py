@@ -20,8 +20,8 @@ from codeservices.iam import arn
 from codeservices.iam.authorize import Context, authorize, is_allowed
 from codeservices.iam.principal import Principal
 from codeservices.iam.rules import tag_context
-from repos import trigger_config
 from repos.models import Repository, Trigger
+from repos.triggers import config as trigger_config
 
 logger = logging.getLogger(__name__)
 

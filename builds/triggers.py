@@ -16,10 +16,11 @@ from codeservices.errors import NotFound, ServiceError
 from codeservices.iam.authorize import is_allowed
 from codeservices.iam.principal import Principal
 from codeservices.iam.roles import find_role
-from repos import trigger_deliveries, trigger_destinations
 from repos.models import TriggerDelivery
-from repos.trigger_destinations import Choice, Destination
-from repos.trigger_events import Reference
+from repos.triggers import deliveries as trigger_deliveries
+from repos.triggers import destinations as trigger_destinations
+from repos.triggers.destinations import Choice, Destination
+from repos.triggers.events import Reference
 
 SERVICE = "codecommit.amazonaws.com"
 START_BUILD = "codebuild:StartBuild"

@@ -11,17 +11,17 @@ class ReposConfig(AppConfig):
         from repos import (
             aws,  # noqa: F401  importing it registers its operations
             deletion,
-            mirrors,
             panels,
             provision,
             quota,
             tags,
-            trigger_endpoints,
-            trigger_topics,
-            upkeep,
-            upkeep_health,
         )
         from repos.git_http import kept
+        from repos.remote import mirrors
+        from repos.triggers import endpoints as trigger_endpoints
+        from repos.triggers import topics as trigger_topics
+        from repos.upkeep import health as upkeep_health
+        from repos.upkeep import schedule
 
         panels.register()
         kept.register()
@@ -37,7 +37,7 @@ class ReposConfig(AppConfig):
                 deletion.RESTORE,
                 deletion.PURGE,
                 quota.ACTION,
-                upkeep.ACTION,
+                schedule.ACTION,
                 mirrors.ACTION,
             ),
         )

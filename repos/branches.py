@@ -9,12 +9,13 @@ from django.utils import timezone
 
 from codeservices.errors import Conflict, InvalidInput, NotFound
 from codeservices.iam.principal import Principal
-from repos import names, ref_updates
+from repos import names
 from repos.access import check_writable, on_ref, repository_for
 from repos.git import objects, program, refs
 from repos.git.refs import InvalidBranchName
 from repos.git.wire import RefCommand
 from repos.models import Repository
+from repos.pushes import ref_updates
 
 CREATE_BRANCH = "codecommit:CreateBranch"
 DELETE_BRANCH = "codecommit:DeleteBranch"

@@ -12,8 +12,8 @@ from django.urls import reverse
 from codeservices import registry
 from codeservices.iam.authorize import is_allowed
 from codeservices.iam.principal import Principal
-from repos import mirrors
 from repos.models import Mirror, Repository
+from repos.remote import mirrors
 
 RECENT_REPOSITORIES = 8
 

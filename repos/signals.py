@@ -5,7 +5,3 @@ from django.dispatch import Signal
 # Sent once per ref after a push is recorded, from a worker. Arguments: repository (Repository), refname (full),
 # old_oid and new_oid (forty zeros: no ref), push (Push).
 ref_updated = Signal()
-
-# Sent once for a whole push, after `ref_updated` for each of its refs, in the same transaction. Arguments: repository
-# (Repository), push (Push, whose `commands` are the refs that moved).
-push_recorded = Signal()

@@ -10,8 +10,12 @@ from celery import shared_task
 from celery.signals import worker_ready
 from django.conf import settings
 
-from repos import deletion, imports, mirrors, receive, trigger_deliveries, upkeep
+from repos import deletion
 from repos.models import Push
+from repos.pushes import receive
+from repos.remote import imports, mirrors
+from repos.triggers import deliveries as trigger_deliveries
+from repos.upkeep import schedule, worker
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +32,7 @@ def deliver_push(push_pk: int) -> None:
 def look_after_push(push_pk: int) -> None:
     """Have done what the repository of a push calls for now; where that fails, the sweep looks again."""
     try:
-        upkeep.look_after_push(Push.objects.values_list("repository_id", flat=True).get(pk=push_pk))
+        schedule.look_after_push(Push.objects.values_list("repository_id", flat=True).get(pk=push_pk))
     except Exception:
         logger.exception("the repository of push %s could not be looked at", push_pk)
 
@@ -77,14 +81,14 @@ def recover_pushes() -> None:
 @shared_task(acks_late=True, ignore_result=True)
 def keep_up(repository_pk: int) -> None:
     """Do what upkeep a repository is due; a second delivery of the message does nothing."""
-    for run in upkeep.keep_up(repository_pk):
+    for run in worker.keep_up(repository_pk):
         logger.info("upkeep of repository %s: %s %s in %.1f s", repository_pk, run.job, run.outcome, run.seconds)
 
 
 @shared_task(ignore_result=True)
 def start_due_upkeep() -> None:
     """Wake workers for upkeep that is due; the messages are few at a time."""
-    upkeep.start_due()
+    schedule.start_due()
 
 
 @shared_task(acks_late=True, ignore_result=True)

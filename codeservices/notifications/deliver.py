@@ -11,8 +11,6 @@ from __future__ import annotations
 import logging
 import os
 import random
-import secrets
-import socket
 import ssl
 import time
 from dataclasses import dataclass, replace
@@ -25,7 +23,7 @@ from django.db import transaction
 from django.db.models import F, Min, Q
 from django.utils import timezone
 
-from codeservices import outbound
+from codeservices import outbound, work
 from codeservices.notifications import delivery_policy, http_post, outbox, request
 from codeservices.notifications.models import (
     Attempt,
@@ -112,7 +110,7 @@ def claim(delivery_pk: int) -> Delivery | None:
                 lambda: outbox.wake(delivery_pk, after_seconds=(free_at - timezone.now()).total_seconds())
             )
             return None
-        delivery.lease_owner = f"{socket.gethostname()[:32]}-{secrets.token_hex(8)}"
+        delivery.lease_owner = work.new_owner()
         rows.update(
             state=DeliveryState.RUNNING,
             lease_owner=delivery.lease_owner,

@@ -180,7 +180,7 @@ class Delivery(models.Model):
     created_at = models.DateTimeField(default=timezone.now, db_index=True)
     next_attempt_at = models.DateTimeField(default=timezone.now)
     # Whoever holds the lease sends; when it has run out, another may.
-    lease_owner = models.CharField(max_length=64, blank=True)
+    lease_owner = models.CharField(max_length=128, blank=True)
     lease_expires_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
     last_status = models.PositiveSmallIntegerField(null=True)

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
 from functools import partial
 
-from celery import current_app
 from django.db import transaction
 from django.utils import timezone
-from kombu.exceptions import OperationalError
 
+from codeservices import work
 from codeservices.notifications.models import Delivery, Message, Subscription
 
-logger = logging.getLogger(__name__)
-
 DELIVER_TASK = "codeservices.notifications.tasks.deliver"
-QUEUE = "notifications"
 # Workers hold a message that is for later in memory; what is far off is left to the sweep.
 MAX_COUNTDOWN_SECONDS = 60
 
@@ -43,13 +38,7 @@ def wake(delivery_pk: int, *, after_seconds: float = 0) -> bool:
     """Tell a worker of a delivery, unless the sweep will be as quick; False where the broker does not answer."""
     if after_seconds > MAX_COUNTDOWN_SECONDS:
         return True
-    # By name: the task is an edge, and edges are above us.
-    try:
-        current_app.send_task(DELIVER_TASK, [delivery_pk], queue=QUEUE, countdown=after_seconds or None)
-    except (OperationalError, OSError) as error:
-        logger.warning("delivery %s waits for the sweep, as the broker does not answer: %s", delivery_pk, error)
-        return False
-    return True
+    return work.wake(DELIVER_TASK, delivery_pk, after_seconds=after_seconds)
 
 
 def _wake_all(delivery_pks: list[int]) -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 from codeservices.aws.dispatch import Call, operation
 from codeservices.errors import InvalidInput
-from repos import trigger_config
-from repos.trigger_config import TriggerSettings
+from repos.triggers import config as trigger_config
+from repos.triggers.config import TriggerSettings
 
 
 @operation("codecommit", "GetRepositoryTriggers")

@@ -1,4 +1,4 @@
-"""Git's three URLs, as an ASGI program beside Django: authenticate, authorize, then receive.py or the git program.
+"""Git's three URLs, an ASGI program beside Django: authenticate, authorize, then pushes/receive.py or the git program.
 
 Django's own ASGI handler spools a whole body before a view sees a byte; here packs stream both ways. The ORM is asked
 in threads of its own (threads.py), and never while a pack is on its way.

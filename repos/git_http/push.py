@@ -8,11 +8,12 @@ from django.conf import settings
 
 from codeservices.audit import record
 from codeservices.errors import ServiceError
-from repos import quota, receive
+from repos import quota
 from repos.git import exchange, program, refs, report, wire
 from repos.git_http.request import GitRequest
 from repos.git_http.slots import slot
 from repos.models import PushState, Repository
+from repos.pushes import receive
 
 CONTENT_TYPE = "application/x-git-receive-pack-result"
 

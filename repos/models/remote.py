@@ -20,7 +20,8 @@ class RunState(models.TextChoices):
 class RemoteSource(models.Model):
     """A repository on another server, and who has this server fetch from it.
 
-    The password is encrypted with the master key, which lies outside the database; only repos/sources.py opens it.
+    The password is encrypted with the master key, which lies outside the database; only repos/remote/sources.py opens
+    it.
     """
 
     url = models.CharField(max_length=2048)

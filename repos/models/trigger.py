@@ -9,9 +9,9 @@ from typing import Any
 from django.db import models
 from django.utils import timezone
 
-from repos import trigger_events
 from repos.models.push import Push
 from repos.models.repository import Repository
+from repos.triggers import events as trigger_events
 
 
 class Trigger(models.Model):

@@ -10,10 +10,10 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from codeservices.audit.record import current_act
 from codeservices.errors import Conflict, InvalidInput, LimitExceeded
 from codeservices.http import ConsoleRequest, is_partial
-from repos import imports
 from repos.git.remote_errors import RemoteError
 from repos.models import Import
-from repos.remote_forms import ImportForm, SourceForm
+from repos.remote import imports
+from repos.remote.forms import ImportForm, SourceForm
 from repos.views.shared import may, note_parameters
 
 

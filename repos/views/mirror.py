@@ -12,11 +12,11 @@ from django.views.decorators.http import require_http_methods, require_POST
 from codeservices.errors import Conflict, InvalidInput
 from codeservices.http import ConsoleRequest, is_partial
 from codeservices.iam.principal import Principal
-from repos import mirrors
 from repos.git import patterns, refs
 from repos.git.remote_errors import RemoteError
 from repos.models import Mirror, Repository
-from repos.remote_forms import MirrorForm
+from repos.remote import mirrors
+from repos.remote.forms import MirrorForm
 from repos.views.imports import failed
 from repos.views.shared import may, note_parameters, opened
 

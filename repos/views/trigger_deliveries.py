@@ -16,8 +16,11 @@ from codeservices.http import ConsoleRequest, is_partial
 from codeservices.iam.authorize import is_allowed
 from codeservices.iam.principal import Principal
 from codeservices.notifications.models import Delivery, DeliveryState, Message
-from repos import trigger_config, trigger_deliveries, trigger_endpoints, trigger_outcomes
 from repos.models import TriggerDelivery
+from repos.triggers import config as trigger_config
+from repos.triggers import deliveries as trigger_deliveries
+from repos.triggers import endpoints as trigger_endpoints
+from repos.triggers import outcomes as trigger_outcomes
 from repos.views.triggers import shown_url, target_of
 
 # The page is brought up to date by itself as long as something happens within this time.

@@ -17,11 +17,15 @@ from codeservices.http import ConsoleRequest
 from codeservices.iam import arn
 from codeservices.iam.authorize import is_allowed
 from codeservices.iam.principal import Principal
-from repos import trigger_config, trigger_deliveries, trigger_destinations, trigger_endpoints, trigger_outcomes
 from repos.access import repository_for
 from repos.models import Repository, Trigger
-from repos.trigger_config import InvalidTrigger, TriggerSettings
-from repos.trigger_forms import EVENT_WORDS, TriggerForm
+from repos.triggers import config as trigger_config
+from repos.triggers import deliveries as trigger_deliveries
+from repos.triggers import destinations as trigger_destinations
+from repos.triggers import endpoints as trigger_endpoints
+from repos.triggers import outcomes as trigger_outcomes
+from repos.triggers.config import InvalidTrigger, TriggerSettings
+from repos.triggers.forms import EVENT_WORDS, TriggerForm
 
 PAGE_LENGTH = 20
 

@@ -16,12 +16,12 @@ from django.views.decorators.http import require_GET, require_POST
 
 from codeservices.errors import InvalidInput
 from codeservices.http import ConsoleRequest, is_partial
-from repos import upkeep as service
 from repos.access import repositories_for
 from repos.git.upkeep import state, strategy
 from repos.git.upkeep.state import State
 from repos.git.upkeep.strategy import Job
 from repos.models import Repository, Upkeep, UpkeepRun
+from repos.upkeep import schedule
 from repos.views.shared import may, opened
 
 PAGE_SIZE = 50
@@ -49,7 +49,7 @@ def upkeep(request: ConsoleRequest, name: str) -> HttpResponse:
         "is_waiting": not row.is_running and row.requested_at is not None,
         "runs": repository.upkeep_runs.all()[:SHOWN_RUNS],
         "grace_days": settings.UNREACHABLE_DAYS,
-        "may_run": may(request, repository, service.ACTION),
+        "may_run": may(request, repository, schedule.ACTION),
     }
     return render(request, "repos/_upkeep.html" if is_partial(request) else "repos/upkeep.html", context)
 
@@ -57,11 +57,11 @@ def upkeep(request: ConsoleRequest, name: str) -> HttpResponse:
 @require_POST
 def upkeep_run(request: ConsoleRequest, name: str) -> HttpResponse:
     """Have everything done now, or one job."""
-    with opened(request, service.ACTION, name):
+    with opened(request, schedule.ACTION, name):
         asked = request.POST.get("job", "")
         if asked and asked not in LABELS:
             raise InvalidInput(f"“{asked[:40]}” is no kind of upkeep.", hint=f"There are {', '.join(LABELS)}.")
-        service.request(request.principal, name, [Job(asked)] if asked else service.EVERYTHING)
+        schedule.request(request.principal, name, [Job(asked)] if asked else schedule.EVERYTHING)
     messages.success(request, f"{LABELS[asked] if asked else 'Upkeep'} of {name} starts as soon as a worker is free.")
     return redirect("repos:upkeep", name)
 

@@ -15,10 +15,9 @@ import pytest
 import uvicorn
 from django.conf import settings as product_settings
 
-from builds import lifecycle
 from builds.images import catalogue
 from builds.runner import docker
-from codeservices import tls
+from codeservices import tls, work
 from tests.fixtures.web import served
 
 AWS_IMAGE = "codeservices-test/aws"
@@ -65,7 +64,7 @@ def leftovers(install: str) -> Iterator[Callable[[], list[str]]]:
 def no_broker(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The ids of builds that would have been sent to a worker."""
     sent: list[int] = []
-    monkeypatch.setattr(lifecycle.current_app, "send_task", lambda name, args, **options: sent.append(args[0]))
+    monkeypatch.setattr(work.current_app, "send_task", lambda name, args, **options: sent.append(args[0]))
     return sent
 
 

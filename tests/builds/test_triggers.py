@@ -7,11 +7,15 @@ import pytest
 from builds import lifecycle, projects, service_role, source, tasks, triggers
 from builds.models import Build, Project
 from builds.runner.executor import PhaseError
+from codeservices import work
 from codeservices.audit.models import Event
 from codeservices.iam.models import Role
-from repos import deletion, receive, trigger_config, trigger_deliveries
+from repos import deletion
 from repos.models import Push, PushState, TriggerDelivery
-from repos.trigger_config import TriggerSettings
+from repos.pushes import receive
+from repos.triggers import config as trigger_config
+from repos.triggers import deliveries as trigger_deliveries
+from repos.triggers.config import TriggerSettings
 from tests import factories, gitrepo
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -23,7 +27,7 @@ PUSHER = "arn:aws:iam::123456789012:user/bob"
 def sent(monkeypatch) -> list[tuple[str, int]]:
     """The tasks that would have been sent to a worker, with their row."""
     found: list[tuple[str, int]] = []
-    monkeypatch.setattr(lifecycle.current_app, "send_task", lambda name, args, **options: found.append((name, args[0])))
+    monkeypatch.setattr(work.current_app, "send_task", lambda name, args, **options: found.append((name, args[0])))
     return found
 
 
@@ -217,7 +221,7 @@ def test_a_task_for_a_build_that_is_gone_does_nothing(db):
     tasks.run_build(123456)
 
 
-def test_a_project_knows_no_trigger_of_a_deleted_repository_and_can_be_deleted(alice, repository):
+def test_a_project_knows_no_trigger_of_a_deleted_repository_and_can_be_deleted(alice, trigger):
     deletion.delete_repository(alice.principal, "demo")
     project = Project.objects.get()
     assert projects.push_triggers(project) == []
@@ -226,7 +230,7 @@ def test_a_project_knows_no_trigger_of_a_deleted_repository_and_can_be_deleted(a
     assert projects.delete_project(alice.principal, "demo")
 
 
-def test_a_build_of_a_repository_that_is_gone_says_what_to_do(alice, repository):
+def test_a_build_of_a_repository_that_is_gone_says_what_to_do(alice, repository, trigger):
     push(repository)
     build = Build.objects.get()
     deletion.delete_repository(alice.principal, "demo")

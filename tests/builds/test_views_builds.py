@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from builds import lifecycle
 from builds.models import Build, Status
+from codeservices import work
 from codeservices.audit.models import Event
 from tests import factories
 from tests.builds import logged
@@ -22,7 +23,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 def no_broker(monkeypatch) -> list[int]:
     """The ids of builds that would have been sent to a worker."""
     sent: list[int] = []
-    monkeypatch.setattr(lifecycle.current_app, "send_task", lambda name, args, **options: sent.append(args[0]))
+    monkeypatch.setattr(work.current_app, "send_task", lambda name, args, **options: sent.append(args[0]))
     return sent
 
 

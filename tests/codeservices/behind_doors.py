@@ -18,9 +18,9 @@ from codeservices.iam import secrets
 from codeservices.iam.authorize import is_allowed
 from codeservices.iam.models import User
 from codeservices.notifications.models import Delivery, DeliveryState, Message, Receiver, Subscription, Topic
-from repos import trigger_config
 from repos.models import Repository, TriggerDelivery, TriggerDeliveryState
-from repos.trigger_config import TriggerSettings
+from repos.triggers import config as trigger_config
+from repos.triggers.config import TriggerSettings
 from tests import factories
 from tests.builds import logged
 

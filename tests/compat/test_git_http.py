@@ -471,7 +471,7 @@ def test_a_push_that_a_crash_interrupts_is_dropped_and_one_that_git_completes_is
             assert [state for state, _ in server.pushes(name)] == ["RECORDED", "BEGUN", "BEGUN"]
             server.process.kill()
             server.process.wait()
-        recover = "from repos import receive; print(receive.recover())"
+        recover = "from repos.pushes import receive; print(receive.recover())"
         assert wait_for(lambda: server.python(recover).strip() == "1")
         assert {commands[0]["refname"]: state for state, commands in server.pushes(name)} == {
             "refs/heads/main": "RECORDED",

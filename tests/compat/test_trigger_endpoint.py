@@ -23,7 +23,7 @@ from tests.gitserver import ROOT, GitServer, running, wait_for
 PATIENCE_SECONDS = 90
 ADD = """
 from tests import factories
-from repos import trigger_config
+from repos.triggers import config as trigger_config
 factories.repository("demo")
 trigger_config.add_trigger(
     factories.SERVICE, "demo", trigger_config.TriggerSettings("hook", endpoint_url={url!r}, branches=["main"])

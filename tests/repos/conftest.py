@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from codeservices import work
 from codeservices.outbound import Rules
-from repos import remote_runs
 from repos.git import store
+from repos.remote import imports, mirrors
 from tests import foreign_git, gitrepo
 from tests.repos.plumbing import Plumbing
 
@@ -59,5 +60,10 @@ def sent(settings, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     """The messages that wake workers for imports and mirrors; loopback may be fetched from."""
     settings.OUTBOUND_RULES = Rules(["127.0.0.1"])
     messages: list[tuple[str, int]] = []
-    monkeypatch.setattr(remote_runs, "send", lambda task, pk: messages.append((task, pk)))
+
+    def wake(task: str, pk: int) -> None:
+        if task in (imports.RUN_TASK, mirrors.RUN_TASK):
+            messages.append((task, pk))
+
+    monkeypatch.setattr(work, "wake", wake)
     return messages

@@ -10,11 +10,13 @@ import pytest
 from codeservices.audit.models import Event, OpenAct
 from codeservices.audit.record import RequestInfo, act
 from codeservices.errors import AccessDenied, InvalidInput, NotFound
-from repos import branches, provision, push_lock, receive, ref_updates
+from repos import branches, provision
 from repos.access import RepositoryArchived
 from repos.git import log, program, refs, tags
 from repos.git.wire import RefCommand
 from repos.models import Push, PushState, Repository
+from repos.pushes import lock as push_lock
+from repos.pushes import receive, ref_updates
 from tests import factories, gitrepo
 
 ZERO = refs.ZERO_OID

@@ -10,12 +10,13 @@ from django.utils import timezone
 
 from codeservices.audit.record import RequestInfo, act
 from codeservices.errors import AccessDenied
-from repos import deletion, provision, receive, tasks
+from repos import deletion, provision, tasks
 from repos.access import RepositoryDoesNotExist, repository_for
 from repos.git import refs, store
 from repos.git.wire import RefCommand
 from repos.models import Push, PushState, Repository
 from repos.names import InvalidRepositoryName
+from repos.pushes import receive
 from tests import factories, gitrepo
 
 WEEK = timedelta(days=7)

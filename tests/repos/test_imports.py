@@ -12,11 +12,14 @@ from codeservices.audit.models import Event, Outcome
 from codeservices.errors import AccessDenied, Conflict, InvalidInput
 from codeservices.iam import secrets
 from codeservices.outbound import OutboundRefused, Rules
-from repos import deletion, imports, provision, receive, remote_runs, sources
+from repos import deletion, provision
 from repos.access import RefKeptByRemote, authorize_ref
 from repos.git import refs, remote
 from repos.git.remote_errors import RemoteError
 from repos.models import Import, Mirror, Push, PushState, Repository, RunState
+from repos.pushes import receive
+from repos.remote import imports, sources
+from repos.remote import runs as remote_runs
 from tests import factories, gitrepo
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_server", "sent")]

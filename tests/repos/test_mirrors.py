@@ -10,10 +10,13 @@ from django.utils import timezone
 from codeservices.audit.models import Event
 from codeservices.errors import AccessDenied, Conflict, InvalidInput, NotFound
 from codeservices.iam import secrets
-from repos import deletion, imports, mirrors, provision, receive, remote_runs, sources
+from repos import deletion, provision
 from repos.access import RefKeptByRemote, authorize_ref
 from repos.git import refs
 from repos.models import Mirror, MirrorRun, Push, Repository, RunState
+from repos.pushes import receive
+from repos.remote import imports, mirrors, sources
+from repos.remote import runs as remote_runs
 from tests import factories, gitrepo
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_server", "sent")]

@@ -7,10 +7,11 @@ import random
 import pytest
 
 from codeservices.errors import AccessDenied, InvalidInput
-from repos import quota, receive
+from repos import quota
 from repos.git import refs
 from repos.git.wire import RefCommand
 from repos.models import Push, Repository
+from repos.pushes import receive
 from tests import factories, gitrepo
 
 GIB = 2**30

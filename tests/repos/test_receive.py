@@ -13,11 +13,14 @@ from django.utils import timezone
 from codeservices.celery import app
 from codeservices.errors import LimitExceeded
 from codeservices.iam.authorize import authorize
-from repos import push_lock, receive, tasks, trigger_deliveries
+from repos import tasks
 from repos.git import refs, store
 from repos.git.wire import RefCommand
 from repos.models import Push, PushState, Repository
+from repos.pushes import lock as push_lock
+from repos.pushes import receive
 from repos.signals import ref_updated
+from repos.triggers import deliveries as trigger_deliveries
 from tests import factories, gitrepo
 
 ZERO = refs.ZERO_OID

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from codeservices.errors import AccessDenied, NotFound
-from repos import trigger_config
 from repos.models import Repository, TriggerDelivery
-from repos.trigger_config import InvalidTrigger, TriggerSettings
+from repos.triggers import config as trigger_config
+from repos.triggers.config import InvalidTrigger, TriggerSettings
 from tests import factories
 
 pytestmark = pytest.mark.django_db

@@ -9,13 +9,19 @@ import pytest
 from django.db import OperationalError
 from django.utils import timezone
 
+from codeservices import work
 from codeservices.errors import AccessDenied, Conflict, NotFound, ServiceError
 from codeservices.notifications import confirmation, topics
 from codeservices.notifications.models import Message, Subscription, SubscriptionState, Topic
-from repos import receive, tasks, trigger_config, trigger_deliveries, trigger_endpoints, trigger_topics
+from repos import tasks
 from repos.git.wire import RefCommand
 from repos.models import Push, PushState, Repository, TriggerDelivery
-from repos.trigger_config import TriggerSettings
+from repos.pushes import receive
+from repos.triggers import config as trigger_config
+from repos.triggers import deliveries as trigger_deliveries
+from repos.triggers import endpoints as trigger_endpoints
+from repos.triggers import topics as trigger_topics
+from repos.triggers.config import TriggerSettings
 from tests import factories, gitrepo
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -27,7 +33,7 @@ URL = "https://8.8.8.7/hook"
 def sent(monkeypatch) -> list[str]:
     """The names of tasks that would have been sent to a worker."""
     found: list[str] = []
-    monkeypatch.setattr(receive.current_app, "send_task", lambda name, args, **options: found.append(name))
+    monkeypatch.setattr(work.current_app, "send_task", lambda name, args, **options: found.append(name))
     return found
 
 

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from repos import trigger_events
 from repos.git import refs
 from repos.git.wire import RefCommand
-from repos.trigger_events import Origin
+from repos.triggers import events as trigger_events
+from repos.triggers.events import Origin
 
 NONE, ONE, TWO = "0" * 40, "1" * 40, "2" * 40
 ORIGIN = Origin(

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from repos import triggers
+from repos.triggers import matching as triggers
 
 NONE, ONE, TWO = "0" * 40, "1" * 40, "2" * 40
 

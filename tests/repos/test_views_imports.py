@@ -8,8 +8,8 @@ import pytest
 from django.utils import timezone
 
 from codeservices.audit.models import Event
-from repos import imports, mirrors
 from repos.models import Import, Mirror, MirrorRun, Repository, RunState
+from repos.remote import imports, mirrors
 from tests import factories, gitrepo
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_server", "sent")]

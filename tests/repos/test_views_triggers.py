@@ -7,12 +7,15 @@ import json
 import pytest
 from django.test import Client
 
+from codeservices import work
 from codeservices.iam import arn
 from codeservices.notifications import topics
 from codeservices.notifications.models import Delivery, DeliveryState, Message, Subscription, SubscriptionState, Topic
-from repos import receive, trigger_config, trigger_deliveries
 from repos.models import Push, PushState, Repository, Trigger, TriggerDelivery
-from repos.trigger_config import TriggerSettings
+from repos.pushes import receive
+from repos.triggers import config as trigger_config
+from repos.triggers import deliveries as trigger_deliveries
+from repos.triggers.config import TriggerSettings
 from tests import factories, gitrepo
 from tests.fixtures.people import signed_in
 
@@ -36,7 +39,7 @@ ENDPOINT = {"name": "hook", "destination": "endpoint", "endpoint_url": URL, "eve
 def sent(monkeypatch) -> list[str]:
     """The names of tasks that would have been sent to a worker."""
     found: list[str] = []
-    monkeypatch.setattr(receive.current_app, "send_task", lambda name, args, **options: found.append(name))
+    monkeypatch.setattr(work.current_app, "send_task", lambda name, args, **options: found.append(name))
     return found
 
 

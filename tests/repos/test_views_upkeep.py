@@ -11,9 +11,10 @@ from django.utils import timezone
 
 from codeservices.audit.models import Event
 from codeservices.console import views as console
-from repos import upkeep, upkeep_health
 from repos.git.upkeep.strategy import Job
 from repos.models import JobOutcome, Repository, Upkeep, UpkeepRun
+from repos.upkeep import health as upkeep_health
+from repos.upkeep import schedule, worker
 from tests import factories, gitrepo
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_server")]
@@ -42,7 +43,7 @@ def text(response) -> str:
 def test_the_page_shows_the_state_and_what_is_due(alice_client, repository):
     page = text(alice_client.get(PAGE))
     assert "Due</span> Commit-graph" in page and "0 packed, 1 loose" in page and "Nothing had to be done yet." in page
-    upkeep.run_now(repository, upkeep.EVERYTHING)
+    worker.run_now(repository, schedule.EVERYTHING)
     page = text(alice_client.get(PAGE))
     assert "In order</span> Nothing is due." in page and "1 packed, 0 loose" in page
     assert "1 commit, with filters of changed paths" in page and "yes, so a clone starts at once" in page
@@ -53,7 +54,7 @@ def test_the_page_shows_the_state_and_what_is_due(alice_client, repository):
 def test_run_now_is_queued_and_the_page_follows_it(alice_client, repository):
     assert alice_client.post(f"{PAGE}/run")["Location"] == PAGE
     row = Upkeep.objects.get()
-    assert row.requested_jobs == [job.value for job in upkeep.EVERYTHING] and row.due_at <= timezone.now()
+    assert row.requested_jobs == [job.value for job in schedule.EVERYTHING] and row.due_at <= timezone.now()
     assert Event.objects.latest("pk").event_name == "RunRepositoryUpkeep"
     page = text(alice_client.get(PAGE))
     assert "Waiting for a worker" in page and "every 2s" in page
@@ -94,7 +95,7 @@ def test_damage_is_told_on_the_page_in_the_list_and_to_administrators(alice_clie
     upkeep_health.register()
     assert upkeep_health.check() is None
     blob = damage(repository)
-    upkeep.run_now(repository, [Job.FSCK])
+    worker.run_now(repository, [Job.FSCK])
     page = text(alice_client.get(PAGE))
     assert "This repository is damaged." in page and f"missing blob {blob}" in page
     assert "1 damaged repository." in text(alice_client.get("/upkeep/"))
@@ -105,12 +106,12 @@ def test_damage_is_told_on_the_page_in_the_list_and_to_administrators(alice_clie
     assert "found faults in 1 repository" in ready.json()["parts"]["repositories"]
     assert "codeservices_repository_fsck_failures 1\n" in alice_client.get("/metrics").content.decode()
     gitrepo.blob(repository.git, "1")  # it comes back
-    upkeep.run_now(repository, [Job.FSCK])
+    worker.run_now(repository, [Job.FSCK])
     assert upkeep_health.check() is None and told not in text(alice_client.get("/attention/"))
 
 
 def test_what_is_late_or_keeps_failing_is_told_and_deleted_ones_are_not(repository):
-    upkeep.of(repository)
+    schedule.of(repository)
     Upkeep.objects.update(due_at=timezone.now() - timedelta(hours=13), failure_count=3)
     assert upkeep_health.check().startswith(
         "Upkeep of 1 repository keeps failing. Upkeep of 1 repository is more than 12 hours late."
@@ -124,9 +125,9 @@ def test_the_list_puts_what_wants_attention_first_and_sorts(alice_client, reposi
     for name in names[1:]:
         other = factories.repository(name)
         gitrepo.commit(other.git, {"a": "x" * (9000 if name == "large" else 1)})
-        upkeep.run_now(other, [Job.COMMIT_GRAPH])
+        worker.run_now(other, [Job.COMMIT_GRAPH])
     damage(repository)
-    upkeep.run_now(repository, [Job.FSCK])
+    worker.run_now(repository, [Job.FSCK])
 
     def listed(query: str) -> list[str]:
         page = alice_client.get(f"/upkeep/{query}").content.decode()
@@ -189,7 +190,7 @@ def test_the_command_ends_with_1_where_there_are_faults(repository, capsys):
 def test_the_command_refuses_names_that_nobody_has_and_waits_for_nobody(repository, capsys):
     with pytest.raises(CommandError, match="no repository called nobody"):
         call_command("repository_upkeep", "demo", "nobody")
-    upkeep.of(repository)
+    schedule.of(repository)
     Upkeep.objects.update(lease_expires_at=timezone.now() + timedelta(minutes=1))
     with pytest.raises(SystemExit):
         call_command("repository_upkeep", "--all")

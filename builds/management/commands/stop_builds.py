@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import socket
 import time
 from typing import Any
 
@@ -12,6 +11,7 @@ from django.db.models import QuerySet
 
 from builds import lifecycle
 from builds.models import Build, Status
+from codeservices import work
 from codeservices.iam.shell import account, shell_act
 
 _POLL_SECONDS = 0.3
@@ -61,4 +61,4 @@ class Command(BaseCommand):
 
 def running() -> QuerySet[Build]:
     """Builds that a worker of this host holds."""
-    return Build.objects.filter(status=Status.IN_PROGRESS, lease_owner__startswith=f"{socket.gethostname()[:64]}:")
+    return Build.objects.filter(status=Status.IN_PROGRESS, lease_owner__startswith=f"{work.host()}:")

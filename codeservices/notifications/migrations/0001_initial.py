@@ -108,7 +108,7 @@ class Migration(migrations.Migration):
                 ('attempt_count', models.PositiveSmallIntegerField(default=0)),
                 ('created_at', models.DateTimeField(db_index=True, default=django.utils.timezone.now)),
                 ('next_attempt_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('lease_owner', models.CharField(blank=True, max_length=64)),
+                ('lease_owner', models.CharField(blank=True, max_length=128)),
                 ('lease_expires_at', models.DateTimeField(null=True)),
                 ('finished_at', models.DateTimeField(null=True)),
                 ('last_status', models.PositiveSmallIntegerField(null=True)),

@@ -9,11 +9,11 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from codeservices.errors import ServiceError
 from codeservices.iam.shell import shell_act
-from repos import upkeep
 from repos.git.store import RepositoryMissing
 from repos.git.upkeep import state, strategy
 from repos.git.upkeep.strategy import Job
 from repos.models import JobOutcome, Repository, UpkeepRun
+from repos.upkeep import schedule, worker
 
 COLUMNS = "{:<32} {:>9} {:>6} {:>9} {:>7} {:>7} {:>9} {:<7} {:<10} {}"
 JOBS = [job.value.lower().replace("_", "-") for job in Job]
@@ -42,7 +42,7 @@ class Command(BaseCommand):
             repositories = [by_name[name] for name in dict.fromkeys(names)]
         wanted = [Job(name.upper().replace("-", "_")) for name in run] + [Job.FSCK] * fsck
         if all:
-            wanted = list(upkeep.EVERYTHING)
+            wanted = list(schedule.EVERYTHING)
         failed = sum(not self._do(one, wanted) for one in repositories) if wanted else 0
         damaged = self._show(repositories)
         self.stdout.write(f"{len(repositories)} repositories, {damaged} with faults, {failed} whose upkeep failed.")
@@ -56,7 +56,7 @@ class Command(BaseCommand):
                 act.event_name, act.event_source = "RunRepositoryUpkeep", "codecommit.amazonaws.com"
                 act.is_read_only, act.resource = False, repository.arn
                 act.parameters |= {"repositoryName": repository.name, "jobs": [job.value for job in wanted]}
-                runs = upkeep.run_now(repository, wanted)
+                runs = worker.run_now(repository, wanted)
         except ServiceError as error:
             self.stderr.write(f"{repository.name}: {error.message} {error.hint}".strip())
             return False
@@ -71,14 +71,14 @@ class Command(BaseCommand):
         self.stdout.write(COLUMNS.format(*heads))
         damaged = 0
         for repository in repositories:
-            row = upkeep.of(repository)
+            row = schedule.of(repository)
             row.refresh_from_db()
             repository.refresh_from_db()
             try:
                 with repository.git as git:
                     seen = state.look(git)
             except RepositoryMissing:
-                row.fsck_findings = row.fsck_findings or [upkeep.MISSING]
+                row.fsck_findings = row.fsck_findings or [worker.MISSING]
                 seen = state.State()
             checked = "faults" if row.fsck_findings else f"{row.fsck_at:%Y-%m-%d}" if row.fsck_at else "never"
             due = ", ".join(job.value.lower().replace("_", "-") for job in strategy.due_jobs(seen))

@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 from codeservices.audit.record import current_act
 from codeservices.errors import Conflict
 from codeservices.iam.principal import Principal
-from repos import receive
 from repos.access import authorize_ref
 from repos.git import program, refs
 from repos.git.wire import RefCommand
 from repos.models import Push, Repository
+from repos.pushes import receive
 
 
 class RefMoved(Conflict):

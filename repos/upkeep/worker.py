@@ -1,32 +1,24 @@
-"""Upkeep of repositories: what is due, whose work it is, and what came of it.
+"""A worker's part in upkeep: take a repository, do what its state calls for job by job, and note what came of it.
 
-A repository is looked at after each push, which is cheap, and once a day. Where the look calls for something, its row
-is due and a message wakes a worker; a sweep wakes one for what is due without a message. The worker that takes the
-lease by compare-and-set does all that the state calls for, job by job; a second message finds nothing due. A worker
+The worker that takes the lease by compare-and-set does all that is due; a second message finds nothing due. A worker
 that dies leaves a lease that runs out, and its git, if that lives on, a file lock that keeps others away.
 """
 
 from __future__ import annotations
 
 import logging
-import os
-import secrets
-import socket
 import threading
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
-from celery import current_app
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
-from kombu.exceptions import OperationalError
 
-from codeservices.iam.principal import Principal
-from repos import upkeep_jobs, usage
-from repos.access import repository_for
+from codeservices import work
+from repos import usage
 from repos.git import locks
 from repos.git.locks import RepositoryBusy
 from repos.git.program import GitError, GitTimeout
@@ -35,124 +27,23 @@ from repos.git.upkeep import expiry, state, strategy
 from repos.git.upkeep.jobs import Workshop
 from repos.git.upkeep.strategy import Job
 from repos.models import JobOutcome, Repository, Upkeep, UpkeepRun
+from repos.upkeep import jobs, schedule
 
 logger = logging.getLogger(__name__)
 
-ACTION = "codecommit:RunRepositoryUpkeep"
-TASK, QUEUE = "repos.tasks.keep_up", "maintenance"
 LEASE = timedelta(minutes=2)
 RENEW_SECONDS = 30.0
-# A message that is older has been lost, or waits behind a long job, and a second one does no harm.
-MESSAGE_LIFE = timedelta(minutes=15)
-# The sweep keeps no more waiting, so that a push does not wait behind the whole installation.
-MAX_QUEUED = 3
-MAX_LOOKS = 20
 LOOK_INTERVAL = timedelta(days=1)
-# Repositories that were there before their upkeep begin within this time, one after the other.
-FIRST_LOOK_SPREAD = timedelta(hours=1)
 FULL_REPACK_INTERVAL = timedelta(days=7)
 BUSY_DELAY = timedelta(minutes=10)
 FAILURE_DELAY = timedelta(minutes=10)
 MAX_FAILURE_DELAY = timedelta(days=1)
 KEPT_RUNS = 100
-# What "Run now" means.
-EVERYTHING = (Job.LEFTOVERS, Job.PACK_REFS, Job.COMMIT_GRAPH, Job.FULL_REPACK, Job.EXPIRE, Job.FSCK)
 MISSING = "The objects of this repository are missing on the server's disk."
 
 
 class LeaseLost(Exception):
     """Another worker has the repository in hand, since this one was thought dead."""
-
-
-# ---- what is due -----------------------------------------------------------------------------------------------------
-
-
-def of(repository: Repository) -> Upkeep:
-    """The row of a repository, made where there is none yet."""
-    return Upkeep.objects.get_or_create(repository=repository, defaults=_first(repository))[0]
-
-
-def request(principal: Principal, name: str, wanted: Collection[Job] = EVERYTHING) -> Upkeep:
-    """Have upkeep done now; where it is under way, again after that.
-
-    Raises:
-        AccessDenied: Of codecommit:RunRepositoryUpkeep.
-        RepositoryDoesNotExist: There is none of that name.
-    """
-    repository = repository_for(principal, ACTION, name)
-    upkeep = of(repository)
-    now = timezone.now()
-    Upkeep.objects.filter(pk=upkeep.pk).update(
-        requested_jobs=[job.value for job in wanted], requested_at=now, due_at=now
-    )
-    transaction.on_commit(lambda: _queue([upkeep.pk]))
-    upkeep.refresh_from_db()
-    return upkeep
-
-
-def look_after_push(repository_pk: int) -> None:
-    """Measure a repository that was pushed to, and have done at once what its state calls for."""
-    repository = Repository.objects.filter(pk=repository_pk).first()
-    if repository is None:
-        return
-    upkeep = of(repository)
-    looked_at = timezone.now()
-    try:
-        with repository.git as git:
-            seen = state.look(git, counts_commits=True)
-            usage.measure_size(repository)
-    except RepositoryMissing:
-        logger.error("repository %s is missing on disk", repository.repository_id)
-        Upkeep.objects.filter(pk=upkeep.pk).update(looked_at=looked_at, due_at=looked_at)  # which makes a finding of it
-        return
-    Upkeep.objects.filter(pk=upkeep.pk).update(state=seen.as_dict(), looked_at=looked_at)
-    if strategy.due_jobs(seen):
-        Upkeep.objects.filter(pk=upkeep.pk).update(due_at=looked_at)
-        transaction.on_commit(lambda: _queue([upkeep.pk]))
-
-
-def start_due() -> int:
-    """Wake workers for what is due and has no message, and make good for looks that were lost; how many messages."""
-    known = Upkeep.objects.values("repository_id")
-    for repository in Repository.objects.exclude(pk__in=known):
-        of(repository)
-    pushed = Repository.objects.filter(last_push_at__lt=timezone.now() - timedelta(minutes=1))
-    unseen = pushed.filter(Q(upkeep__looked_at=None) | Q(upkeep__looked_at__lt=F("last_push_at")))
-    for repository_pk in unseen.values_list("pk", flat=True)[:MAX_LOOKS]:
-        look_after_push(repository_pk)
-    now = timezone.now()
-    is_queued = Q(queued_at__gt=now - MESSAGE_LIFE)
-    room = MAX_QUEUED - Upkeep.objects.filter(is_queued).count()
-    ready = _free(Upkeep.objects.filter(due_at__lte=now, repository__deleted_at=None), now).exclude(is_queued)
-    return _queue(list(ready.order_by("due_at").values_list("pk", flat=True)[: max(0, room)]))
-
-
-def _first(repository: Repository) -> dict[str, datetime]:
-    """When the first look and the first fsck of a repository are due: spread by its id, which is random."""
-    now = timezone.now()
-    share = (repository.repository_id.int % 9973) / 9973
-    is_new = repository.created_at > now - FIRST_LOOK_SPREAD
-    first = {"due_at": now if is_new else now + FIRST_LOOK_SPREAD * share}
-    if settings.FSCK_DAYS:
-        first["fsck_due_at"] = now + timedelta(days=settings.FSCK_DAYS) * share
-    return first
-
-
-def _queue(pks: Collection[int]) -> int:
-    count = 0
-    for upkeep in Upkeep.objects.filter(pk__in=pks):
-        try:
-            # By name: the task is an edge, and edges are above us. A lost message is sent again by the sweep.
-            current_app.send_task(TASK, [upkeep.repository_id], queue=QUEUE)
-        except (OperationalError, OSError) as error:
-            logger.warning("upkeep waits for the sweep, as the broker does not answer: %s", error)
-            break
-        Upkeep.objects.filter(pk=upkeep.pk).update(queued_at=timezone.now())
-        count += 1
-    return count
-
-
-# ---- doing it --------------------------------------------------------------------------------------------------------
 
 
 def keep_up(repository_pk: int) -> list[UpkeepRun]:
@@ -167,15 +58,11 @@ def run_now(repository: Repository, wanted: Collection[Job] = ()) -> list[Upkeep
     Raises:
         RepositoryBusy: Another process has the repository in hand.
     """
-    of(repository)
+    schedule.of(repository)
     upkeep = _claim(repository.pk, Q())
     if upkeep is None:
         raise RepositoryBusy(f"Upkeep of {repository.name} is under way already.", hint="Wait until it has ended.")
     return _work(upkeep, [job.value for job in wanted])
-
-
-def _free(rows: QuerySet[Upkeep], now: datetime) -> QuerySet[Upkeep]:
-    return rows.filter(Q(lease_expires_at=None) | Q(lease_expires_at__lte=now))
 
 
 def _claim(repository_pk: int, condition: Q) -> Upkeep | None:
@@ -183,9 +70,8 @@ def _claim(repository_pk: int, condition: Q) -> Upkeep | None:
     if not Repository.objects.filter(pk=repository_pk).exists():
         return None
     now = timezone.now()
-    owner = f"{socket.gethostname()[:64]}:{os.getpid()}:{secrets.token_hex(16)}"
-    rows = _free(Upkeep.objects.filter(condition, repository_id=repository_pk), now)
-    if rows.update(lease_owner=owner, lease_expires_at=now + LEASE, queued_at=None) != 1:
+    rows = schedule.free(Upkeep.objects.filter(condition, repository_id=repository_pk), now)
+    if rows.update(lease_owner=work.new_owner(), lease_expires_at=now + LEASE, queued_at=None) != 1:
         return None
     return Upkeep.objects.select_related("repository").get(repository_id=repository_pk)
 
@@ -257,7 +143,7 @@ def _plan(upkeep: Upkeep, shop: Workshop, requested: Collection[str]) -> list[Jo
     has_new = repository.last_push_at is not None and repository.last_push_at > last_full
     if has_new and last_full < now - FULL_REPACK_INTERVAL:
         wanted.add(Job.FULL_REPACK)
-    if expiry.has_expired(shop.repository, upkeep_jobs.horizon()):
+    if expiry.has_expired(shop.repository, jobs.horizon()):
         wanted.add(Job.EXPIRE)
     if Job.EXPIRE in wanted:  # it is sure of what is unreachable only after one
         wanted.add(Job.FULL_REPACK)
@@ -273,7 +159,7 @@ def _run(upkeep: Upkeep, shop: Workshop, job: Job, planned: Collection[Job]) -> 
         raise LeaseLost
     outcome = JobOutcome.SUCCEEDED
     try:
-        message = upkeep_jobs.do(job, upkeep, shop)
+        message = jobs.do(job, upkeep, shop)
         if job is Job.FSCK and upkeep.fsck_findings:
             outcome = JobOutcome.FAILED
     except RepositoryBusy as error:

@@ -8,10 +8,10 @@ from django import forms
 
 from codeservices.forms import ConsoleForm
 from codeservices.iam.principal import Principal
-from repos import trigger_destinations
 from repos.models import Trigger
-from repos.trigger_config import InvalidTrigger, TriggerSettings
-from repos.triggers import ALL, CREATE, DELETE, UPDATE
+from repos.triggers import destinations
+from repos.triggers.config import InvalidTrigger, TriggerSettings
+from repos.triggers.matching import ALL, CREATE, DELETE, UPDATE
 
 ENDPOINT, OTHER = "endpoint", "other"
 EVENT_WORDS = {
@@ -64,7 +64,7 @@ class TriggerForm(ConsoleForm):
     def __init__(self, principal: Principal, *args: Any, trigger: Trigger | None = None, **kwargs: Any) -> None:
         choices = [
             (f"{kind.title[0].upper()}{kind.title[1:]}s", [(one.arn, one.name) for one in kind.choices(principal)])
-            for kind in sorted(trigger_destinations.registered(), key=lambda one: one.title)
+            for kind in sorted(destinations.registered(), key=lambda one: one.title)
         ]
         choices = [(title, rows) for title, rows in choices if rows]
         known = {arn for _, rows in choices for arn, _ in rows}

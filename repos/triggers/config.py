@@ -17,16 +17,16 @@ from django.db import transaction
 from codeservices.errors import InvalidInput, LimitExceeded, NotFound
 from codeservices.iam.authorize import authorize
 from codeservices.iam.principal import Principal
-from repos import trigger_deliveries, trigger_destinations, trigger_endpoints
 from repos.access import repository_for
 from repos.git import refs
 from repos.models import Repository, Trigger, TriggerDelivery
-from repos.triggers import ALL, EVENTS, MAX_BRANCHES, MAX_TRIGGERS
+from repos.triggers import deliveries, destinations, endpoints
+from repos.triggers.matching import ALL, EVENTS, MAX_BRANCHES, MAX_TRIGGERS
 
 MAX_CUSTOM_DATA = 1000
 _NAME = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}")
-READ, WRITE = trigger_deliveries.READ, "codecommit:PutRepositoryTriggers"
-FIRE = trigger_deliveries.FIRE
+READ, WRITE = deliveries.READ, "codecommit:PutRepositoryTriggers"
+FIRE = deliveries.FIRE
 
 
 class InvalidTrigger(InvalidInput):
@@ -162,7 +162,7 @@ def test_triggers(
     _check_all(wanted)
     _authorize_new(principal, repository, wanted)
     return [
-        trigger_deliveries.send_sample(principal, repository, _row(repository, one, position))
+        deliveries.send_sample(principal, repository, _row(repository, one, position))
         for position, one in enumerate(wanted)
     ]
 
@@ -170,7 +170,7 @@ def test_triggers(
 def test_trigger(principal: Principal, repository_name: str, name: str) -> TriggerDelivery:
     """The same for a trigger that is stored; raises NotFound."""
     repository = repository_for(principal, FIRE, repository_name)
-    return trigger_deliveries.send_sample(principal, repository, trigger_called(repository, name))
+    return deliveries.send_sample(principal, repository, trigger_called(repository, name))
 
 
 def resend_confirmation(principal: Principal, repository_name: str, name: str) -> None:
@@ -180,7 +180,7 @@ def resend_confirmation(principal: Principal, repository_name: str, name: str) -
         NotFound: There is no trigger of that name, or nothing of it that waits to be confirmed.
     """
     repository = repository_for(principal, WRITE, repository_name)
-    trigger_endpoints.ask_again(principal, repository, trigger_called(repository, name).destination_arn)
+    endpoints.ask_again(principal, repository, trigger_called(repository, name).destination_arn)
 
 
 def trigger_called(repository: Repository, name: str) -> Trigger:
@@ -246,13 +246,13 @@ def _check_all(wanted: Sequence[TriggerSettings]) -> None:
 def _check_destination(wanted: TriggerSettings) -> None:
     try:
         if wanted.endpoint_url:
-            trigger_endpoints.check_url(wanted.endpoint_url)
+            endpoints.check_url(wanted.endpoint_url)
         elif not wanted.destination_arn:
             raise InvalidInput(
                 "A trigger needs a destination.", code="RepositoryTriggerDestinationArnRequiredException"
             )
         else:
-            trigger_destinations.check(wanted.destination_arn)
+            destinations.check(wanted.destination_arn)
     except InvalidInput as error:
         name = "endpoint_url" if wanted.endpoint_url else "destination_arn"
         raise InvalidTrigger(name, error.message, code=error.code, hint=error.hint) from None
@@ -288,7 +288,7 @@ def _with_destination(principal: Principal, repository: Repository, wanted: Trig
     old = repository.triggers.filter(name=wanted.name, endpoint_url=wanted.endpoint_url).first()
     if old is not None:
         return replace(wanted, destination_arn=old.destination_arn)
-    topic_arn = trigger_endpoints.make(principal, repository, wanted.name, wanted.endpoint_url)
+    topic_arn = endpoints.make(principal, repository, wanted.name, wanted.endpoint_url)
     return replace(wanted, destination_arn=topic_arn)
 
 
@@ -298,11 +298,11 @@ def _authorize_new(principal: Principal, repository: Repository, wanted: Iterabl
     The topics of the repository's own endpoints are the repository's: making them took the right.
     """
     kept = {(one.destination_arn, *map(frozenset, (one.events, one.branches))) for one in repository.triggers.all()}
-    own = trigger_endpoints.topics_of(repository)
+    own = endpoints.topics_of(repository)
     for one in wanted:
         is_kept = (one.destination_arn, *map(frozenset, (one.events, one.branches))) in kept
         if not is_kept and one.destination_arn not in own:
-            authorize(principal, trigger_destinations.kind_of(one.destination_arn).right, one.destination_arn)
+            authorize(principal, destinations.kind_of(one.destination_arn).right, one.destination_arn)
 
 
 def _row(repository: Repository, wanted: TriggerSettings, position: int) -> Trigger:
@@ -322,4 +322,4 @@ def _renew(repository: Repository) -> None:
     """The triggers of a repository have changed: a new configuration, and no endpoint that none of them tells."""
     repository.trigger_configuration_id = uuid.uuid4()
     repository.save(update_fields=["trigger_configuration_id"])
-    trigger_endpoints.remove_unused(repository)
+    endpoints.remove_unused(repository)

@@ -2,7 +2,7 @@
 
 Until everything has arrived and was checked, nothing of the repository changes. Then a Push row is begun, the packs are
 moved in, and git moves the refs from the oids they had in one transaction; a crash at any point is recovered as that of
-any push (receive.py), and whoever listens to pushes is told.
+any push (pushes/receive.py), and whoever listens to pushes is told.
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ from codeservices.audit.record import RequestInfo, act
 from codeservices.errors import ServiceError
 from codeservices.iam.authorize import authorize
 from codeservices.iam.principal import Principal
-from repos import quota, ref_updates, sources
+from repos import quota
 from repos.git import patterns, refs, store
 from repos.git.progress import Progress
 from repos.git.store import BareRepository
 from repos.git.wire import RefCommand
 from repos.models import RemoteSource, Repository
+from repos.pushes import ref_updates
+from repos.remote import sources
 
 SERVICE = "codecommit.amazonaws.com"
 # Thousands of refs, each synced to disk.

@@ -16,28 +16,30 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from celery import current_app
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
-from kombu.exceptions import OperationalError
 
+from codeservices import work
 from codeservices.audit.record import current_act, settle
 from codeservices.audit.writer import AuditUnavailable
 from codeservices.errors import AccessDenied, ServiceError
 from codeservices.iam.principal import Principal
-from repos import push_lock, quota, trigger_deliveries, usage
+from repos import quota, usage
 from repos.access import RepositoryDoesNotExist, authorize_ref, check_writable
 from repos.git import locks, program, refs
 from repos.git.store import BareRepository, RepositoryMissing
 from repos.git.upkeep import leftovers
 from repos.git.wire import RefCommand
 from repos.models import Push, PushState, Repository
-from repos.push_lock import PushLock
-from repos.signals import push_recorded, ref_updated
+from repos.pushes import lock as push_lock
+from repos.pushes.lock import PushLock
+from repos.signals import ref_updated
+from repos.triggers import deliveries as trigger_deliveries
 
 logger = logging.getLogger(__name__)
 
+DELIVER_TASK = "repos.tasks.deliver_push"
 # A push that another machine began is left to that machine, unless it is silent for a day.
 FOREIGN_AGE = timedelta(days=1)
 # The worker that was woken for a push has this long before the sweep wakes another.
@@ -202,7 +204,7 @@ def finish(push: Push, accepted: Collection[str] | None) -> Push:
         )
         if claimed and moved:
             Repository.objects.filter(pk=push.repository_id).update(last_push_at=now)
-            transaction.on_commit(lambda: _wake(push.pk))
+            transaction.on_commit(lambda: work.wake(DELIVER_TASK, push.pk))
     if claimed and moved:
         usage.measure_size(push.repository)  # the next push is judged by it
     push.refresh_from_db()
@@ -269,7 +271,7 @@ def undelivered() -> list[int]:
 
 
 def _announce(push: Push, commands: Sequence[RefCommand]) -> None:
-    """Send the signals. Listeners warm and tidy: one that fails is logged, and holds up no trigger."""
+    """Say ref_updated of each. Listeners warm and tidy: one that fails is logged, and holds up no trigger."""
     try:
         with transaction.atomic():
             for command in commands:
@@ -281,7 +283,6 @@ def _announce(push: Push, commands: Sequence[RefCommand]) -> None:
                     new_oid=command.new_oid,
                     push=push,
                 )
-            push_recorded.send(sender=Push, repository=push.repository, push=push)
     except Exception:
         logger.exception("a listener failed on push %s", push.push_id)
 
@@ -410,14 +411,6 @@ def _choose_default_branch(repository: Repository, moved: Sequence[RefCommand]) 
     except (refs.BranchMissing, program.GitError) as error:
         # The branch is gone again, or another push is choosing: the push itself is none the worse.
         logger.warning("the default branch of %s stays unset: %s", repository, error.message)
-
-
-def _wake(push_pk: int) -> None:
-    # By name: the task is an edge, and edges are above us. A lost message is found again by the sweep.
-    try:
-        current_app.send_task("repos.tasks.deliver_push", [push_pk])
-    except (OperationalError, OSError) as error:
-        logger.warning("push %s waits for the sweep, as the broker does not answer: %s", push_pk, error)
 
 
 def _lock_folder() -> Path:

@@ -10,16 +10,17 @@ from datetime import timedelta
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from codeservices import work
 from codeservices.errors import Conflict, InvalidInput, NotFound, ServiceError
 from codeservices.iam.authorize import is_allowed
 from codeservices.iam.principal import Principal
-from repos import incoming, owners, remote_runs, sources
 from repos.access import repository_for
 from repos.git import patterns, refs
 from repos.git.remote_errors import RemoteError
 from repos.git.wire import RefCommand
 from repos.models import Import, Mirror, MirrorRun, Repository, RunState
-from repos.remote_runs import Reporter, RunCancelled, RunLost
+from repos.remote import incoming, owners, runs, sources
+from repos.remote.runs import Reporter, RunCancelled, RunLost
 
 logger = logging.getLogger(__name__)
 
@@ -139,7 +140,7 @@ def cancel_run(principal: Principal, name: str) -> None:
     """End the run that is under way; raises Conflict where there is none."""
     mirror = mirror_of(principal, name)
     run = mirror.runs.first()
-    if run is None or not remote_runs.cancel(run):
+    if run is None or not runs.cancel(run):
         raise Conflict(f"The mirror of {name} does not run at the moment.")
 
 
@@ -150,7 +151,7 @@ def remove(principal: Principal, name: str) -> None:
 
 def run_mirror(pk: int) -> bool:
     """The worker's part of one run; whether this call did it. A second one finds the lease taken."""
-    run = remote_runs.claim(MirrorRun, pk)
+    run = runs.claim(MirrorRun, pk)
     if run is None:
         return False
     mirror = Mirror.objects.select_related("repository", "owner").get(pk=run.mirror_id)
@@ -168,9 +169,9 @@ def run_mirror(pk: int) -> bool:
         except Exception as failure:
             # A defect of ours must not leave the run to its lease's end.
             logger.exception("mirror run %s", run.pk)
-            state, error = RunState.FAILED, remote_runs.defect(failure)
+            state, error = RunState.FAILED, runs.defect(failure)
         with transaction.atomic():
-            remote_runs.finish(run, state, error, log=log)
+            runs.finish(run, state, error, log=log)
             _plan_next(mirror, state, error)
     except RunLost:
         logger.warning("mirror run %s was taken from this worker", run.pk)
@@ -179,10 +180,10 @@ def run_mirror(pk: int) -> bool:
 
 def sweep() -> int:
     """What a clock sets right: runs that are due, workers that fell silent, lost messages; how many runs it queued."""
-    for run in remote_runs.end_expired(MirrorRun, RUN_TASK):
+    for run in runs.end_expired(MirrorRun, RUN_TASK):
         error = ServiceError(run.error_message, code=run.error_code, hint=run.error_hint)
         _plan_next(Mirror.objects.get(pk=run.mirror_id), RunState.FAILED, error)
-    remote_runs.resend(MirrorRun, RUN_TASK)
+    runs.resend(MirrorRun, RUN_TASK)
     due = Mirror.objects.filter(
         next_run_at__lte=timezone.now(), repository__deleted_at=None, repository__archived_at=None
     )
@@ -218,7 +219,7 @@ def _run(run: MirrorRun, mirror: Mirror) -> str:
         for part in filter(None, (deletes, moves)):
             incoming.move(principal, repository, part, arrived, ACTION, additional)
     mirror.refnames = [refs.escaped(refname) for refname in arrived.refs]
-    remote_runs.change(run, moved_count=len(commands))
+    runs.change(run, moved_count=len(commands))
     told = [_told(command) for command in commands[:MAX_LOGGED_REFS]]
     if len(commands) > MAX_LOGGED_REFS:
         told.append(f"… and {len(commands) - MAX_LOGGED_REFS:,} more.")
@@ -282,7 +283,7 @@ def _queue(mirror: Mirror, requested_by: str) -> bool:
     try:
         with transaction.atomic():
             run = MirrorRun.objects.create(mirror=mirror, requested_by=requested_by)
-            transaction.on_commit(lambda: remote_runs.send(RUN_TASK, run.pk))
+            transaction.on_commit(lambda: work.wake(RUN_TASK, run.pk))
     except IntegrityError:
         return False
     return True

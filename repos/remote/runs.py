@@ -7,27 +7,22 @@ that falls silent loses its lease; the fetch is tried again, and given up after 
 from __future__ import annotations
 
 import logging
-import os
-import secrets
-import socket
 import time
 import uuid
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from celery import current_app
 from django.conf import settings
 from django.db.models import F, QuerySet
 from django.utils import timezone
-from kombu.exceptions import OperationalError
 
+from codeservices import work
 from codeservices.errors import ServiceError
 from repos.git.progress import Progress
 from repos.models import RemoteRun, RunState
 
 logger = logging.getLogger(__name__)
 
-QUEUE = "maintenance"
 MAX_ATTEMPTS = 3
 # A message that was sent so long ago, while its row still waits, is sent again; a second delivery does nothing.
 MESSAGE_LIFE = timedelta(minutes=5)
@@ -47,24 +42,15 @@ class RunCancelled(Exception):
     """Somebody has asked for the run to end."""
 
 
-def send(task: str, pk: int) -> None:
-    """Wake a worker, by the task's name: it is an edge, and edges are above us. The sweep replaces a lost message."""
-    try:
-        current_app.send_task(task, [pk], queue=QUEUE)
-    except (OperationalError, OSError) as error:
-        logger.warning("%s %s waits for the sweep, as the broker does not answer: %s", task, pk, error)
-
-
 def claim(model: type[Run], pk: int) -> Run | None:
     """Take the lease of a queued run; None while another holds it, or when the run is over."""
-    owner = f"{socket.gethostname()[:64]}:{os.getpid()}:{secrets.token_hex(16)}"
     now = timezone.now()
     taken = (
         _rows(model)
         .filter(pk=pk, state=RunState.QUEUED)
         .update(
             state=RunState.IN_PROGRESS,
-            lease_owner=owner,
+            lease_owner=work.new_owner(),
             lease_expires_at=now + timedelta(seconds=settings.LEASE_SECONDS),
             started_at=now,
             attempt_id=uuid.uuid4(),
@@ -151,7 +137,7 @@ def end_expired(model: type[Run], task: str) -> list[Run]:
             again = {"state": RunState.QUEUED, "lease_owner": "", "lease_expires_at": None, "message_at": now}
             if same.update(**again):
                 logger.warning("%s lost its worker and is queued again", run)
-                send(task, run.pk)
+                work.wake(task, run.pk)
         elif same.update(state=RunState.FAILED, **over, **_told(_worker_died(run))):
             logger.warning("%s lost its worker %s times and is given up", run, run.attempt_count)
             failed.append(_rows(model).get(pk=run.pk))
@@ -164,7 +150,7 @@ def resend(model: type[Run], task: str) -> int:
     count = 0
     for run in _rows(model).filter(state=RunState.QUEUED, message_at__lt=now - MESSAGE_LIFE):
         if _rows(model).filter(pk=run.pk, state=RunState.QUEUED, message_at=run.message_at).update(message_at=now):
-            send(task, run.pk)
+            work.wake(task, run.pk)
             count += 1
     return count
 
@@ -177,7 +163,7 @@ def defect(error: Exception) -> ServiceError:
 
 
 def _worker_died(run: RemoteRun) -> ServiceError:
-    host = run.lease_owner.partition(":")[0]
+    host = work.host_of(run.lease_owner)
     sentence = f"The worker on {host} that ran this fell silent, as did {run.attempt_count - 1} before it."
     return ServiceError(sentence, code="WorkerLost", hint="Look at the memory and the log of the worker.")
 

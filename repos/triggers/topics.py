@@ -12,16 +12,16 @@ from codeservices.iam.authorize import is_allowed
 from codeservices.iam.principal import Principal
 from codeservices.notifications.models import Topic
 from codeservices.notifications.publish import publish_as_service
-from repos import trigger_deliveries, trigger_destinations, trigger_events
 from repos.models import TriggerDelivery
-from repos.trigger_destinations import Choice, Destination
+from repos.triggers import deliveries, destinations, events
+from repos.triggers.destinations import Choice, Destination
 
 PUBLISH = "sns:Publish"
 
 
 def register() -> None:
     """Called once when the app is ready."""
-    trigger_destinations.register(
+    destinations.register(
         Destination(
             service="sns",
             title="standard SNS topic",
@@ -32,7 +32,7 @@ def register() -> None:
             choices=choices,
         )
     )
-    trigger_destinations.register(
+    destinations.register(
         Destination(
             service="lambda",
             title="Lambda function",
@@ -62,10 +62,10 @@ def publish(delivery: TriggerDelivery) -> None:
         message = publish_as_service(
             topic,
             delivery.payload,
-            subject=trigger_events.subject(settings.REGION, delivery.repository.name),
+            subject=events.subject(settings.REGION, delivery.repository.name),
             published_by=delivery.repository.arn,
         )
-        trigger_deliveries.note(delivery, message_id=str(message.message_id))
+        deliveries.note(delivery, message_id=str(message.message_id))
 
 
 def call_function(delivery: TriggerDelivery) -> None:

@@ -14,16 +14,14 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from celery import current_app
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Max, QuerySet
 from django.utils import timezone
-from kombu.exceptions import OperationalError
 
+from codeservices import work
 from codeservices.errors import Conflict, NotFound, ServiceError
 from codeservices.iam.principal import Principal
-from repos import trigger_destinations, trigger_events
 from repos.access import repository_for
 from repos.git import refs
 from repos.git.wire import RefCommand
@@ -35,7 +33,8 @@ from repos.models import (
     TriggerDeliveryCause,
     TriggerDeliveryState,
 )
-from repos.trigger_events import Origin, Reference
+from repos.triggers import destinations, events
+from repos.triggers.events import Origin, Reference
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +62,7 @@ def record(push: Push, commands: Sequence[RefCommand]) -> list[TriggerDelivery]:
     repository = push.repository
     rows: list[TriggerDelivery] = []
     for trigger in repository.triggers.all():
-        told = trigger_events.references(commands, trigger.events, trigger.branches)
+        told = events.references(commands, trigger.events, trigger.branches)
         if told:
             rows += _rows(repository, trigger, told, push=push)
     _save(rows)
@@ -132,12 +131,12 @@ def _rows(
         configuration_id=str(repository.trigger_configuration_id),
         user_arn=user_arn,
         at=(push.recorded_at if push is not None else None) or timezone.now(),
-        event_name=trigger_events.REFERENCE_CHANGES if push is not None else trigger_events.TEST,
+        event_name=events.REFERENCE_CHANGES if push is not None else events.TEST,
     )
     try:
-        max_bytes = trigger_destinations.kind_of(trigger.destination_arn).max_event_bytes
+        max_bytes = destinations.kind_of(trigger.destination_arn).max_event_bytes
     except NotFound:
-        max_bytes = trigger_events.MAX_EVENT_BYTES
+        max_bytes = events.MAX_EVENT_BYTES
     return [
         TriggerDelivery(
             repository=repository,
@@ -149,7 +148,7 @@ def _rows(
             part=part,
             payload=payload,
         )
-        for part, payload in enumerate(trigger_events.parts(origin, told, max_bytes=max_bytes), 1)
+        for part, payload in enumerate(events.parts(origin, told, max_bytes=max_bytes), 1)
     ]
 
 
@@ -159,22 +158,14 @@ def _sample(repository: Repository, trigger: Trigger) -> Reference:
     for branch in [*trigger.branches, default]:
         oid = refs.tip(repository.git, refs.HEADS + branch) if branch else None
         if oid is not None:
-            return trigger_events.sample(refs.HEADS + branch, oid)
-    return trigger_events.sample(refs.HEADS + "main", refs.ZERO_OID)
+            return events.sample(refs.HEADS + branch, oid)
+    return events.sample(refs.HEADS + "main", refs.ZERO_OID)
 
 
 def _save(rows: Sequence[TriggerDelivery]) -> None:
     for row in rows:
         row.save()
-        transaction.on_commit(partial(_wake, row.pk))
-
-
-def _wake(pk: int) -> None:
-    # By name: the task is an edge, and edges are above us. A lost message is found again by the sweep.
-    try:
-        current_app.send_task(RUN_TASK, [pk])
-    except (OperationalError, OSError) as error:
-        logger.warning("trigger delivery %s waits for the sweep, as the broker does not answer: %s", pk, error)
+        transaction.on_commit(partial(work.wake, RUN_TASK, row.pk))
 
 
 # ---- run -----------------------------------------------------------------------------------------------------------
@@ -186,7 +177,7 @@ def run(pk: int) -> TriggerDelivery | None:
     if delivery is None:
         return None
     try:
-        trigger_destinations.kind_of(delivery.destination_arn).deliver(delivery)
+        destinations.kind_of(delivery.destination_arn).deliver(delivery)
     except DeliveryLost:
         logger.warning("trigger delivery %s was taken over from this worker", pk)
         return None

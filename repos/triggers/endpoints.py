@@ -25,7 +25,7 @@ from codeservices.notifications import subscriptions, topics
 from codeservices.notifications.access import arn_of
 from codeservices.notifications.models import Subscription, Topic
 from repos.models import Repository
-from repos.trigger_destinations import INVALID_ARN
+from repos.triggers.destinations import INVALID_ARN
 
 SCHEME = "https"
 # As CodeCommit's console begins the names of topics that it makes: AWS's policies for CodeCommit allow these.
@@ -46,7 +46,7 @@ class Endpoint:
 
 def connect() -> None:
     """Called once when the app is ready: the topics go when the repository's row does, however that comes about."""
-    post_delete.connect(_remove_all, sender=Repository, dispatch_uid="repos.trigger_endpoints")
+    post_delete.connect(_remove_all, sender=Repository, dispatch_uid="repos.triggers.endpoints")
 
 
 def check_url(url: str) -> None:

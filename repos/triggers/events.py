@@ -15,7 +15,7 @@ from typing import Any
 
 from repos.git import refs
 from repos.git.wire import RefCommand
-from repos.triggers import matches
+from repos.triggers.matching import matches
 
 REFERENCE_CHANGES, TEST = "ReferenceChanges", "TriggerEventTest"
 # What one message of a topic, or one call of a function, holds. Source: Amazon SNS and AWS Lambda quotas, 256 KB.

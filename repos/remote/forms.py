@@ -9,11 +9,11 @@ from django.core.exceptions import ValidationError
 
 from codeservices.errors import InvalidInput, ServiceError
 from codeservices.forms import ConsoleForm
-from repos import sources
 from repos.forms import RepositoryForm
 from repos.git import patterns, remote
-from repos.mirrors import DEFAULT_INTERVAL_SECONDS, Plan
 from repos.models import Mirror, RemoteSource
+from repos.remote import sources
+from repos.remote.mirrors import DEFAULT_INTERVAL_SECONDS, Plan
 
 INTERVALS = (
     (300, "5 minutes"),

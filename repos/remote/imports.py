@@ -9,16 +9,18 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from codeservices import work
 from codeservices.errors import Conflict, NotFound, ServiceError
 from codeservices.iam import arn
 from codeservices.iam.authorize import authorize
 from codeservices.iam.principal import Principal
-from repos import incoming, mirrors, names, owners, provision, remote_runs, sources
+from repos import names, provision
 from repos.access import repository_for
 from repos.git import patterns, refs
 from repos.git.wire import RefCommand
 from repos.models import Import, Mirror, Repository, RunState
-from repos.remote_runs import Reporter, RunCancelled, RunLost
+from repos.remote import incoming, mirrors, owners, runs, sources
+from repos.remote.runs import Reporter, RunCancelled, RunLost
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +54,7 @@ def start_import(
     run.repository = provision.create_repository(principal, name, description)
     with transaction.atomic():
         run.save()
-        transaction.on_commit(lambda: remote_runs.send(RUN_TASK, run.pk))
+        transaction.on_commit(lambda: work.wake(RUN_TASK, run.pk))
     return run
 
 
@@ -97,20 +99,20 @@ def retry(principal: Principal, name: str, given: sources.Given) -> Import:
         )
         if not claimed:
             raise Conflict(f"Somebody else has just tried the import of {name} again.")
-        transaction.on_commit(lambda: remote_runs.send(RUN_TASK, run.pk))
+        transaction.on_commit(lambda: work.wake(RUN_TASK, run.pk))
     return run
 
 
 def cancel(principal: Principal, name: str) -> None:
     """End an import early; nothing of it is kept. Raises Conflict where it is over."""
     run = import_of(principal, "codecommit:GitPush", name)
-    if not remote_runs.cancel(run):
+    if not runs.cancel(run):
         raise Conflict(f"The import of {name} is over already.")
 
 
 def run_import(pk: int) -> bool:
     """The worker's part: fetch and move in; whether this call did it. A second one finds the lease taken."""
-    run = remote_runs.claim(Import, pk)
+    run = runs.claim(Import, pk)
     if run is None:
         return False
     repository = run.repository
@@ -119,19 +121,19 @@ def run_import(pk: int) -> bool:
         try:
             log = _run(run, repository, report)
         except RunCancelled:
-            remote_runs.finish(run, RunState.STOPPED, log="Cancelled; nothing was kept.")
+            runs.finish(run, RunState.STOPPED, log="Cancelled; nothing was kept.")
         except ServiceError as error:
             logger.info("the import of %s failed: %s", repository, error.message)
-            remote_runs.finish(run, RunState.FAILED, error)
+            runs.finish(run, RunState.FAILED, error)
         except Exception as error:
             # A defect of ours must not leave the import to its lease's end.
             logger.exception("import %s", run.pk)
-            remote_runs.finish(run, RunState.FAILED, remote_runs.defect(error))
+            runs.finish(run, RunState.FAILED, runs.defect(error))
         else:
             with transaction.atomic():
                 if run.becomes_mirror:
                     mirrors.continue_import(run)
-                remote_runs.finish(run, RunState.SUCCEEDED, log=log, sealed_password="", user_name="")
+                runs.finish(run, RunState.SUCCEEDED, log=log, sealed_password="", user_name="")
     except RunLost:
         logger.warning("import %s was taken from this worker", run.pk)
     return True
@@ -139,8 +141,8 @@ def run_import(pk: int) -> bool:
 
 def sweep() -> None:
     """What a clock sets right: workers that fell silent, messages that were lost, passwords nobody needs any more."""
-    remote_runs.end_expired(Import, RUN_TASK)
-    remote_runs.resend(Import, RUN_TASK)
+    runs.end_expired(Import, RUN_TASK)
+    runs.resend(Import, RUN_TASK)
     old = Import.objects.filter(
         state__in=(RunState.FAILED, RunState.STOPPED), ended_at__lt=timezone.now() - PASSWORD_LIFE
     )
@@ -158,7 +160,7 @@ def _run(run: Import, repository: Repository, report: Reporter) -> str:
         if commands:
             additional: dict[str, object] = {"importedFrom": run.url}
             incoming.move(principal, repository, commands, arrived, "codecommit:GitPush", additional)
-    remote_runs.change(run, moved_count=len(commands))
+    runs.change(run, moved_count=len(commands))
     branches = sum(name.startswith(refs.HEADS) for name in arrived.refs)
     tags = sum(name.startswith(refs.TAGS) for name in arrived.refs)
     return "\n".join([f"Imported {branches:,} branches and {tags:,} tags.", *arrived.left_out])

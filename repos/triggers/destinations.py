@@ -15,7 +15,7 @@ from codeservices.errors import InvalidInput, NotFound
 from codeservices.iam import arn
 from codeservices.iam.principal import Principal
 from repos.models import TriggerDelivery
-from repos.trigger_events import MAX_EVENT_BYTES
+from repos.triggers.events import MAX_EVENT_BYTES
 
 INVALID_ARN = "InvalidRepositoryTriggerDestinationArnException"
 INVALID_REGION = "InvalidRepositoryTriggerRegionException"
@@ -40,7 +40,7 @@ class Destination:
         example: The same in words, "project/NAME".
         right: The IAM action that naming one takes: pushes use it whoever pushes.
         deliver: Tells one event, or raises: a ServiceError with a status below 500 is final, all else is tried again.
-            It is called again after a crash; what it writes and `trigger_deliveries.note` go into one transaction.
+            It is called again after a crash; what it writes and `deliveries.note` go into one transaction.
         choices: Those that a principal may name, by name.
         max_event_bytes: Larger events come in parts; None where nothing limits them.
     """
