@@ -1,7 +1,9 @@
 import asyncio
 import json
 import os
+import resource
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -215,9 +217,20 @@ def test_pack_index_and_ref_are_on_the_disk_before_a_push_is_acknowledged(reposi
     assert flushes == [(1, "2"), (0, "1")]  # index-pack: pack and index; receive-pack: the ref
 
 
-def test_limits_hold_for_git_and_for_what_git_starts(repository, tmp_path):
-    shown = program.run(repository, ["-c", "alias.limits=!sh -c 'ulimit -d; ulimit -t; ulimit -c' #", "limits"])
+def test_limits_hold_for_git_and_for_what_git_starts(repository):
+    until_limited = "until [ $(ulimit -d) != unlimited ]; do :; done; ulimit -d; ulimit -t; ulimit -c"
+    shown = program.run(repository, ["-c", f"alias.limits=!sh -c '{until_limited}' #", "limits"])
     assert shown.decode().split() == [str(program.MEMORY_BYTES // 1024), str(program.CPU_SECONDS), "0"]
+
+
+def test_limits_hold_for_what_had_been_started_before_they_were_set():
+    script = "exec 3<&0; cat <&3 & echo $!; wait"
+    with subprocess.Popen(["sh", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
+        child = int(parent.stdout.readline())
+        program._limit(parent.pid)
+        for pid in (parent.pid, child):
+            assert resource.prlimit(pid, resource.RLIMIT_DATA) == (program.MEMORY_BYTES, program.MEMORY_BYTES)
+        parent.stdin.close()
 
 
 def test_a_push_that_is_stopped_leaves_no_quarantine(repository):
