@@ -41,12 +41,15 @@ class SearchSource:
 class HealthCheck:
     """Answers None when the part works, else one sentence that says what is wrong.
 
-    An advisory check is shown by /readyz without turning it into 503.
+    Attributes:
+        is_advisory: It is shown by /readyz without turning it into 503.
+        has_notices: Notices tell the same thing by thing, so the dashboard leaves the check out.
     """
 
     name: str
     check: Callable[[], str | None]
     is_advisory: bool = False
+    has_notices: bool = False
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,9 @@ MAX_PAIRED_CHARS: Final = 400
 # For a whole file: about a tenth of a second of comparing, and as much of marking.
 MAX_FILE_COMPARISONS: Final = 30_000
 MAX_FILE_MARKED_CHARS: Final = 200_000
+# SequenceMatcher looks at every place where a word of one line stands in the other. A usual pair of lines has a hundred
+# such places; two lines of one word over and over have ten thousands.
+MAX_FILE_WORD_MATCHES: Final = 1_000_000
 # Longer lines are compared in too many tokens to mark at once.
 MAX_MARKED_CHARS: Final = 2000
 # Less alike than this, two lines are two lines and not one that changed.
@@ -39,6 +42,7 @@ class Budget:
 
     comparisons: int = MAX_FILE_COMPARISONS
     marked_chars: int = MAX_FILE_MARKED_CHARS
+    word_matches: int = MAX_FILE_WORD_MATCHES
 
 
 def pairs(removed: Sequence[str], added: Sequence[str], budget: Budget) -> list[tuple[int, int]]:
@@ -73,6 +77,11 @@ def marks(old: str, new: str, budget: Budget) -> tuple[tuple[Mark, ...], tuple[M
         return (), ()
     budget.marked_chars -= size
     old_tokens, new_tokens = _TOKEN.findall(old), _TOKEN.findall(new)
+    in_new = Counter(new_tokens)
+    matches = sum(times * in_new[token] for token, times in Counter(old_tokens).items())
+    if matches > budget.word_matches:
+        return (), ()
+    budget.word_matches -= matches
     old_offsets, new_offsets = _offsets(old_tokens), _offsets(new_tokens)
     old_marks: list[Mark] = []
     new_marks: list[Mark] = []

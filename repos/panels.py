@@ -14,13 +14,17 @@ from codeservices.iam.authorize import is_allowed
 from codeservices.iam.principal import Principal
 from repos.models import Mirror, Repository
 from repos.remote import mirrors
+from repos.upkeep import health, schedule
 
 RECENT_REPOSITORIES = 8
+# A disk that goes bad damages many at once; the list of upkeep shows them all.
+MAX_NOTICES = 5
 
 
 def register() -> None:
     """Called once when the app is ready."""
     registry.register_panel(registry.Panel("repositories", "repos/_recent_repositories.html", recent, order=50))
+    registry.register_notices(repositories_in_trouble)
     registry.register_notices(mirrors_in_trouble)
     registry.register_search_source(registry.SearchSource("repositories", find))
 
@@ -29,6 +33,17 @@ def recent(principal: Principal) -> dict[str, Any]:
     """The repositories pushed to last, of those that the principal may look at."""
     newest = Repository.objects.order_by(F("last_push_at").desc(nulls_last=True), "-created_at")
     return {"repositories": list(islice(_visible(principal, newest), RECENT_REPOSITORIES))}
+
+
+def repositories_in_trouble(principal: Principal) -> Iterable[registry.Notice]:
+    """Damaged repositories and those whose upkeep does not get on, for those who may have it done."""
+    found = [one for one in health.troubled() if is_allowed(principal, schedule.ACTION, one[0].arn)]
+    for repository, trouble, sentence in found[:MAX_NOTICES]:
+        yield registry.Notice(f"{repository.name} {trouble}", sentence, reverse("repos:upkeep", args=[repository.name]))
+    more = len(found) - MAX_NOTICES
+    if more > 0:
+        what = "1 more repository wants" if more == 1 else f"{more} more repositories want"
+        yield registry.Notice(f"{what} attention", "The list of upkeep shows each.", reverse("repos:upkeep_list"))
 
 
 def mirrors_in_trouble(principal: Principal) -> Iterable[registry.Notice]:

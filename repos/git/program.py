@@ -454,13 +454,17 @@ def _environment(repository: BareRepository, more: Mapping[str, str]) -> dict[st
 
 
 def _limit(pid: int) -> None:
-    # Set from outside right after the start: a function run between fork and exec is unsafe in a threaded process.
-    # What git starts inherits them.
+    """Set the limits of a process that has just been started, and of what it has started in the meantime."""
+    # Set from outside: a function run between fork and exec is unsafe in a threaded process. What git starts from now
+    # on inherits them; on a busy machine it may have started something before.
     for kind, most in LIMITS:
         _, ours = resource.getrlimit(kind)
         value = most if ours == resource.RLIM_INFINITY else min(most, ours)
         with contextlib.suppress(ProcessLookupError):
             resource.prlimit(pid, kind, (value, value))
+    with contextlib.suppress(OSError):
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_bytes().split():
+            _limit(int(child))
 
 
 def _name(args: Sequence[Argument]) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from codeservices import registry
-from repos.models import Upkeep
+from repos.models import Repository, Upkeep
 
 # A job that fails once is tried again; one that goes on failing wants a person.
 MAX_FAILURES = 3
@@ -18,7 +18,7 @@ OVERDUE = timedelta(hours=12)
 
 def register() -> None:
     """Called once when the app is ready."""
-    registry.register_health_check(registry.HealthCheck("repositories", check, is_advisory=True))
+    registry.register_health_check(registry.HealthCheck("repositories", check, is_advisory=True, has_notices=True))
     registry.register_meter(registry.Meter("repositories", read))
 
 
@@ -35,6 +35,19 @@ def check() -> str | None:
     if overdue:
         told.append(f"Upkeep of {_repositories(overdue)} is more than 12 hours late.")
     return " ".join([*told, "Look at Repositories → Upkeep (/upkeep/)."]) if told else None
+
+
+def troubled() -> Iterator[tuple[Repository, str, str]]:
+    """(repository, what is wrong with it, a sentence more) of those that want a person, damaged ones first."""
+    rows = _rows().select_related("repository").order_by("repository__name")
+    damaged = rows.exclude(fsck_findings=[])
+    for row in damaged:
+        yield row.repository, "is damaged", f"The first line of what git's check found: {row.fsck_findings[0]}"
+    sound = rows.filter(fsck_findings=[])
+    for row in sound.filter(failure_count__gte=MAX_FAILURES):
+        yield row.repository, "is not kept up", f"Its upkeep failed {row.failure_count} times in a row."
+    for row in sound.filter(failure_count__lt=MAX_FAILURES, pk__in=_overdue()):
+        yield row.repository, "waits for its upkeep", "It is more than 12 hours late."
 
 
 def read() -> Iterable[tuple[str, str, dict[str, str], float]]:

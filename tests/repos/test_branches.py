@@ -198,11 +198,11 @@ def test_who_is_second_to_make_a_branch_is_told_that_it_exists(alice, demo, oid,
 def test_git_holds_the_lock_while_it_moves_the_refs(alice, demo, oid, monkeypatch):
     seen = []
 
-    def run(repository, args, *, input, timeout_seconds, options):
+    def run(repository, args, *, options, **others):
         push = Push.objects.get()
         held = push_lock.take(receive._lock_folder(), str(push.push_id)) is None
         seen.append((push.state, held, bool(options.pass_fds)))
-        return program_run(repository, args, input=input, timeout_seconds=timeout_seconds, options=options)
+        return program_run(repository, args, options=options, **others)
 
     program_run = program.run
     monkeypatch.setattr(ref_updates.program, "run", run)
@@ -215,7 +215,7 @@ def test_what_a_crash_interrupts_is_recovered_with_its_event(alice, demo, oid, m
     class Killed(BaseException):
         pass
 
-    def dies(repository, args, *, input, timeout_seconds, options):
+    def dies(repository, args, *, input, **_):
         if moved:
             subprocess.run(["git", *args], cwd=repository.path, input=input, check=True)
         raise Killed

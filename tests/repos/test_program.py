@@ -1,13 +1,15 @@
 import asyncio
 import json
 import os
+import resource
 import signal
+import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
-from repos.git import program
+from repos.git import program, wire
 from tests import gitpush, gitrepo
 
 
@@ -215,9 +217,41 @@ def test_pack_index_and_ref_are_on_the_disk_before_a_push_is_acknowledged(reposi
     assert flushes == [(1, "2"), (0, "1")]  # index-pack: pack and index; receive-pack: the ref
 
 
-def test_limits_hold_for_git_and_for_what_git_starts(repository, tmp_path):
-    shown = program.run(repository, ["-c", "alias.limits=!sh -c 'ulimit -d; ulimit -t; ulimit -c' #", "limits"])
+def test_limits_hold_for_git_and_for_what_git_starts(repository):
+    until_limited = "until [ $(ulimit -d) != unlimited ]; do :; done; ulimit -d; ulimit -t; ulimit -c"
+    shown = program.run(repository, ["-c", f"alias.limits=!sh -c '{until_limited}' #", "limits"])
     assert shown.decode().split() == [str(program.MEMORY_BYTES // 1024), str(program.CPU_SECONDS), "0"]
+
+
+def test_limits_hold_for_what_had_been_started_before_they_were_set():
+    script = "exec 3<&0; cat <&3 & echo $!; wait"
+    with subprocess.Popen(["sh", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
+        child = int(parent.stdout.readline())
+        program._limit(parent.pid)
+        for pid in (parent.pid, child):
+            assert resource.prlimit(pid, resource.RLIMIT_DATA) == (program.MEMORY_BYTES, program.MEMORY_BYTES)
+        parent.stdin.close()
+
+
+def test_push_options_reach_the_hook_as_they_were_sent(repository, tmp_path):
+    oid = gitrepo.commit(repository, {"a": "1"})
+    hook = tmp_path / "hooks" / "pre-receive"
+    hook.parent.mkdir()
+    hook.write_text("#!/bin/sh\nenv -0 >env\n")
+    hook.chmod(0o700)
+    options = [b"ci.skip", "reason=é $(id) `id`".encode(), b"caf\xe9=", b""]
+    commands = gitpush.push_body([f"{oid} {gitpush.ZERO} refs/heads/main"], b"", capabilities="push-options")
+    program.run(
+        repository,
+        ["receive-pack", "--stateless-rpc", bytes(repository.path)],
+        input=commands + b"".join(map(wire.pkt, options)) + wire.FLUSH,
+        options=program.Options(
+            configuration={"core.hooksPath": str(hook.parent), "receive.denyDeleteCurrent": "ignore"}
+        ),
+    )
+    seen = dict(line.split(b"=", 1) for line in (repository.path / "env").read_bytes().split(b"\0") if line)
+    assert seen[b"GIT_PUSH_OPTION_COUNT"] == b"4"
+    assert [seen[b"GIT_PUSH_OPTION_%d" % number] for number in range(4)] == options
 
 
 def test_a_push_that_is_stopped_leaves_no_quarantine(repository):

@@ -44,7 +44,7 @@ def test_beyond_the_quota_nothing_comes_in_but_refs_can_go(alice, demo):
     with pytest.raises(receive.PushRefused) as caught:
         receive.begin(alice.principal, demo, [delete, RefCommand("refs/heads/y", refs.ZERO_OID, oid)])
     assert caught.value.message.startswith("demo takes 1.2 GB of its 1.0 GB: nothing can be added.")
-    assert set(caught.value.reasons.values()) == {"demo takes 1.2 GB of its 1.0 GB"}
+    assert set(caught.value.reasons.values()) == {"demo takes 1.2 GB of its 1.0 GB: nothing can be added."}
     assert not Push.objects.exists()
     receive.begin(alice.principal, demo, [delete]).lock.release()
     # Git takes 0 for "as much as you like".

@@ -39,6 +39,12 @@ def test_the_list_shows_repositories_by_name_and_filters_by_name_or_description(
     assert "No repository has “zzz”" in found.content.decode()
 
 
+def test_the_list_leads_those_who_may_have_it_done_to_upkeep(alice_client, bob_client, demo):
+    link = 'href="/upkeep/"'
+    assert link in alice_client.get("/repositories/").content.decode()
+    assert link not in bob_client.get("/repositories/").content.decode()
+
+
 def test_the_filter_asks_for_rows_alone(alice_client, demo):
     page = alice_client.get("/repositories/", {"q": "demo"}, headers={"HX-Request": "true"}).content.decode()
     assert page.lstrip().startswith('<div id="repositories">')

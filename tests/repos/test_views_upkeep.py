@@ -90,7 +90,7 @@ def test_a_repository_that_does_not_exist_and_a_wrong_method(alice_client, repos
     assert alice_client.get(f"{PAGE}/run").status_code == 405
 
 
-def test_damage_is_told_on_the_page_in_the_list_and_to_administrators(alice_client, repository, monkeypatch):
+def test_damage_is_told_on_the_page_in_the_list_and_on_the_dashboard(alice_client, bob_client, repository, monkeypatch):
     monkeypatch.setattr(console.registry, "health_checks", [])
     upkeep_health.register()
     assert upkeep_health.check() is None
@@ -99,8 +99,11 @@ def test_damage_is_told_on_the_page_in_the_list_and_to_administrators(alice_clie
     page = text(alice_client.get(PAGE))
     assert "This repository is damaged." in page and f"missing blob {blob}" in page
     assert "1 damaged repository." in text(alice_client.get("/upkeep/"))
-    told = "Git&#x27;s check found faults in 1 repository."
-    assert told in text(alice_client.get("/attention/"))
+    told = "demo is damaged</a>.</strong> The first line of what git&#x27;s check found: broken link from tree"
+    attention = text(alice_client.get("/attention/"))
+    assert told in attention and f'href="{PAGE}"' in attention
+    assert "found faults in 1 repository" not in attention  # the check of /readyz would say it a second time
+    assert "damaged" not in text(bob_client.get("/attention/"))
     ready = alice_client.get("/readyz")
     assert ready.status_code == 200 and "demo" not in ready.content.decode()
     assert "found faults in 1 repository" in ready.json()["parts"]["repositories"]
@@ -110,14 +113,29 @@ def test_damage_is_told_on_the_page_in_the_list_and_to_administrators(alice_clie
     assert upkeep_health.check() is None and told not in text(alice_client.get("/attention/"))
 
 
-def test_what_is_late_or_keeps_failing_is_told_and_deleted_ones_are_not(repository):
+def test_what_is_late_or_keeps_failing_is_told_and_deleted_ones_are_not(alice_client, repository):
     schedule.of(repository)
     Upkeep.objects.update(due_at=timezone.now() - timedelta(hours=13), failure_count=3)
     assert upkeep_health.check().startswith(
         "Upkeep of 1 repository keeps failing. Upkeep of 1 repository is more than 12 hours late."
     )
+    assert "demo is not kept up</a>.</strong> Its upkeep failed 3 times in a row." in text(
+        alice_client.get("/attention/")
+    )
+    Upkeep.objects.update(failure_count=2)
+    assert "demo waits for its upkeep</a>.</strong> It is more than 12 hours late." in text(
+        alice_client.get("/attention/")
+    )
     Repository.objects.update(deleted_at=timezone.now())
-    assert upkeep_health.check() is None
+    assert upkeep_health.check() is None and "demo" not in text(alice_client.get("/attention/"))
+
+
+def test_of_many_repositories_in_trouble_the_dashboard_names_a_few(alice_client):
+    for number in range(7):
+        Upkeep.objects.create(repository=factories.repository(f"demo{number}"), fsck_findings=["missing blob", "x"])
+    page = text(alice_client.get("/attention/"))
+    assert page.count("is damaged</a>.</strong> The first line of what git&#x27;s check found: missing blob") == 5
+    assert '<a href="/upkeep/">2 more repositories want attention</a>' in page
 
 
 def test_the_list_puts_what_wants_attention_first_and_sorts(alice_client, repository):
