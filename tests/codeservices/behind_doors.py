@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from django.apps import apps
 from django.conf import settings
 from django.db import connection
-from django.test import Client
 from django.utils import timezone
 
 from builds.models import Build, Project, Status
@@ -31,14 +29,6 @@ TRUST = (
     '{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "sts:AssumeRole", '
     '"Principal": {"AWS": "arn:aws:iam::123456789012:root"}}}'
 )
-
-
-@dataclass(frozen=True)
-class World:
-    """The people by name, and what stands for an argument that is made anew in every test."""
-
-    people: dict[str, User]
-    names: dict[str, str]
 
 
 def finished_build(project: Project, number: int = 1) -> Build:
@@ -101,10 +91,15 @@ _SET = re.compile(r'"(\w+)" = ')
 
 
 class Writes:
-    """Counts the statements that may have changed the world, so that reading all of it again can be spared."""
+    """Counts the statements that may have changed the world, so that reading all of it again can be spared.
+
+    Between `rest` and `rewind`, which follows a rollback to the same place, what was there is not read again either.
+    """
 
     def __init__(self) -> None:
         self.count = 0
+        self.at_rest: State | None = None
+        self._count_at_rest = 0
         self._passing = {one._meta.db_table for one in apps.get_models() if one._meta.label in PASSING_TABLES}
 
     def __call__(self, execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
@@ -115,6 +110,16 @@ class Writes:
             if not is_passing and not (columns and set(columns) <= set(PASSING_COLUMNS)):
                 self.count += 1
         return execute(sql, params, many, context)
+
+    @property
+    def is_at_rest(self) -> bool:
+        return self.count == self._count_at_rest
+
+    def rest(self) -> None:
+        self._count_at_rest, self.at_rest = self.count, None
+
+    def rewind(self) -> None:
+        self.count = self._count_at_rest
 
 
 class State(dict[str, list[Any]]):
@@ -129,13 +134,17 @@ def _writes() -> Writes | None:
 
 def state() -> State:
     """All rows, but for the audit trail, sessions and Django's own lists; when one was last seen is no change."""
+    writes = _writes()
+    if writes is not None and writes.is_at_rest and writes.at_rest is not None:
+        return writes.at_rest
     found = State()
     for each in apps.get_models(include_auto_created=True):
         if each._meta.label not in PASSING_TABLES:
             names = [one.attname for one in each._meta.concrete_fields if one.attname not in PASSING_COLUMNS]
             found[each._meta.label] = list(each._base_manager.order_by("pk").values_list(*names))
-    writes = _writes()
     found.writes = writes.count if writes is not None else -1
+    if writes is not None and writes.is_at_rest:
+        writes.at_rest = found
     return found
 
 
@@ -145,15 +154,6 @@ def changed(before: State) -> list[str]:
     if writes is not None and writes.count == before.writes:
         return []
     return [label for label, rows in state().items() if rows != before[label]]
-
-
-def door_client(user: User | None) -> Client:
-    """A browser that holds the CSRF cookie of TOKEN, with CSRF checks on."""
-    client = Client(enforce_csrf_checks=True)
-    if user is not None:
-        client.force_login(user)
-    client.cookies[settings.CSRF_COOKIE_NAME] = TOKEN
-    return client
 
 
 def body(response: Any) -> str:

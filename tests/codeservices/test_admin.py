@@ -31,8 +31,9 @@ from codeservices.iam.models import (
     User,
 )
 from tests import factories
-from tests.codeservices.behind_doors import DOCUMENT, World, body, denied_action
+from tests.codeservices.behind_doors import DOCUMENT, body, denied_action
 from tests.codeservices.panel import act_on, changes, operator, place
+from tests.codeservices.worlds import World
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_server")]
 

@@ -11,8 +11,9 @@ from django.test.utils import CaptureQueriesContext
 
 from codeservices.audit.models import ChainHead, Checkpoint, Event, Outcome, Trail
 from tests import factories
-from tests.codeservices.behind_doors import World, body, denied_action
+from tests.codeservices.behind_doors import body, denied_action
 from tests.codeservices.panel import operator, place
+from tests.codeservices.worlds import World
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_server")]
 

@@ -24,8 +24,9 @@ from codeservices.iam.models import (
     User,
 )
 from tests import factories
-from tests.codeservices.behind_doors import TRUST, World, body, denied_action
+from tests.codeservices.behind_doors import TRUST, body, denied_action
 from tests.codeservices.panel import act_on, changes, operator, place
+from tests.codeservices.worlds import World
 from tests.fixtures.people import signed_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_server")]

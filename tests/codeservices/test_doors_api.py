@@ -14,6 +14,7 @@ from botocore.credentials import Credentials
 from django.conf import settings
 from django.test import Client
 
+from codeservices import registry
 from codeservices.audit.models import Event
 from codeservices.audit.record import is_read
 from codeservices.aws import dispatch, model
@@ -24,14 +25,13 @@ from tests.codeservices.behind_doors import (
     DOCUMENT,
     READ_ONLY,
     TRUST,
-    World,
     body,
     changed,
-    door_client,
     is_refusal,
     may,
     state,
 )
+from tests.codeservices.worlds import LastingWorld, World
 from tests.factories import PASSWORD
 
 pytestmark = pytest.mark.django_db
@@ -290,6 +290,20 @@ CALLS = {
 }
 
 
+@pytest.fixture
+def world(lasting_world: LastingWorld, monkeypatch: pytest.MonkeyPatch) -> World:
+    monkeypatch.setattr(registry, "health_checks", [])
+    return lasting_world.begin()
+
+
+@pytest.fixture(scope="module")
+def keys(lasting_world: LastingWorld) -> dict[str, tuple[AccessKey, str]]:
+    """An access key of each person."""
+    made = {name: credentials.issue_access_key(user) for name, user in lasting_world.world.people.items()}
+    lasting_world.rest()
+    return made
+
+
 def test_every_operation_has_its_rule_here():
     assert sorted(f"{service}:{name}" for service, name in dispatch.registered()) == sorted(CALLS)
 
@@ -322,13 +336,14 @@ def called(client: Client, operation: str, params: dict[str, Any], key: tuple[Ac
 
 
 @pytest.mark.parametrize("operation", CALLS)
-def test_an_operation_answers_those_whom_its_rule_names(operation: str, world: World):
+def test_an_operation_answers_those_whom_its_rule_names(
+    operation: str, keys: dict[str, tuple[AccessKey, str]], world: World
+):
     call = CALLS[operation]
     params = filled(call.params, world)
-    keys = {name: credentials.issue_access_key(user) for name, user in world.people.items()}
     before = state()
     # A browser's session counts for nothing here, not even an administrator's.
-    unsigned = called(door_client(world.people["alice"]), operation, params, None)
+    unsigned = called(world.browser(world.people["alice"]), operation, params, None)
     assert unsigned.status_code in (400, 403) and "MissingAuthenticationToken" in body(unsigned)
     assert not changed(before)
     for name in ("carol", "bob", "alice"):

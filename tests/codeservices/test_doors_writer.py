@@ -6,7 +6,6 @@ on one that does not exist: a door that forgets to ask about the very object fai
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,21 +13,19 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from codeservices import registry
 from codeservices.iam import credentials, ssh_keys
-from codeservices.iam.models import Group, Policy, Role, User
+from codeservices.iam.models import AccessKey, Group, Policy, Role, User
 from repos import deletion
-from repos.git.store import BareRepository
 from tests import factories
 from tests.codeservices.behind_doors import (
     DOCUMENT,
     TOKEN,
     TRUST,
-    World,
     body,
     changed,
     delivered_topic,
     denied_action,
-    door_client,
     finished_build,
     is_refusal,
     state,
@@ -36,6 +33,7 @@ from tests.codeservices.behind_doors import (
 )
 from tests.codeservices.test_doors import CONSOLE, Door, address
 from tests.codeservices.test_doors_api import CALLS, called, filled
+from tests.codeservices.worlds import History, LastingWorld, World, filled_repository, places
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_server")]
 
@@ -81,9 +79,10 @@ OF_THE_ACCOUNT = ("sts:GetAccessKeyInfo",)
 
 @dataclass(frozen=True)
 class Twins:
-    """The writer, and for each of its own values (names and ids) the foreign one."""
+    """The writer with its access key, and for each of its own values (names and ids) the foreign one."""
 
     writer: User
+    key: tuple[AccessKey, str]
     foreign: dict[str, str]
 
     def of(self, value: Any) -> Any:
@@ -105,8 +104,15 @@ class Twins:
 
 
 @pytest.fixture
-def twins(world: World, history: tuple[BareRepository, str]) -> Twins:
-    """To everything of the writer's in `world` a twin that is somebody else's."""
+def world(lasting_world: LastingWorld, monkeypatch: pytest.MonkeyPatch) -> World:
+    monkeypatch.setattr(registry, "health_checks", [])
+    return lasting_world.begin()
+
+
+@pytest.fixture(scope="module")
+def twins(lasting_world: LastingWorld, history: History) -> Twins:
+    """To everything of the writer's in the world a twin that is somebody else's."""
+    world = lasting_world.world
     fred, _ = factories.user("fred"), factories.user("gina")
     key, _ = credentials.issue_access_key(fred)
     credential, _ = credentials.issue_git_credential(fred)
@@ -116,8 +122,7 @@ def twins(world: World, history: tuple[BareRepository, str]) -> Twins:
     guard, _ = (Role.objects.create(name=name, trust_policy=TRUST) for name in ("guard", "busy"))
     guard.inline_policies.create(name="inline", document=DOCUMENT)
     theirs = Policy.objects.create_with_document(DOCUMENT, name="theirs")
-    repository = factories.repository("noise")
-    shutil.copytree(history[0].path, repository.git.path, dirs_exist_ok=True)
+    repository = filled_repository("noise", history)
     project = factories.project("noise-build", repository_name="noise")
     build = finished_build(project)
     delivery = told_trigger(repository, project)
@@ -147,7 +152,12 @@ def twins(world: World, history: tuple[BareRepository, str]) -> Twins:
     artifact = world.names["artifact_pk"]
     own_objects = [f"arn:aws:s3:::{one.key}" for one in type(build.artifacts.get()).objects.filter(pk=artifact)]
     document = factories.allow("*", resource=[*OWN, *own_objects])
-    return Twins(factories.user("wanda", document=document), {**FOREIGN, **foreign})
+    writer = factories.user("wanda", document=document)
+    world.sign_in(writer)
+    world.paths.extend([*places(repository, build), lost.git.path])
+    made = Twins(writer, credentials.issue_access_key(writer), {**FOREIGN, **foreign})
+    lasting_world.rest()
+    return made
 
 
 def object_doors() -> list[str]:
@@ -162,7 +172,7 @@ def object_doors() -> list[str]:
 @pytest.mark.parametrize("name", object_doors())
 def test_a_writer_gets_through_a_door_to_its_own_things_alone(name: str, world: World, twins: Twins):
     door = CONSOLE[name]
-    writer = door_client(twins.writer)
+    writer = world.browser(twins.writer)
     own = [world.names.get(one, one) for one in door.args]
     form = {key: world.names.get(value, value) for key, value in door.form.items()}
     before = state()
@@ -204,20 +214,19 @@ def object_calls() -> list[str]:
 @pytest.mark.parametrize("operation", object_calls())
 def test_a_writer_calls_an_operation_on_its_own_things_alone(operation: str, world: World, twins: Twins):
     params = filled(CALLS[operation].params, world)
-    key = credentials.issue_access_key(twins.writer)
     before = state()
     for others in (twins.of(params), twins.missing(params)):
         if others == params:
             continue  # ids have no missing twin
-        answer = called(Client(), operation, others, key)
+        answer = called(Client(), operation, others, twins.key)
         assert answer.status_code in (400, 403) and is_refusal(body(answer)), body(answer)
     assert not changed(before), "a call about somebody else's thing has changed something"
-    answer = called(Client(), operation, params, key)
+    answer = called(Client(), operation, params, twins.key)
     CALLS[operation].check(answer)
 
 
 def test_a_missing_thing_is_told_to_those_who_may_ask(world: World, twins: Twins):
-    alice = door_client(world.people["alice"])
+    alice = world.browser(world.people["alice"])
     before = state()
     for name in object_doors():
         door = CONSOLE[name]
