@@ -232,12 +232,15 @@ def test_a_subject_that_breaks_the_rule_is_refused(subject):
         ("x", "json", "Message Structure - JSON message body failed to parse"),
         ('{"http": "x"}', "json", "Message Structure - No default entry in JSON message body"),
         ('{"default": 5}', "json", "Message Structure - No default entry in JSON message body"),
+        (r'{"default": "x\u0000"}', "json", "Message Structure - JSON message body holds a NUL"),
+        (r'{"default": "x", "\ud800": "y"}', "json", "Message Structure - JSON message body holds a NUL"),
     ],
 )
 def test_a_message_that_is_none_is_refused(message, structure, sentence):
     with pytest.raises(InvalidInput) as caught:
         message_attributes.bodies_of(message, structure)
-    assert (caught.value.message, caught.value.code) == (f"Invalid parameter: {sentence}", "InvalidParameterException")
+    assert caught.value.message.startswith(f"Invalid parameter: {sentence}")
+    assert caught.value.code == "InvalidParameterException"
 
 
 @pytest.mark.parametrize("name", ["", ".a", "a.", "a..b", "AWS.x", "amazon.x", "a b", "x" * 257])
