@@ -489,19 +489,19 @@ def test_texts_that_no_database_keeps_are_kept_readable(alice, topic, hook):
     assert Attempt.objects.get().response_body == "a�b�"
 
 
-def test_tls_is_verified_for_the_host_of_the_url(alice, topic, tmp_path, monkeypatch):
+def test_tls_is_verified_for_the_host_of_the_url(alice, topic, tmp_path, settings):
     authority, certificate = make_certificate(tmp_path, "localhost")
     with receiver(certificate) as hook:
         confirmed(alice, topic, hook)
         assert failure(alice, topic).startswith("The certificate of localhost can't be trusted: ")
-        monkeypatch.setenv("SSL_CERT_FILE", str(authority))
+        settings.OUTBOUND_CA_BUNDLE = str(authority)
         delivery = sent(alice, topic)
         assert (delivery.state, delivery.attempts.get().address) == (DeliveryState.SUCCEEDED, "127.0.0.1")
 
 
-def test_a_certificate_for_another_host_is_refused(alice, topic, tmp_path, monkeypatch):
+def test_a_certificate_for_another_host_is_refused(alice, topic, tmp_path, settings):
     authority, certificate = make_certificate(tmp_path, "other.example")
-    monkeypatch.setenv("SSL_CERT_FILE", str(authority))
+    settings.OUTBOUND_CA_BUNDLE = str(authority)
     with receiver(certificate) as hook:
         confirmed(alice, topic, hook)
         assert "Hostname mismatch" in failure(alice, topic)
