@@ -200,6 +200,16 @@ def test_an_endpoint_unsubscribes_by_its_link_is_told_and_takes_it_back(alice, t
     assert sent(alice, topic).state == DeliveryState.SUCCEEDED
 
 
+def test_an_endpoint_that_a_person_has_sent_away_does_not_come_back_by_itself(alice, topic, hook):
+    found = confirmed(alice, topic, hook)
+    subscriptions.unsubscribe(alice.principal, found.arn)
+    run_all()
+    assert hook.last.members["Type"] == "UnsubscribeConfirmation"
+    assert "does not restore it" in hook.last.members["Message"]
+    assert Client().get(f"/?{urlsplit(hook.last.members['SubscribeURL']).query}").status_code == 400
+    assert not Subscription.objects.exists()
+
+
 def test_only_get_opens_the_links_and_only_these_two(topic):
     for query in ({"Action": "ListTopics", "Version": "2010-03-31"}, {"Action": "DeleteTopic", "TopicArn": topic.arn}):
         assert Client().get("/", query).status_code in (400, 403)
