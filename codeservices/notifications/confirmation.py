@@ -66,11 +66,16 @@ def unsubscribe_by_url(subscription_arn: str) -> None:
         return
     if found.needs_principal_to_unsubscribe:
         raise AccessDenied("anonymous", "sns:Unsubscribe", found.topic.arn)
-    end(found)
+    end(found, may_return=True)
 
 
-def end(subscription: Subscription) -> None:
-    """Delete a subscription. An endpoint that had confirmed gets a message by which it can take that back."""
+def end(subscription: Subscription, *, may_return: bool) -> None:
+    """Delete a subscription, and tell an endpoint that had confirmed.
+
+    Args:
+        may_return: Whether the endpoint can take that back by the link in its message: it may where somebody who had
+            its own link ended it. What a principal has ended stays so, or nobody could be sent away.
+    """
     with transaction.atomic():
         was_confirmed = subscription.state == SubscriptionState.CONFIRMED
         ended = Subscription.objects.filter(pk=subscription.pk).update(
@@ -80,12 +85,15 @@ def end(subscription: Subscription) -> None:
             return
         Topic.objects.filter(pk=subscription.topic_id).update(deleted_subscriptions=F("deleted_subscriptions") + 1)
         if was_confirmed:
-            text = (
-                f"You have chosen to deactivate subscription {subscription.arn}.\n"
+            way_back = (
                 "To cancel this operation and restore the subscription, visit the SubscribeURL included in this "
                 "message."
+                if may_return
+                else "It was ended by an owner of the topic, whom you may ask to subscribe you anew; the SubscribeURL "
+                "included in this message does not restore it."
             )
-            _tell(subscription, MessageType.UNSUBSCRIBE_CONFIRMATION, text)
+            text = f"You have chosen to deactivate subscription {subscription.arn}.\n{way_back}"
+            _tell(subscription, MessageType.UNSUBSCRIBE_CONFIRMATION, text, accepts_token=may_return)
 
 
 def end_expired() -> int:
@@ -93,13 +101,13 @@ def end_expired() -> int:
     expired = Subscription.objects.filter(state=SubscriptionState.PENDING, token_expires_at__lt=timezone.now())
     found = list(expired.select_related("topic"))
     for one in found:
-        end(one)
+        end(one, may_return=False)
     return len(found)
 
 
-def _tell(subscription: Subscription, message_type: MessageType, text: str) -> Message:
+def _tell(subscription: Subscription, message_type: MessageType, text: str, *, accepts_token: bool = True) -> Message:
     token = secrets.new_session_token()
-    subscription.token_hash = secrets.keyed_hash(token)
+    subscription.token_hash = secrets.keyed_hash(token) if accepts_token else ""
     subscription.token_expires_at = timezone.now() + TOKEN_LIFE
     Subscription.all_objects.filter(pk=subscription.pk).update(
         token_hash=subscription.token_hash, token_expires_at=subscription.token_expires_at

@@ -9,7 +9,6 @@ Source: Amazon SNS Developer Guide, "Message delivery retries": what is tried ag
 from __future__ import annotations
 
 import logging
-import os
 import random
 import ssl
 import time
@@ -199,13 +198,13 @@ def _sentence(answer: http_post.Answer) -> str:
 
 
 def _tls() -> ssl.SSLContext:
-    return _context(os.environ.get("SSL_CERT_FILE", ""))
+    return _context(settings.OUTBOUND_CA_BUNDLE)
 
 
 @lru_cache(maxsize=2)
 def _context(ca_file: str) -> ssl.SSLContext:
     """Trusts what the machine trusts, and certifi's list unless an administrator has named a bundle."""
-    context = ssl.create_default_context()
+    context = ssl.create_default_context(cafile=ca_file or None)
     if not ca_file:
         context.load_verify_locations(certifi.where())
     return context

@@ -58,13 +58,9 @@ class FilterPolicy:
             for key, leaf in self.tree.items()
         )
 
-    def matches_body(self, text: str) -> bool:
-        """Whether a message's text, a JSON object, matches."""
-        try:
-            body = json.loads(text)
-        except (ValueError, RecursionError):
-            return False
-        return isinstance(body, dict) and self._matches(body)
+    def matches_body(self, body: Mapping[str, Any] | None) -> bool:
+        """Whether a message's body matches, as `read_body` gave it; no body matches nothing."""
+        return body is not None and self._matches(body)
 
     def _matches(self, body: Mapping[str, Any]) -> bool:
         for key, wanted in self.tree.items():
@@ -78,6 +74,15 @@ class FilterPolicy:
             if not any(wanted._matches(one) for one in below):
                 return False
         return True
+
+
+def read_body(text: str) -> dict[str, Any] | None:
+    """A message's text as what policies match, a JSON object; None where it is none."""
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return body if isinstance(body, dict) else None
 
 
 def parse(text: str) -> FilterPolicy:
@@ -113,10 +118,18 @@ def _policy(document: dict[str, Any], leaves: list[int], depth: int) -> FilterPo
             tree[key] = _policy(value, leaves, depth + 1)
         elif isinstance(value, list) and value:
             tree[key] = _leaf(key, value)
-            leaves.append(len(value))
+            leaves.append(sum(map(_count, value)))
         else:
             raise PolicyError(f"“{key[:60]}” must be an object or an array, and not empty.")
     return FilterPolicy(tree)
+
+
+def _count(value: Any) -> int:
+    """How many comparisons a value stands for: each is done with every value of every message."""
+    refused = value.get("anything-but") if isinstance(value, dict) else None
+    if isinstance(refused, dict):
+        refused = next(iter(refused.values()), None)
+    return len(refused) if isinstance(refused, list) else 1
 
 
 def _leaf(key: str, values: list[Any]) -> Leaf:
@@ -257,6 +270,11 @@ def _attribute_values(attribute: Mapping[str, str] | None) -> Iterator[Scalar]:
 
 def _each(value: Any) -> list[Any]:
     """A value, or those of an array however deep its arrays are nested."""
-    if not isinstance(value, list):
-        return [value]
-    return [one for item in value for one in _each(item)]
+    found, waiting = [], [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, list):
+            waiting.extend(reversed(one))
+        else:
+            found.append(one)
+    return found

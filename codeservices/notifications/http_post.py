@@ -7,7 +7,6 @@ host that the URL names. What a server answers with is read up to a limit, howev
 from __future__ import annotations
 
 import http.client
-import io
 import socket
 import ssl
 import time
@@ -16,9 +15,9 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from codeservices.outbound import DEFAULT_PORTS, Destination
+from codeservices.timed_socket import TimedSocket, seconds_left
 
 MAX_BODY_BYTES = 8 * 1024
-_READ_BYTES = 64 * 1024
 
 
 class PostError(Exception):
@@ -71,10 +70,10 @@ def post(
         connection, address = _connect(destination, deadline)
         with connection:
             if destination.scheme == "https":
-                connection.settimeout(_left(deadline))
+                connection.settimeout(seconds_left(deadline))
                 connection = tls.wrap_socket(connection, server_hostname=destination.host.rstrip("."))
             with connection:
-                timed = _TimedSocket(connection, deadline)
+                timed = TimedSocket(connection, deadline)
                 timed.sendall(_head(destination, headers, len(body)) + body)
                 return _answer(timed, address)
     except TimeoutError:
@@ -98,7 +97,7 @@ def _connect(destination: Destination, deadline: float) -> tuple[socket.socket, 
     failure: OSError = OSError("it has no address")
     for place, address in enumerate(destination.addresses):
         # What a silent address takes is not to cost the next one its turn.
-        share = _left(deadline) / (len(destination.addresses) - place)
+        share = seconds_left(deadline) / (len(destination.addresses) - place)
         try:
             return socket.create_connection((address, destination.port), timeout=share), address
         except OSError as error:
@@ -121,7 +120,7 @@ def _head(destination: Destination, headers: Mapping[str, str], length: int) -> 
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 
-def _answer(timed: _TimedSocket, address: str) -> Answer:
+def _answer(timed: TimedSocket, address: str) -> Answer:
     # All that it asks a socket for is `makefile`.
     response = http.client.HTTPResponse(timed, method="POST")  # type: ignore[arg-type]
     response.begin()
@@ -133,34 +132,3 @@ def _answer(timed: _TimedSocket, address: str) -> Answer:
         pass  # the status has come, which is the answer; the body is for people to read
     headers = {name[:200]: value[:2000] for name, value in response.getheaders()}
     return Answer(address, response.status, headers, body)
-
-
-class _TimedSocket(io.RawIOBase):
-    """A connection whose every wait ends at one deadline, however many there are."""
-
-    def __init__(self, connection: socket.socket, deadline: float) -> None:
-        self._connection = connection
-        self._deadline = deadline
-
-    def makefile(self, _mode: str) -> io.BufferedReader:
-        return io.BufferedReader(self, _READ_BYTES)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        self._connection.settimeout(_left(self._deadline))
-        return self._connection.recv_into(buffer)
-
-    def sendall(self, data: bytes) -> None:
-        rest = memoryview(data)
-        while rest:
-            self._connection.settimeout(_left(self._deadline))
-            rest = rest[self._connection.send(rest) :]
-
-
-def _left(deadline: float) -> float:
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise TimeoutError
-    return left

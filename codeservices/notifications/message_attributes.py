@@ -22,6 +22,8 @@ _DATA_TYPE = re.compile(r"(String\.Array|String|Number|Binary)(\.[A-Za-z0-9_.-]{
 # What Amazon SNS's Number holds: up to 38 digits, between -10**9 and 10**9.
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
 _SUBJECT = re.compile(r"[!-~][ -~]*")
+# No database keeps a NUL, and half of a surrogate pair is no character that could be sent.
+_NOT_KEPT = re.compile("[\0\ud800-\udfff]")
 
 
 def invalid(sentence: str, hint: str = "") -> InvalidInput:
@@ -61,7 +63,10 @@ def bodies_of(message: str, structure: str) -> dict[str, str]:
         raise invalid("Message Structure - JSON message body failed to parse") from None
     if not isinstance(bodies, dict) or not isinstance(bodies.get("default"), str):
         raise invalid("Message Structure - No default entry in JSON message body")
-    return {protocol: text for protocol, text in bodies.items() if isinstance(text, str)}
+    found = {protocol: text for protocol, text in bodies.items() if isinstance(text, str)}
+    if any(_NOT_KEPT.search(text) for pair in found.items() for text in pair):
+        raise invalid("Message Structure - JSON message body holds a NUL character or a lone surrogate")
+    return found
 
 
 def check_attributes(given: Mapping[str, Mapping[str, Any]] | None) -> dict[str, dict[str, str]]:

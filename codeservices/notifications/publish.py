@@ -67,18 +67,32 @@ def publish_as_service(
         attributes=found,
         published_by=published_by[:600],
     )
+    # Before the transaction: filters may have much to compare, and SQLite has one writer.
+    subscribers = _subscribers(topic, new)
     with transaction.atomic():
         new.save(force_insert=True)
-        confirmed = topic.subscriptions.filter(state=SubscriptionState.CONFIRMED).select_related("receiver")
-        outbox.add(new, [one for one in confirmed if _wants(one, new)])
+        outbox.add(new, subscribers)
     return new
 
 
-def _wants(subscription: Subscription, message: Message) -> bool:
-    """Whether a subscription's filter lets the message through."""
+def _subscribers(topic: Topic, message: Message) -> list[Subscription]:
+    """The confirmed subscriptions whose filters let the message through."""
+    confirmed = topic.subscriptions.filter(state=SubscriptionState.CONFIRMED).select_related("receiver")
+    bodies: dict[str, dict[str, Any] | None] = {}
+    found = []
+    for one in confirmed:
+        if one.filter_policy and one.filter_policy_scope == filter_policy.BODY and one.protocol not in bodies:
+            bodies[one.protocol] = filter_policy.read_body(message.body(one.protocol))
+        if _wants(one, message, bodies):
+            found.append(one)
+    return found
+
+
+def _wants(subscription: Subscription, message: Message, bodies: Mapping[str, dict[str, Any] | None]) -> bool:
+    """Whether a subscription's filter lets the message through, whose bodies have been read by protocol."""
     if not subscription.filter_policy:
         return True
     wanted = filter_policy.parse(subscription.filter_policy)
     if subscription.filter_policy_scope == filter_policy.BODY:
-        return wanted.matches_body(message.body(subscription.protocol))
+        return wanted.matches_body(bodies[subscription.protocol])
     return wanted.matches_attributes(message.attributes)

@@ -98,12 +98,12 @@ def resend_confirmation(principal: Principal, subscription_arn: str) -> Subscrip
 
 
 def unsubscribe(principal: Principal, subscription_arn: str) -> None:
-    """End a subscription; one that isn't there is no error. An endpoint that had confirmed is told."""
+    """End a subscription for good; one that isn't there is no error. An endpoint that had confirmed is told."""
     name, subscription_id = split(subscription_arn)
     authorize(principal, "sns:Unsubscribe", arn_of(name))
     found = find_subscription(name, subscription_id)
     if found is not None:
-        confirmation.end(found)
+        confirmation.end(found, may_return=False)
 
 
 def list_subscriptions(principal: Principal) -> QuerySet[Subscription]:

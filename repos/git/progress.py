@@ -38,18 +38,21 @@ class ProgressReader:
 
     Attributes:
         has_received: Whether git itself has told of a pack that it reads and checks, as it does of every one.
+        ref_count: How many refs git has told of that it sets: " * [new branch]  main -> refs/incoming/heads/main".
     """
 
     def __init__(self) -> None:
         self._rest = b""
         self._received_bytes = 0
         self.has_received = False
+        self.ref_count = 0
 
     def feed(self, piece: bytes) -> Progress | None:
         """The latest progress in a piece, or None where there is none."""
         *lines, rest = re.split(rb"[\r\n]", self._rest + piece)
         self._rest = rest[-_MAX_LINE_BYTES:]
         latest = None
+        self.ref_count += sum(line.startswith(b" ") and b" -> " in line for line in lines)
         for line in lines:
             match = PROGRESS.match(line.decode("utf-8", "replace"))
             if match is None:

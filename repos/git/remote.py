@@ -23,6 +23,7 @@ from urllib.parse import unquote, urlsplit
 
 from codeservices import outbound, sizes
 from codeservices.errors import InvalidInput, ServiceError
+from codeservices.timed_socket import TimedSocket, seconds_left
 from repos.git import program, refs
 from repos.git.progress import Progress, ProgressReader
 from repos.git.remote_errors import IDENTITY_DEFECTS, STALL_SECONDS, RemoteError, explained
@@ -92,7 +93,7 @@ class Remote:
                 options=program.Options(configuration=self._configuration()),
             )
         except program.GitOutputTooLarge:
-            raise RemoteError("The repository has more refs than this server takes.", code="TooManyRefs") from None
+            raise _too_many_refs() from None
         except program.GitError as error:
             raise self._explained(error) from None
         found, head = {}, None
@@ -104,9 +105,7 @@ class Remote:
                 found[refname] = left
         found.pop("HEAD", None)
         if len(found) > MAX_REFS:
-            raise RemoteError(
-                f"The repository has {len(found):,} refs; this server takes at most {MAX_REFS:,}.", code="TooManyRefs"
-            )
+            raise _too_many_refs()
         return RemoteRefs(found, head)
 
     def fetch(
@@ -147,6 +146,9 @@ class Remote:
                     on_progress(reader.feed(piece))
                     if _size_bytes(quarantine) > max_bytes:
                         raise _too_large(max_bytes)
+                    # The server may name more now than when it was asked for its refs; each is a file here.
+                    if reader.ref_count > MAX_REFS:
+                        raise _too_many_refs()
                     if time.monotonic() > deadline:
                         raise RemoteError(
                             f"The fetch took longer than {FETCH_SECONDS / 3600:g} hours and was ended.",
@@ -245,6 +247,12 @@ def check_url(url: str) -> str:
     return f"{_origin(there)}{path}"
 
 
+def _too_many_refs() -> RemoteError:
+    return RemoteError(
+        f"The repository has more refs than the {MAX_REFS:,} that this server takes.", code="TooManyRefs"
+    )
+
+
 def _too_large(max_bytes: int) -> RemoteError:
     return RemoteError(
         f"The repository is larger than the {sizes.words(max_bytes)} it may have here.",
@@ -254,34 +262,39 @@ def _too_large(max_bytes: int) -> RemoteError:
 
 
 def _location(remote: Remote) -> str:
-    """Where a redirect leads, or nothing where the server is no longer willing to tell."""
+    """Where a redirect leads, or nothing where the server is no longer willing to tell within LIST_SECONDS."""
     there = remote.destination
+    deadline = time.monotonic() + LIST_SECONDS
+    head = [
+        f"GET {urlsplit(remote.url).path}/info/refs?service=git-upload-pack HTTP/1.1",
+        f"Host: {_origin(there).partition('://')[2]}",
+        "User-Agent: git",
+        "Connection: close",
+    ]
     try:
-        connection = _connect(there, remote.ca_bundle)
-        try:
-            path = f"{urlsplit(remote.url).path}/info/refs?service=git-upload-pack"
-            connection.request("GET", path, headers={"Host": _origin(there).partition("://")[2], "User-Agent": "git"})
-            location = connection.getresponse().headers.get("Location", "")
-        finally:
-            connection.close()
+        with _connect(there, remote.ca_bundle, deadline) as connection:
+            timed = TimedSocket(connection, deadline)
+            timed.sendall("\r\n".join([*head, "", ""]).encode("ascii"))
+            response = http.client.HTTPResponse(timed, method="GET")  # type: ignore[arg-type]
+            response.begin()
+            location = response.headers.get("Location", "")
         outbound.parse(location.partition("?")[0])
     except (OSError, http.client.HTTPException, ValueError, ServiceError):
         return ""
     return location
 
 
-def _connect(there: outbound.Destination, ca_bundle: str) -> http.client.HTTPConnection:
+def _connect(there: outbound.Destination, ca_bundle: str, deadline: float) -> socket.socket:
     """A connection to one of the judged addresses, whatever the name says by now."""
-    connection = http.client.HTTPConnection(there.host, there.port, timeout=LIST_SECONDS)
-    raw = socket.create_connection((there.addresses[0], there.port), timeout=LIST_SECONDS)
-    if there.scheme == "https":
-        try:
-            raw = ssl.create_default_context(cafile=ca_bundle or None).wrap_socket(raw, server_hostname=_host(there))
-        except BaseException:
-            raw.close()
-            raise
-    connection.sock = raw
-    return connection
+    raw = socket.create_connection((there.addresses[0], there.port), timeout=seconds_left(deadline))
+    if there.scheme == "http":
+        return raw
+    try:
+        raw.settimeout(seconds_left(deadline))
+        return ssl.create_default_context(cafile=ca_bundle or None).wrap_socket(raw, server_hostname=_host(there))
+    except BaseException:
+        raw.close()
+        raise
 
 
 def _size_bytes(quarantine: BareRepository) -> int:

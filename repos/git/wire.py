@@ -174,7 +174,8 @@ async def read_commands(source: Source) -> PushRequest:
     try:
         while line := await _read_line(source, reading):
             reading.take(line)
-        if "push-options" in reading.capabilities:
+        # Git takes a capability with a value for the same one: what it reads as options has to be read so here.
+        if any(one.partition("=")[0] == "push-options" for one in reading.capabilities):
             while line := await _read_line(source, reading):
                 reading.take_option(line)
     except ProtocolError as error:

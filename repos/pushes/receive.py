@@ -115,7 +115,7 @@ def write_down(
     """The row of refs that are about to move, all of them judged: committed, with its lock held.
 
     Raises:
-        RepositoryDoesNotExist: It was deleted since it was looked up.
+        RepositoryDoesNotExist, RepositoryArchived: It was deleted or archived since it was looked up.
         RepositoryBusy: Objects are being deleted, for longer than a push waits.
         AuditUnavailable: The act can't be recorded, so nothing may move.
     """
@@ -135,7 +135,7 @@ def write_down(
     assert lock is not None, "nobody else knows the id of a new push"
     try:
         lock.hold(locks.moving_refs(repository.git))
-        _save_while_live(push)
+        _save_while_open(push)
         if act is not None:
             act.begin(is_deferred=True)
     except AuditUnavailable:
@@ -148,20 +148,30 @@ def write_down(
     return BegunPush(push, lock)
 
 
-def _save_while_live(push: Push) -> None:
-    """A purge looks for begun pushes after the deletion, and this looks for a deletion after the push has begun."""
+def _save_while_open(push: Push) -> None:
+    """A purge looks for begun pushes after the deletion, and this looks for a deletion after the push has begun.
+
+    It was looked up long ago, where much had to be fetched or a client is slow.
+    """
     try:
         with transaction.atomic():
             push.save()
-        is_live = Repository.objects.filter(pk=push.repository_id).exists()
-        if not is_live:
-            push.delete()
     except IntegrityError:  # purged already
-        is_live = Repository.objects.filter(pk=push.repository_id).exists()
-        if is_live:
+        if Repository.objects.filter(pk=push.repository_id).exists():
             raise
-    if not is_live:
-        raise RepositoryDoesNotExist(f"{push.repository.name} was deleted a moment ago.")
+        raise _deleted(push.repository) from None
+    found = Repository.objects.filter(pk=push.repository_id).first()
+    try:
+        if found is None:
+            raise _deleted(push.repository)
+        check_writable(found)
+    except ServiceError:
+        push.delete()
+        raise
+
+
+def _deleted(repository: Repository) -> RepositoryDoesNotExist:
+    return RepositoryDoesNotExist(f"{repository.name} was deleted a moment ago.")
 
 
 def refused(commands: Iterable[RefCommand], cause: ServiceError) -> PushRefused:

@@ -113,6 +113,7 @@ def move(
         repository.git.close()  # opened anew, it sees the new packs
 
     info = RequestInfo(str(uuid.uuid4()), SERVICE, SERVICE, "worker", is_secure=True)
+    repository.refresh_from_db()  # the fetch may have taken hours, in which it got another name
     with act(principal, info) as current:
         ref_updates.defer_act()
         current.parameters |= {

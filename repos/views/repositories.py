@@ -14,12 +14,13 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from codeservices.errors import Conflict, LimitExceeded
 from codeservices.http import ConsoleRequest, is_partial
 from codeservices.iam.views.shared import sent_tags
-from repos import deletion, provision, quota, tags, upkeep
+from repos import deletion, provision, quota, tags
 from repos.access import repositories_for
 from repos.forms import DefaultBranchForm, DeleteForm, DescriptionForm, NameForm, QuotaForm, RepositoryForm
 from repos.git import refs
 from repos.git.wire import MAX_COMMANDS
 from repos.models import Repository
+from repos.upkeep import schedule
 from repos.views.shared import may, opened
 
 PAGE_SIZE = 50
@@ -44,7 +45,7 @@ def repository_list(request: ConsoleRequest) -> HttpResponse:
         "tag": tag,
         "total": len(every),
         "keeps_deleted": deletion.keeps_any(request.principal),
-        "may_keep_up": any(may(request, one, upkeep.ACTION) for one in every),
+        "may_keep_up": any(may(request, one, schedule.ACTION) for one in every),
     }
     template = "repos/_repository_rows.html" if is_partial(request) else "repos/repository_list.html"
     return render(request, template, context)

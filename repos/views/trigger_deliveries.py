@@ -25,7 +25,7 @@ from repos.views.triggers import shown_url, target_of
 
 # The page is brought up to date by itself as long as something happens within this time.
 SOON = timedelta(minutes=1)
-READ_TOPIC = "sns:ListSubscriptionsByTopic"
+READ_TOPIC, READ_MESSAGES = "sns:ListSubscriptionsByTopic", "sns:Subscribe"
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def _message(principal: Principal, delivery: TriggerDelivery) -> tuple[Message |
     """The topic's message that a delivery became; whether the principal may see what subscribers answered; its copies.
 
     An endpoint that was made for a trigger is seen in full by those who may change triggers, a topic's subscribers by
-    those who may list them; all others see which servers there are and how it went.
+    those who may subscribe to it; all others see which servers there are and how it went.
     """
     found = Message.objects.select_related("topic")
     message = found.filter(message_id=delivery.message_id).first() if delivery.message_id else None
@@ -95,7 +95,7 @@ def _message(principal: Principal, delivery: TriggerDelivery) -> tuple[Message |
     may_see = (
         is_allowed(principal, trigger_config.WRITE, repository.arn)
         if is_own
-        else is_allowed(principal, READ_TOPIC, message.topic.arn)
+        else is_allowed(principal, READ_MESSAGES, message.topic.arn)
     )
     rows = message.deliveries.order_by("pk").select_related("subscription").prefetch_related("attempts")
     return message, may_see, [Copy(shown_url(one.subscription.endpoint, may_see), one) for one in rows]

@@ -200,6 +200,16 @@ def test_an_endpoint_unsubscribes_by_its_link_is_told_and_takes_it_back(alice, t
     assert sent(alice, topic).state == DeliveryState.SUCCEEDED
 
 
+def test_an_endpoint_that_a_person_has_sent_away_does_not_come_back_by_itself(alice, topic, hook):
+    found = confirmed(alice, topic, hook)
+    subscriptions.unsubscribe(alice.principal, found.arn)
+    run_all()
+    assert hook.last.members["Type"] == "UnsubscribeConfirmation"
+    assert "does not restore it" in hook.last.members["Message"]
+    assert Client().get(f"/?{urlsplit(hook.last.members['SubscribeURL']).query}").status_code == 400
+    assert not Subscription.objects.exists()
+
+
 def test_only_get_opens_the_links_and_only_these_two(topic):
     for query in ({"Action": "ListTopics", "Version": "2010-03-31"}, {"Action": "DeleteTopic", "TopicArn": topic.arn}):
         assert Client().get("/", query).status_code in (400, 403)
@@ -489,19 +499,19 @@ def test_texts_that_no_database_keeps_are_kept_readable(alice, topic, hook):
     assert Attempt.objects.get().response_body == "a�b�"
 
 
-def test_tls_is_verified_for_the_host_of_the_url(alice, topic, tmp_path, monkeypatch):
+def test_tls_is_verified_for_the_host_of_the_url(alice, topic, tmp_path, settings):
     authority, certificate = make_certificate(tmp_path, "localhost")
     with receiver(certificate) as hook:
         confirmed(alice, topic, hook)
         assert failure(alice, topic).startswith("The certificate of localhost can't be trusted: ")
-        monkeypatch.setenv("SSL_CERT_FILE", str(authority))
+        settings.OUTBOUND_CA_BUNDLE = str(authority)
         delivery = sent(alice, topic)
         assert (delivery.state, delivery.attempts.get().address) == (DeliveryState.SUCCEEDED, "127.0.0.1")
 
 
-def test_a_certificate_for_another_host_is_refused(alice, topic, tmp_path, monkeypatch):
+def test_a_certificate_for_another_host_is_refused(alice, topic, tmp_path, settings):
     authority, certificate = make_certificate(tmp_path, "other.example")
-    monkeypatch.setenv("SSL_CERT_FILE", str(authority))
+    settings.OUTBOUND_CA_BUNDLE = str(authority)
     with receiver(certificate) as hook:
         confirmed(alice, topic, hook)
         assert "Hostname mismatch" in failure(alice, topic)

@@ -143,6 +143,19 @@ def test_who_may_look_at_a_topic_alone_sees_no_buttons_and_no_subscribers():
     assert "Subscribe an endpoint" not in page and "Publish a message" not in page
 
 
+def test_who_may_list_subscribers_sees_that_and_how_a_message_went_but_does_not_read_it():
+    delivery = delivered_topic("bell")
+    delivery.attempts.update(response_status=500, response_body="an answer", error="It failed.")
+    Message.objects.update(bodies={"default": "what was said"})
+    path = f"/topics/bell/deliveries/{delivery.delivery_id}/"
+    listing = text(signed_in(factories.user("dora", "AWSCodeCommitReadOnly")).get(path))
+    assert "It failed." in listing
+    assert "what was said" not in listing and "an answer" not in listing
+    statement = allow("sns:ListSubscriptionsByTopic", "sns:Subscribe")
+    reading = text(signed_in(factories.user("erin", document=statement)).get(path))
+    assert "what was said" in reading and "an answer" in reading
+
+
 def test_a_message_by_hand_is_recorded_without_its_text(alice_client):
     delivered_topic("bell")
     alice_client.post("/topics/bell/publish", {"message": "top secret"})
@@ -195,7 +208,8 @@ def test_what_nobody_confirms_in_time_is_removed(alice, clock):
 # ---- workers ---------------------------------------------------------------------------------------------------------
 
 
-def test_figures_and_health_tell_of_deliveries(world):
+def test_figures_and_health_tell_of_deliveries():
+    delivered_topic("bell")
     figures = {(name, *labels.values()): value for name, _, labels, value in meters._figures()}
     assert figures["codeservices_deliveries", "FAILED"] == 1
     assert figures["codeservices_deliveries", "WAITING"] == 0

@@ -208,9 +208,17 @@ def test_a_push_that_is_under_way_ends_and_is_told_when_the_repository_is_back(a
     assert receive.deliver(push.pk)
 
 
-def test_a_push_can_not_begin_on_a_repository_that_was_deleted_a_moment_ago(alice, demo):
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (deletion.delete_repository, "demo was deleted a moment ago"),
+        (provision.archive_repository, "demo is archived since"),
+    ],
+    ids=["deleted", "archived"],
+)
+def test_a_push_can_not_begin_on_a_repository_that_was_closed_a_moment_ago(alice, demo, change, sentence):
     oid = gitrepo.git(demo.git, "rev-parse", "main")
-    deleted(alice)
-    with pytest.raises(receive.PushRefused, match="demo was deleted a moment ago"):
+    change(alice.principal, "demo")
+    with pytest.raises(receive.PushRefused, match=sentence):
         receive.begin(alice.principal, demo, [RefCommand("refs/heads/x", refs.ZERO_OID, oid)])
     assert not Push.objects.exists()

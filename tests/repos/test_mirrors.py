@@ -17,6 +17,7 @@ from repos.models import Mirror, MirrorRun, Push, Repository, RunState
 from repos.pushes import receive
 from repos.remote import imports, mirrors, sources
 from repos.remote import runs as remote_runs
+from repos.remote.runs import Reporter
 from tests import factories, gitrepo
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_server", "sent")]
@@ -250,6 +251,36 @@ def test_a_deleted_or_archived_repository_rests(alice, foreign, theirs, ours):
     deletion.delete_repository(alice.principal, "copy")
     assert mirrors.sweep() == 0
     assert len(foreign.requests) == count
+
+
+@pytest.fixture
+def meanwhile(monkeypatch):
+    """Has something done when a fetch has ended and nothing has moved yet."""
+
+    def arrange(change):
+        applying = Reporter.applying
+        monkeypatch.setattr(Reporter, "applying", lambda self: (change(), applying(self)))
+
+    return arrange
+
+
+def test_a_repository_that_is_archived_during_the_fetch_stays_as_it_is(alice, foreign, theirs, ours, meanwhile):
+    meanwhile(lambda: provision.archive_repository(alice.principal, "copy"))
+    follow(alice, foreign, run=False)
+    run = ran()
+    assert (run.state, run.error_code) == (RunState.FAILED, "OperationNotAllowedException")
+    assert not refs.all_refs(ours.git)
+    assert not Push.objects.exists()
+
+
+def test_the_name_of_today_decides_what_the_owner_may_move(alice, foreign, theirs, ours, meanwhile):
+    dora = factories.user("dora", document=factories.allow("codecommit:*", resource=ours.arn))
+    meanwhile(lambda: provision.rename_repository(alice.principal, "copy", "secret"))
+    follow(dora, foreign, run=False)
+    run = ran()
+    assert run.state == RunState.FAILED
+    assert "not authorized to perform: codecommit:MirrorRepository" in run.error_message
+    assert not refs.all_refs(ours.git)
 
 
 def test_an_import_and_a_mirror_do_not_meet(alice, foreign, theirs):

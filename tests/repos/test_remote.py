@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import os
 import socket
 import subprocess
@@ -165,6 +166,27 @@ def test_a_redirect_to_anything_else_is_refused(foreign, theirs, quarantine, loc
         opened(foreign).refs(quarantine)
 
 
+def test_a_server_that_tells_its_redirect_byte_by_byte_holds_nobody(foreign, theirs, quarantine, monkeypatch):
+    monkeypatch.setattr(remote, "LIST_SECONDS", 1.0)
+    dripped = []
+
+    def drip(handler):
+        if len(foreign.requests) == 1:
+            foreign_git.answer(handler, 301, b"", {"Location": foreign.url("elsewhere")})
+            return
+        with contextlib.suppress(OSError):
+            handler.wfile.write(b"HTTP/1.1 301 Moved\r\nX: ")
+            while len(dripped) < 200:
+                handler.wfile.write(b"x")
+                dripped.append(1)
+                time.sleep(0.02)
+
+    foreign.misbehave = drip
+    with pytest.raises(RemoteError, match="sends on to another address, which is not followed"):
+        opened(foreign).refs(quarantine)
+    assert 0 < len(dripped) < 200
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -228,6 +250,15 @@ def test_a_repository_over_the_limit_is_cut_off(foreign, theirs, quarantine):
     with pytest.raises(RemoteError, match="larger than the 1[.0]* MB it may have here") as caught:
         fetched(opened(foreign), quarantine, max_bytes=MIB)
     assert caught.value.code == "QuotaExceeded"
+
+
+def test_a_server_that_has_more_refs_all_at_once_is_cut_off(foreign, theirs, quarantine, monkeypatch):
+    source = opened(foreign)
+    assert len(source.refs(quarantine).refs) > 2
+    monkeypatch.setattr(remote, "MAX_REFS", 2)
+    with pytest.raises(RemoteError) as caught:
+        fetched(source, quarantine)
+    assert caught.value.code == "TooManyRefs"
 
 
 def test_a_fetch_ends_when_its_caller_says_so(foreign, theirs, quarantine):

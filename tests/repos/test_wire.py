@@ -129,8 +129,9 @@ def test_push_options_stand_behind_the_commands_and_are_passed_on():
         ([b"a\nb"], "one line of text"),
     ],
 )
-def test_push_options_beyond_reason_are_refused(lines, sentence):
-    body = push(f"{ZERO} {A} refs/heads/x", capabilities=OPTIONS) + b"".join(map(wire.pkt, lines)) + wire.FLUSH
+@pytest.mark.parametrize("capabilities", [OPTIONS, f"{OPTIONS}=1"])
+def test_push_options_beyond_reason_are_refused(lines, sentence, capabilities):
+    body = push(f"{ZERO} {A} refs/heads/x", capabilities=capabilities) + b"".join(map(wire.pkt, lines)) + wire.FLUSH
     with pytest.raises(wire.ProtocolError, match=sentence) as caught:
         read(body)
     assert [command.refname for command in caught.value.request.commands] == ["refs/heads/x"]

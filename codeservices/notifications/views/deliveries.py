@@ -44,13 +44,17 @@ def delivery_list(request: ConsoleRequest, name: str) -> HttpResponse:
 
 @require_GET
 def delivery(request: ConsoleRequest, name: str, delivery_id: uuid.UUID) -> HttpResponse:
-    """One delivery: the message, and each attempt with its request and its answer."""
+    """One delivery: the message, and each attempt with its request and its answer.
+
+    Its texts are for those who may subscribe: whoever may get the messages may read them.
+    """
     found = delivery_log.delivery_for(request.principal, arn_of(name), delivery_id)
     is_notification = found.message.message_type == MessageType.NOTIFICATION
     context = {
         "topic": found.message.topic,
         "delivery": found,
         "attempts": found.attempts.order_by("-number"),
+        "may_read": is_allowed(request.principal, "sns:Subscribe", found.message.topic.arn),
         "may_redeliver": is_notification
         and found.subscription.is_confirmed
         and is_allowed(request.principal, "sns:Publish", found.message.topic.arn),
