@@ -30,6 +30,9 @@ Start = Callable[[], AbstractAsyncContextManager[WireProcess]]
 
 # A piece read from the file and sent; git's own packets have 64 KiB.
 PIECE_BYTES = 512 * 1024
+# To a reader who takes a piece within QUICK_SECONDS more is given at a time; a slow one has to show that it lives.
+LARGE_PIECE_BYTES = 2 * 1024 * 1024
+QUICK_SECONDS = 0.1
 # How often a reader looks whether another process has written more, and a writer whether anybody reads.
 POLL_SECONDS = 0.01
 WATCH_SECONDS = 0.5
@@ -140,16 +143,19 @@ class FetchAnswers:
 
     async def _read(self, kept: Kept) -> AsyncGenerator[Piece, None]:
         """A whole answer. Its last piece is held back until the checksum is right, so that none damaged ever ends."""
-        status = os.fstat(kept.descriptor)
-        file = (status.st_dev, status.st_ino)
+        file = _number(kept.descriptor)
         is_checked = self._checked.get(kept.key) == file
         try:
             checksum = position = 0
+            most = PIECE_BYTES
             while position < kept.length:
-                piece = await _stretch(kept.descriptor, position, kept.length)
+                piece = await _stretch(kept.descriptor, position, min(kept.length, position + most))
                 if is_checked:
                     position += piece.length
+                    given_at = time.monotonic()
                     yield piece
+                    is_quick = time.monotonic() - given_at < QUICK_SECONDS
+                    most = LARGE_PIECE_BYTES if is_quick else PIECE_BYTES
                     continue
                 data = await piece.read()
                 position += len(data)
@@ -166,7 +172,7 @@ class FetchAnswers:
     async def _generate(
         self, draft: Draft, start: Start, body: bytes, is_current: Callable[[], bool]
     ) -> AsyncGenerator[Piece, None]:
-        generation = _Generation(self._cache, draft, os.dup(draft.descriptor), is_current)
+        generation = _Generation(self._cache, draft, os.dup(draft.descriptor), is_current, self._keep)
         task = asyncio.create_task(generation.run(start, body))
         self._tasks.add(task)
         task.add_done_callback(self._ended)
@@ -176,10 +182,20 @@ class FetchAnswers:
         finally:
             generation.leave()
 
+    def _keep(self, draft: Draft, length: int, *, may_keep: bool) -> None:
+        key, file = draft.key, _number(draft.descriptor)
+        if self._cache.finish(draft, length, may_keep=may_keep):
+            self._checked[key] = file  # it was worked out from this very file just now
+
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         loop = asyncio.get_running_loop()
         loop.call_later(self._cache.seconds + 1, loop.run_in_executor, None, self._cache.make_room)
+
+
+def _number(descriptor: int) -> tuple[int, int]:
+    status = os.fstat(descriptor)
+    return status.st_dev, status.st_ino
 
 
 async def _follow(followed: Followed) -> AsyncGenerator[Piece, None]:
@@ -192,7 +208,7 @@ async def _follow(followed: Followed) -> AsyncGenerator[Piece, None]:
                 if position and not is_whole and available - position < PIECE_BYTES:
                     await asyncio.sleep(POLL_SECONDS)
                     available, is_whole = followed.available()
-                piece = await _stretch(followed.descriptor, position, available)
+                piece = await _stretch(followed.descriptor, position, min(available, position + PIECE_BYTES))
                 position += piece.length
                 yield piece
                 moved_at = time.monotonic()
@@ -211,7 +227,7 @@ async def _follow(followed: Followed) -> AsyncGenerator[Piece, None]:
 
 async def _stretch(descriptor: int, position: int, end: int) -> Stretch:
     """What comes next, brought into the page cache where it is not there."""
-    length = min(PIECE_BYTES, end - position)
+    length = end - position
     for place in (position, position + length - 1):
         try:
             os.preadv(descriptor, [bytearray(1)], place, os.RWF_NOWAIT)
@@ -238,11 +254,19 @@ class _Abandoned(Exception):
 class _Generation:
     """Git writing an answer, and its first reader."""
 
-    def __init__(self, cache: FetchCache, draft: Draft, descriptor: int, is_current: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        cache: FetchCache,
+        draft: Draft,
+        descriptor: int,
+        is_current: Callable[[], bool],
+        keep: Callable[..., None],
+    ) -> None:
         self._cache = cache
         self._draft = draft
         self._descriptor = descriptor  # the reader's: it outlives the draft
         self._is_current = is_current
+        self._keep = keep
         self._loop = asyncio.get_running_loop()
         self._grown = asyncio.Event()
         self._left = asyncio.Event()
@@ -263,7 +287,7 @@ class _Generation:
             if position < self._written:
                 if position and not self._is_ended and self._written - position < PIECE_BYTES:
                     await asyncio.sleep(POLL_SECONDS)
-                piece = await _stretch(self._descriptor, position, self._written)
+                piece = await _stretch(self._descriptor, position, min(self._written, position + PIECE_BYTES))
                 position += piece.length
                 yield piece
             elif self._is_alone and not self._waiting.empty():
@@ -311,7 +335,7 @@ class _Generation:
             self._cache.fail(self._draft)
         else:
             may_keep = is_good and self._is_current()
-            self._cache.finish(self._draft, self._written, may_keep=may_keep)
+            self._keep(self._draft, self._written, may_keep=may_keep)
 
     async def _write(self, child: WireProcess, body: bytes) -> int:
         output = os.dup(child.process.raw_output())
