@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import socket
 import time
 from dataclasses import dataclass
@@ -118,17 +119,23 @@ class Connection:
     def _ask(self, request: bytes) -> Taken:
         self._socket.sendall(request)
         sent = time.perf_counter()
-        buffer, size, first, tail, begun = bytearray(READ_BYTES), 0, 0.0, b"", b""
-        while not tail.endswith(b"\r\n0\r\n\r\n"):
-            count = self._socket.recv_into(buffer)
-            if not count:
-                raise ConnectionError("the server closed the connection before the answer ended")
-            size += count
-            tail = (tail + bytes(buffer[max(0, count - 7) : count]))[-7:]
-            if not first:
-                begun = (begun + bytes(buffer[:count]))[:ANSWER_BYTES]
-                if b"\r\n\r\n" in begun and not begun.endswith(b"\r\n\r\n"):
-                    first = time.perf_counter()
-                    if not begun.startswith(b"HTTP/1.1 200 "):
-                        raise ConnectionError(begun[:500].decode("latin-1"))
-        return Taken(first - sent, time.perf_counter() - self._begun, size)
+        begun = head = body = b""
+        while not body:
+            begun += self._take(memoryview(bytearray(ANSWER_BYTES)))
+            head, _, body = begun.partition(b"\r\n\r\n")
+        first = time.perf_counter() - sent
+        if not head.startswith(b"HTTP/1.1 200 "):
+            raise ConnectionError(begun[:500].decode("latin-1"))
+        length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
+        size, tail, buffer = len(body), body[-7:], memoryview(bytearray(READ_BYTES))
+        while size < int(length[1]) if length else not tail.endswith(b"\r\n0\r\n\r\n"):
+            piece = self._take(buffer)
+            size += len(piece)
+            tail = (tail + bytes(piece[-7:]))[-7:]
+        return Taken(first, time.perf_counter() - self._begun, size)
+
+    def _take(self, buffer: memoryview) -> memoryview:
+        count = self._socket.recv_into(buffer)
+        if not count:
+            raise ConnectionError("the server closed the connection before the answer ended")
+        return buffer[:count]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,32 +19,31 @@ LINES = 40
 def large(target: Path) -> str:
     """Fill an empty bare repository from BENCH_REPOSITORY, or with COMMITS commits; what it was filled with.
 
-    Its upkeep is done: one pack with bitmaps, and a commit-graph.
+    Its upkeep is done: one pack with bitmaps, and a commit-graph. A given repository that has them is taken as it is,
+    its packs linked; of any other the branches and tags are fetched.
     """
     source = os.environ.get("BENCH_REPOSITORY", "")
     if source:
-        subprocess.run(
-            [
-                "git",
-                "fetch",
-                "--quiet",
-                str(Path(source).absolute()),
-                "refs/heads/*:refs/heads/*",
-                "refs/tags/*:refs/tags/*",
-            ],
-            cwd=target,
-            check=True,
-        )
-        [*_, name] = [part for part in Path(source).parts if part not in ("repo", ".git")]
+        place = Path(source).absolute()
+        [*_, name] = [part for part in place.parts if part not in ("repo", ".git")]
+        if any(place.glob("objects/pack/*.bitmap")) and (place / "objects/info/commit-graph").exists():
+            shutil.copytree(place / "objects", target / "objects", copy_function=os.link, dirs_exist_ok=True)
+            shutil.copy2(place / "packed-refs", target)
+            return _described(target, name)
+        every = [f"refs/{kind}/*:refs/{kind}/*" for kind in KINDS]
+        subprocess.run(["git", "fetch", "--quiet", str(place), *every], cwd=target, check=True)
     else:
         fast_import(target, COMMITS)
         name = "generated"
     subprocess.run(["git", "repack", "-adq", "--write-bitmap-index"], cwd=target, check=True)
     subprocess.run(["git", "commit-graph", "write", "--reachable", "--changed-paths"], cwd=target, check=True)
     subprocess.run(["git", "pack-refs", "--all"], cwd=target, check=True)
-    count = subprocess.run(
-        ["git", "rev-list", "--all", "--count"], cwd=target, check=True, capture_output=True, text=True
-    )
+    return _described(target, name)
+
+
+def _described(repository: Path, name: str) -> str:
+    command = ["git", "rev-list", "--all", "--count"]
+    count = subprocess.run(command, cwd=repository, check=True, capture_output=True, text=True)
     return f"{name}, {int(count.stdout):,} commits"
 
 

@@ -20,7 +20,9 @@ from typing import Any
 
 import uvicorn
 import uvloop
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from codeservices import zero_copy
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +45,7 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """uvicorn's protocol with a bound on the time and size of a request's head."""
+    """uvicorn's protocol with a bound on the time and size of a request's head, and files sent by the kernel."""
 
     _head_timer: TimerHandle | None = None
     _head_bytes = 0
@@ -73,6 +75,10 @@ class BoundedProtocol(HttpToolsProtocol):
             self._head_is_done()
             self.transport.write(b"HTTP/1.1 431 \r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
             self.transport.close()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        is_plain = self.transport.get_extra_info("ssl_object") is None
+        super()._start_asgi_task(cycle, zero_copy.offered(app, cycle) if is_plain else app)
 
     def _await_head(self) -> None:
         self._head_bytes = 0

@@ -1,8 +1,9 @@
 """One answer of upload-pack for everybody who asks for it at the same time, and for those who ask soon after.
 
-The first who asks begins a generation: git writes into a thread, which writes into the cache's file, as fast as git can
-and independently of how fast its reader reads. Equal requests read the same file, in whatever process they came; slow
-ones hold no git. Where there is no room for the file, the rest goes from git to the first reader alone.
+The first who asks begins a generation: a thread has the kernel move what git writes into the cache's file, as fast as
+git can and independently of how fast its reader reads. Equal requests read the same file, in whatever process they
+came; slow ones hold no git. Where there is no room for the file, the rest goes from git to the first reader alone.
+What stands in the file is told as stretches of it, which the kernel sends over plain connections.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import time
 import zlib
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 
 from repos.git.exchange import GIT_SECONDS, ClientLeft, GitStalled
 from repos.git.fetch_cache import Draft, FetchCache, Followed, Kept, WriterLost
@@ -28,6 +30,9 @@ Start = Callable[[], AbstractAsyncContextManager[WireProcess]]
 
 # A piece read from the file and sent; git's own packets have 64 KiB.
 PIECE_BYTES = 512 * 1024
+# To a reader who takes a piece within QUICK_SECONDS more is given at a time; a slow one has to show that it lives.
+LARGE_PIECE_BYTES = 2 * 1024 * 1024
+QUICK_SECONDS = 0.1
 # How often a reader looks whether another process has written more, and a writer whether anybody reads.
 POLL_SECONDS = 0.01
 WATCH_SECONDS = 0.5
@@ -40,6 +45,28 @@ GATHER_FROM_BYTES = 1024 * 1024
 WAITING_PIECES = 8
 
 
+@dataclass(frozen=True)
+class Stretch:
+    """A part of an answer that stands in a file; it is in memory, and good until the next one is asked for.
+
+    Attributes:
+        descriptor: The file, which is not the caller's to close.
+        position: Where the part begins.
+        length: How many bytes it has.
+    """
+
+    descriptor: int
+    position: int
+    length: int
+
+    async def read(self) -> bytes:
+        """Its bytes."""
+        return await _read(self.descriptor, self.position, self.length)
+
+
+Piece = bytes | Stretch
+
+
 class FetchAnswers:
     """The answers of one event loop.
 
@@ -50,8 +77,8 @@ class FetchAnswers:
     def __init__(self, cache: FetchCache) -> None:
         self._cache = cache
         self._tasks: set[asyncio.Task[None]] = set()
-        # The files whose checksum was right when they were last read: it is worked out once a process.
-        self._checked: dict[str, tuple[int, int, int]] = {}
+        # Device and number of the files whose checksum was right: it is worked out once a process.
+        self._checked: dict[str, tuple[int, int]] = {}
 
     async def pieces(
         self,
@@ -60,7 +87,7 @@ class FetchAnswers:
         body: bytes,
         is_current: Callable[[], bool],
         tell_length: Callable[[int | None], None] = lambda length: None,
-    ) -> AsyncGenerator[bytes, None]:
+    ) -> AsyncGenerator[Piece, None]:
         """The answer to a request, piece by piece.
 
         Args:
@@ -114,31 +141,38 @@ class FetchAnswers:
         else:
             found.close()
 
-    async def _read(self, kept: Kept) -> AsyncGenerator[bytes, None]:
+    async def _read(self, kept: Kept) -> AsyncGenerator[Piece, None]:
         """A whole answer. Its last piece is held back until the checksum is right, so that none damaged ever ends."""
-        status = os.fstat(kept.descriptor)
-        file = (status.st_dev, status.st_ino, status.st_ctime_ns)
-        is_checked = kept.key in self._checked and self._checked[kept.key] == file
+        file = _number(kept.descriptor)
+        is_checked = self._checked.get(kept.key) == file
         try:
             checksum = position = 0
+            most = PIECE_BYTES
             while position < kept.length:
-                piece = await _read_piece(kept.descriptor, position, kept.length)
-                position += len(piece)
-                if not is_checked:
-                    checksum = zlib.crc32(piece, checksum)
-                if not piece or (position == kept.length and not is_checked and checksum != kept.checksum):
+                piece = await _stretch(kept.descriptor, position, min(kept.length, position + most))
+                if is_checked:
+                    position += piece.length
+                    given_at = time.monotonic()
+                    yield piece
+                    is_quick = time.monotonic() - given_at < QUICK_SECONDS
+                    most = LARGE_PIECE_BYTES if is_quick else PIECE_BYTES
+                    continue
+                data = await piece.read()
+                position += len(data)
+                checksum = zlib.crc32(data, checksum)
+                if not data or (position == kept.length and checksum != kept.checksum):
                     logger.error("a damaged answer was dropped from the fetch cache")
                     await asyncio.to_thread(self._cache.forget, kept.key)
                     raise WriterLost
-                yield piece
+                yield data
             self._checked[kept.key] = file
         finally:
             kept.close()
 
     async def _generate(
         self, draft: Draft, start: Start, body: bytes, is_current: Callable[[], bool]
-    ) -> AsyncGenerator[bytes, None]:
-        generation = _Generation(self._cache, draft, os.dup(draft.descriptor), is_current)
+    ) -> AsyncGenerator[Piece, None]:
+        generation = _Generation(self._cache, draft, os.dup(draft.descriptor), is_current, self._keep)
         task = asyncio.create_task(generation.run(start, body))
         self._tasks.add(task)
         task.add_done_callback(self._ended)
@@ -148,13 +182,23 @@ class FetchAnswers:
         finally:
             generation.leave()
 
+    def _keep(self, draft: Draft, length: int, *, may_keep: bool) -> None:
+        key, file = draft.key, _number(draft.descriptor)
+        if self._cache.finish(draft, length, may_keep=may_keep):
+            self._checked[key] = file  # it was worked out from this very file just now
+
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         loop = asyncio.get_running_loop()
         loop.call_later(self._cache.seconds + 1, loop.run_in_executor, None, self._cache.make_room)
 
 
-async def _follow(followed: Followed) -> AsyncGenerator[bytes, None]:
+def _number(descriptor: int) -> tuple[int, int]:
+    status = os.fstat(descriptor)
+    return status.st_dev, status.st_ino
+
+
+async def _follow(followed: Followed) -> AsyncGenerator[Piece, None]:
     try:
         position = looks = 0
         moved_at = time.monotonic()
@@ -164,8 +208,8 @@ async def _follow(followed: Followed) -> AsyncGenerator[bytes, None]:
                 if position and not is_whole and available - position < PIECE_BYTES:
                     await asyncio.sleep(POLL_SECONDS)
                     available, is_whole = followed.available()
-                piece = await _read_piece(followed.descriptor, position, available)
-                position += len(piece)
+                piece = await _stretch(followed.descriptor, position, min(available, position + PIECE_BYTES))
+                position += piece.length
                 yield piece
                 moved_at = time.monotonic()
             elif is_whole:
@@ -181,13 +225,24 @@ async def _follow(followed: Followed) -> AsyncGenerator[bytes, None]:
         followed.close()
 
 
-async def _read_piece(descriptor: int, position: int, end: int) -> bytes:
+async def _stretch(descriptor: int, position: int, end: int) -> Stretch:
+    """What comes next, brought into the page cache where it is not there."""
+    length = end - position
+    for place in (position, position + length - 1):
+        try:
+            os.preadv(descriptor, [bytearray(1)], place, os.RWF_NOWAIT)
+        except OSError:  # it is on the disk, or the file system can't tell
+            await asyncio.to_thread(os.pread, descriptor, length, position)
+            break
+    return Stretch(descriptor, position, length)
+
+
+async def _read(descriptor: int, position: int, length: int) -> bytes:
     """From the page cache at once, from the disk in a thread."""
-    length = min(PIECE_BYTES, end - position)
     buffer = bytearray(length)
     try:
         count = os.preadv(descriptor, [buffer], position, os.RWF_NOWAIT)
-    except OSError:  # it is on the disk, or the file system can't tell
+    except OSError:
         count = await asyncio.to_thread(os.preadv, descriptor, [buffer], position)
     return bytes(memoryview(buffer)[:count])
 
@@ -199,18 +254,25 @@ class _Abandoned(Exception):
 class _Generation:
     """Git writing an answer, and its first reader."""
 
-    def __init__(self, cache: FetchCache, draft: Draft, descriptor: int, is_current: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        cache: FetchCache,
+        draft: Draft,
+        descriptor: int,
+        is_current: Callable[[], bool],
+        keep: Callable[..., None],
+    ) -> None:
         self._cache = cache
         self._draft = draft
         self._descriptor = descriptor  # the reader's: it outlives the draft
         self._is_current = is_current
+        self._keep = keep
         self._loop = asyncio.get_running_loop()
         self._grown = asyncio.Event()
         self._left = asyncio.Event()
         self._pumped = asyncio.Event()
         self._is_stopping = threading.Event()
         self._written = 0
-        self._checksum = 0
         self._is_ended = False
         self._is_alone = False  # the file is at its end; what follows passes through _waiting
         self._waiting: queue.Queue[bytes] = queue.Queue(WAITING_PIECES)
@@ -218,15 +280,15 @@ class _Generation:
 
     # ---- the first reader --------------------------------------------------------------------------------------------
 
-    async def pieces(self) -> AsyncGenerator[bytes, None]:
+    async def pieces(self) -> AsyncGenerator[Piece, None]:
         position = 0
         while True:
             self._grown.clear()
             if position < self._written:
                 if position and not self._is_ended and self._written - position < PIECE_BYTES:
                     await asyncio.sleep(POLL_SECONDS)
-                piece = await _read_piece(self._descriptor, position, self._written)
-                position += len(piece)
+                piece = await _stretch(self._descriptor, position, min(self._written, position + PIECE_BYTES))
+                position += piece.length
                 yield piece
             elif self._is_alone and not self._waiting.empty():
                 yield self._waiting.get_nowait()
@@ -273,7 +335,7 @@ class _Generation:
             self._cache.fail(self._draft)
         else:
             may_keep = is_good and self._is_current()
-            self._cache.finish(self._draft, self._written, self._checksum, may_keep=may_keep)
+            self._keep(self._draft, self._written, may_keep=may_keep)
 
     async def _write(self, child: WireProcess, body: bytes) -> int:
         output = os.dup(child.process.raw_output())
@@ -315,14 +377,13 @@ class _Generation:
     # ---- in the thread -----------------------------------------------------------------------------------------------
 
     def _pump(self, output: int) -> None:
-        buffer = bytearray(PIECE_BYTES)
         try:
-            while count := os.readv(output, [buffer]):
-                piece = memoryview(buffer)[:count]
-                self._checksum = zlib.crc32(piece, self._checksum)
-                if not self._is_alone and self._store(piece):
-                    self._written += count
-                elif not self._pass_on(bytes(piece)):
+            while True:
+                if self._is_alone or not self._has_room():
+                    count = self._pass_on(output)
+                else:
+                    count = self._store(output)
+                if not count:
                     return
                 if not self._grown.is_set():
                     self._tell(self._grown)
@@ -334,29 +395,34 @@ class _Generation:
             os.close(output)
             self._tell(self._pumped)
 
-    def _store(self, piece: memoryview) -> bool:
-        """Write a piece to the file; False where that can't be: from then on the first reader is alone."""
-        before, after = self._written, self._written + len(piece)
+    def _has_room(self) -> bool:
+        """Whether the file may grow by a piece; where not, and nobody else reads it, the first reader is alone."""
+        before, after = self._written, self._written + PIECE_BYTES
+        needs_room = before // ROOM_BYTES != after // ROOM_BYTES or after > self._cache.max_bytes
+        if needs_room and not self._cache.make_room() and self._cache.withdraw(self._draft):
+            self._is_alone = True
+        return not self._is_alone
+
+    def _store(self, output: int) -> int:
+        """Move a piece into the file; how many bytes, 0 at the end. What the file does not take stays in the pipe."""
         try:
-            needs_room = before // ROOM_BYTES != after // ROOM_BYTES or after > self._cache.max_bytes
-            if needs_room and not self._cache.make_room() and self._cache.withdraw(self._draft):
-                self._is_alone = True
-                return False
-            while before < after:
-                before += os.pwrite(self._draft.descriptor, piece[len(piece) - (after - before) :], before)
+            count = os.splice(output, self._draft.descriptor, PIECE_BYTES, offset_dst=self._written)
         except OSError as error:
             logger.warning("the fetch cache takes nothing: %s", error)
             self._is_alone = True
             self._cache.break_off(self._draft)
-            return False
-        return True
+            return self._pass_on(output)
+        self._written += count
+        return count
 
-    def _pass_on(self, piece: bytes) -> bool:
-        while not self._is_stopping.is_set():
+    def _pass_on(self, output: int) -> int:
+        """Hand a piece to the first reader; how many bytes, 0 at the end."""
+        piece = os.read(output, PIECE_BYTES)
+        while piece and not self._is_stopping.is_set():
             with contextlib.suppress(queue.Full):
                 self._waiting.put(piece, timeout=POLL_SECONDS)
-                return True
-        return False
+                return len(piece)
+        return 0
 
     def _tell(self, event: asyncio.Event) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed

@@ -20,6 +20,7 @@ import hashlib
 import os
 import struct
 import time
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ _TRAILER = struct.Struct(">8sQId16s")
 _MAGIC = b"fetch-1\n"
 _STATE = struct.Struct(">cQ")
 _RUNNING, _DONE, _FAILED = b"R", b"D", b"F"
+_CHECKSUM_BYTES = 1024 * 1024
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -162,19 +164,20 @@ class FetchCache:
             self._remove_draft(draft)
             return True
 
-    def finish(self, draft: Draft, length: int, checksum: int, *, may_keep: bool) -> bool:
+    def finish(self, draft: Draft, length: int, *, may_keep: bool) -> bool:
         """Tell the readers that an answer is whole, and keep it if it was asked for more than once; whether it is kept.
 
         Args:
             draft: Not to be used after.
             length: How many bytes it has.
-            checksum: CRC-32 of them.
             may_keep: Whether a later request may have it.
         """
         with self._locked():
             self._tell(draft, _DONE, length)
             is_kept = may_keep and (draft.is_repeated or self._seen_at(draft.key) > draft.seen_at)
-            part = self._path(draft.key, "part")
+        # The next who asks still finds the one under way, which is whole by now: nobody waits for the checksum.
+        checksum = _checksum(draft.descriptor, length) if is_kept else 0
+        with self._locked():
             if is_kept:
                 trailer = _TRAILER.pack(_MAGIC, length, checksum, time.time(), self._boot)
                 try:
@@ -182,7 +185,7 @@ class FetchCache:
                 except OSError:
                     is_kept = False  # the disk is full
             if is_kept:
-                part.rename(self._path(draft.key, "answer"))
+                self._path(draft.key, "part").rename(self._path(draft.key, "answer"))
             self._remove_draft(draft)
             self._close(draft)
             if is_kept:
@@ -417,3 +420,16 @@ class FetchCache:
     @staticmethod
     def _open(path: Path, flags: int) -> int:
         return os.open(path, flags | os.O_CLOEXEC, _MODE)
+
+
+def _checksum(descriptor: int, length: int) -> int:
+    """CRC-32 of a file's beginning."""
+    checksum = position = 0
+    buffer = memoryview(bytearray(_CHECKSUM_BYTES))
+    while position < length:
+        count = os.preadv(descriptor, [buffer[: length - position]], position)
+        if not count:
+            break
+        checksum = zlib.crc32(buffer[:count], checksum)
+        position += count
+    return checksum

@@ -9,6 +9,7 @@ Source: githooks(5), pre-receive; git-receive-pack(1), "Quarantine environment";
 
 from __future__ import annotations
 
+import _thread  # `threading` would have to be read from disk
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -42,8 +43,27 @@ def check(moves: Sequence[tuple[str, str]]) -> None:
         Refused: An object is too large, or a path too long.
     """
     kept = [(old, new) for old, new in moves if new != _ZERO]
-    _check_sizes([new for _, new in kept])
-    _check_paths(kept)
+    errors: list[BaseException] = []
+    is_over = _thread.allocate_lock()
+    is_over.acquire()
+
+    def check_sizes() -> None:
+        try:
+            _check_sizes([new for _, new in kept])
+        except BaseException as error:
+            errors.append(error)
+        finally:
+            is_over.release()
+
+    # Both wait for git, so a push takes as long as the slower one. Of two faults the size is told: an object that can't
+    # be read is one, and it makes the paths fail as well.
+    _thread.start_new_thread(check_sizes, ())
+    try:
+        _check_paths(kept)
+    finally:
+        is_over.acquire()
+        if errors:
+            raise errors[0]
 
 
 def _check_sizes(new_oids: Sequence[str]) -> None:

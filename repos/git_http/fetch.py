@@ -10,7 +10,7 @@ from typing import Any
 
 from repos.git import exchange, fetch_request, program, wire
 from repos.git.exchange import CLIENT_SECONDS, ClientLeft, RequestBody
-from repos.git.fetch_answer import FetchAnswers
+from repos.git.fetch_answer import FetchAnswers, Piece
 from repos.git.fetch_request import FetchRequest
 from repos.git_http import kept
 from repos.git_http.kept import Admitted
@@ -20,6 +20,8 @@ CONTENT_TYPE = "application/x-git-upload-pack-result"
 FEATURES_BYTES = 16 * 1024
 # What a client that has nothing wants: fifty bytes a ref. Longer requests go to git as they come.
 WHOLE_REQUEST_BYTES = 1024 * 1024
+# Less is copied sooner than the kernel is asked.
+SENT_BY_KERNEL_BYTES = 64 * 1024
 
 
 async def upload(request: GitRequest, admitted: Admitted) -> None:
@@ -115,12 +117,17 @@ class _Fetch:
         await request.finish_answer(CONTENT_TYPE)
         return True
 
-    async def _take(self, pieces: AsyncGenerator[bytes, None]) -> None:
+    async def _take(self, pieces: AsyncGenerator[Piece, None]) -> None:
         async with contextlib.aclosing(pieces):
             async for piece in pieces:
                 try:
                     async with asyncio.timeout(CLIENT_SECONDS):
-                        await self._pass_on(piece)
+                        if isinstance(piece, bytes):
+                            await self._pass_on(piece)
+                        elif self._sends_pack and piece.length >= SENT_BY_KERNEL_BYTES and self._request.sends_files:
+                            await self._request.say_stretch(piece)
+                        else:
+                            await self._pass_on(await piece.read())
                 except TimeoutError:
                     raise ClientLeft(f"the client took nothing for {CLIENT_SECONDS:g} seconds") from None
 

@@ -12,12 +12,13 @@ from urllib.parse import parse_qs
 
 from django.conf import settings
 
-from codeservices import logs
+from codeservices import logs, zero_copy
 from codeservices.audit import record
 from codeservices.audit.record import Act, RequestInfo
 from codeservices.errors import InvalidInput, NotFound, ServiceError
 from repos.git import exchange, program, refs, wire
 from repos.git.exchange import ClientLeft, RequestBody
+from repos.git.fetch_answer import Stretch
 from repos.git_http import threads
 from repos.git_http.answers import NO_CACHE, Answer
 from repos.git_http.slots import slot
@@ -65,6 +66,7 @@ class GitRequest:
         self.holder = ""  # whose place a git process takes
         self.act: Act | None = None
         self.status = 0
+        self.sends_files = zero_copy.EXTENSION in (scope.get("extensions") or {})
         self._receive = receive
         self._send = send
 
@@ -156,6 +158,11 @@ class GitRequest:
             await self._start(200, content_type, headers)
         if piece:
             await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+
+    async def say_stretch(self, stretch: Stretch) -> None:
+        """Have the kernel send a part of a file; only after `say`, and where `sends_files` is true."""
+        where = {"file": stretch.descriptor, "offset": stretch.position, "count": stretch.length}
+        await self._send({"type": zero_copy.EXTENSION, **where, "more_body": True})
 
     async def finish_answer(self, content_type: str, piece: bytes = b"") -> None:
         # The event is written before the client sees the end: who looks right after a push finds it.

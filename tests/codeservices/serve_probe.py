@@ -7,6 +7,8 @@ import json
 import os
 from typing import Any
 
+from codeservices import zero_copy
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
 
 
@@ -27,11 +29,26 @@ async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
         return
+    if scope["path"] == "/file":
+        await send_file(scope, send)
+        return
     if scope["path"] == "/slow":
         await send({"type": "http.response.body", "body": b" ", "more_body": True})
         await asyncio.sleep(1)
     answer = {"pid": os.getpid(), "scheme": scope["scheme"], "client": scope["client"][0], "length": len(body)}
     await send({"type": "http.response.body", "body": json.dumps(answer).encode(), "more_body": False})
+
+
+async def send_file(scope: dict[str, Any], send: Any) -> None:
+    """The file of FILE between two words, by the kernel where that is offered; else the words alone."""
+    await send({"type": "http.response.body", "body": b"begin", "more_body": True})
+    if zero_copy.EXTENSION in scope.get("extensions", {}):
+        descriptor = os.open(os.environ["FILE"], os.O_RDONLY)
+        size = os.fstat(descriptor).st_size
+        for where in ({"offset": 1, "count": size - 2}, {"offset": 0, "count": 1}):
+            await send({"type": zero_copy.EXTENSION, "file": descriptor, **where, "more_body": True})
+        os.close(descriptor)
+    await send({"type": "http.response.body", "body": b"end", "more_body": False})
 
 
 if __name__ == "__main__":

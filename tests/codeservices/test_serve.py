@@ -103,6 +103,27 @@ def test_one_process_answers_over_http_and_over_https_with_its_own_authority(web
     assert web.get()["scheme"] == "http"
 
 
+def test_a_file_is_sent_by_the_kernel_over_http_between_other_parts_and_not_over_https(web, tmp_path):
+    content = os.urandom(20_000_000)  # more than a socket holds: it is waited for
+    (tmp_path / "file").write_bytes(content)
+    process = web.start(FILE=str(tmp_path / "file"))
+    connection = http.client.HTTPConnection("127.0.0.1", web.http_port, timeout=10)
+    for _ in range(2):  # the connection is as good as before
+        connection.request("GET", "/file")
+        response = connection.getresponse()
+        time.sleep(0.2)
+        assert response.read() == b"begin" + content[1:-1] + content[:1] + b"end"
+    connection.close()
+    context = ssl.create_default_context(cafile=str(web.var / "tls" / "ca.pem"))
+    secure = http.client.HTTPSConnection("localhost", web.https_port, timeout=10, context=context)
+    secure.request("GET", "/file")
+    assert secure.getresponse().read() == b"beginend"
+    secure.close()
+    with web.connect("GET /file HTTP/1.1\r\nHost: a\r\n\r\n") as leaving:
+        leaving.recv(10)
+    wait_for(lambda: web.get()["pid"] == process.pid, seconds=10, what="an answer after a client that left")
+
+
 def test_two_processes_share_the_ports_and_one_may_be_killed(web):
     first = web.start()
     second = web.start()

@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import time
-import zlib
 
 import pytest
 
@@ -25,7 +24,7 @@ def write(cache: FetchCache, key: str, content: bytes, **how: bool) -> bool:
     draft = cache.look(key)
     assert isinstance(draft, Draft)
     os.pwrite(draft.descriptor, content, 0)
-    return cache.finish(draft, len(content), zlib.crc32(content), may_keep=how.get("may_keep", True))
+    return cache.finish(draft, len(content), may_keep=how.get("may_keep", True))
 
 
 def keep(cache: FetchCache, key: str, content: bytes) -> None:
@@ -74,7 +73,7 @@ def test_an_equal_request_reads_while_the_first_is_written_and_makes_it_kept(cac
     assert followed.available() == (6, False)
     os.pwrite(draft.descriptor, b"world", 6)
     followed.check_writer()
-    assert cache.finish(draft, 11, zlib.crc32(b"hello world"), may_keep=True)
+    assert cache.finish(draft, 11, may_keep=True)
     assert followed.available() == (11, True)
     assert os.pread(followed.descriptor, 11, 0) == b"hello world"
     followed.close()
@@ -86,7 +85,7 @@ def test_what_may_not_be_kept_is_read_to_its_end_by_those_who_share_it(cache):
     assert isinstance(draft, Draft)
     assert isinstance(followed, Followed)
     os.pwrite(draft.descriptor, b"error", 0)
-    assert not cache.finish(draft, 5, 0, may_keep=False)
+    assert not cache.finish(draft, 5, may_keep=False)
     assert followed.available() == (5, True)
     followed.close()
     assert files(cache) == {"a.seen"}
