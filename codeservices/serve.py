@@ -14,15 +14,13 @@ import signal
 import socket
 import ssl
 import sys
-from asyncio.events import TimerHandle
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import uvicorn
 import uvloop
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from codeservices import zero_copy
+from codeservices.bounded_protocol import BoundedProtocol
 
 logger = logging.getLogger(__name__)
 
@@ -30,10 +28,6 @@ logger = logging.getLogger(__name__)
 GRACE_SECONDS = 10
 # Longer than the 60 s after which common proxies drop an idle connection of theirs would only hold memory.
 KEEP_ALIVE_SECONDS = 60
-# A client that has not sent a whole request head by then is dropped (slow-header attacks).
-HEAD_SECONDS = 20.0
-# Four times nginx's four buffers of 8 KiB, so that an Authorization header of 64 KB still gets AWS's own error.
-HEAD_BYTES = 128 * 1024
 _BACKLOG = 2048
 _RENEWAL_CHECK_SECONDS = 12 * 3600
 
@@ -42,52 +36,6 @@ Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
-
-
-class BoundedProtocol(HttpToolsProtocol):
-    """uvicorn's protocol with a bound on the time and size of a request's head, and files sent by the kernel."""
-
-    _head_timer: TimerHandle | None = None
-    _head_bytes = 0
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)  # type: ignore[arg-type]
-        self._await_head()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._head_is_done()
-        super().connection_lost(exc)
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        if self._head_timer is None:
-            self._await_head()
-
-    def on_headers_complete(self) -> None:
-        self._head_is_done()
-        super().on_headers_complete()
-
-    def data_received(self, data: bytes) -> None:
-        if self._head_timer is not None:
-            self._head_bytes += len(data)
-        super().data_received(data)
-        if self._head_timer is not None and self._head_bytes > HEAD_BYTES:
-            self._head_is_done()
-            self.transport.write(b"HTTP/1.1 431 \r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
-            self.transport.close()
-
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        is_plain = self.transport.get_extra_info("ssl_object") is None
-        super()._start_asgi_task(cycle, zero_copy.offered(app, cycle) if is_plain else app)
-
-    def _await_head(self) -> None:
-        self._head_bytes = 0
-        self._head_timer = self.loop.call_later(HEAD_SECONDS, self.timeout_keep_alive_handler)
-
-    def _head_is_done(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
 
 
 class ClosingStreams:

@@ -68,9 +68,9 @@ class _Sending:
     async def send(self, file: int, offset: int, count: int) -> None:
         cycle = self._cycle
         while cycle.transport.get_write_buffer_size() and not cycle.disconnected:
-            await asyncio.sleep(0)  # the loop writes what is queued at the end of its turn
-            if cycle.flow.write_paused:
-                await cycle.flow.drain()
+            await asyncio.sleep(0)  # the loop writes what is queued at the end of its turn, as far as it goes
+            if cycle.transport.get_write_buffer_size():
+                await self._writable()
         if cycle.disconnected:
             return
         try:

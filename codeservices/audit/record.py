@@ -190,6 +190,16 @@ def record(ended: Act) -> None:
     writer.end(members.of_act(ended, event_id=ended.event_id, at=timezone.now()))
 
 
+def left_open() -> list[uuid.UUID]:
+    """The ids of deferred acts whose process has died, for whoever knows how they ended to `settle`."""
+    from codeservices.audit import drain, spool
+    from codeservices.audit.models import OpenAct
+
+    drain.drain()
+    living = spool.living_tokens(drain.spool_root())
+    return list(OpenAct.objects.filter(is_deferred=True).exclude(token__in=living).values_list("event_id", flat=True))
+
+
 def settle(event_id: uuid.UUID, *, error: ServiceError | None, additional: dict[str, Any]) -> bool:
     """Tell how a deferred act ended whose process died; whether it was still open.
 

@@ -20,6 +20,10 @@ Receive = Callable[[], Awaitable[Any]]
 
 # A client that neither sends nor takes a byte for this long holds a process of ours for nothing.
 CLIENT_SECONDS = 120.0
+# One that sends a byte now and then would do so for years. We wait for a body this long in all, and longer by what came
+# at this rate; as Apache's RequestReadTimeout has it (mod_reqtimeout).
+BODY_SECONDS = 600.0
+BODY_BYTES_PER_SECOND = 500
 # Git says "still here" every five seconds while it packs, but not while it checks connectivity of a huge push.
 GIT_SECONDS = 900.0
 # What is compressed twenty-fold was made to be: text shrinks to a fifth, a pack not at all. Small bodies are free.
@@ -60,6 +64,7 @@ class RequestBody:
         self._max_bytes = max_bytes
         self._raw_bytes = 0
         self._read_bytes = 0
+        self._waited_seconds = 0.0
         self._waiting = b""
         self._is_complete = False
 
@@ -67,7 +72,7 @@ class RequestBody:
         """The next piece, b"" at the end.
 
         Raises:
-            ClientLeft: The connection broke, or nothing came for CLIENT_SECONDS.
+            ClientLeft: The connection broke, nothing came for CLIENT_SECONDS, or too little in all.
             BodyTooLarge: More than `max_bytes` came, or what came was compressed beyond MAX_GZIP_RATIO.
             ProtocolError: What should be gzip is none.
         """
@@ -125,16 +130,21 @@ class RequestBody:
     async def _raw(self) -> bytes | None:
         if self._is_complete:
             return None
+        clock = asyncio.get_running_loop().time
+        began_at = clock()
         try:
             async with asyncio.timeout(CLIENT_SECONDS):
                 message = await self._receive()
         except TimeoutError:
             raise ClientLeft(f"nothing came for {CLIENT_SECONDS:g} seconds") from None
+        self._waited_seconds += clock() - began_at
         if message["type"] == "http.disconnect":
             raise ClientLeft("the connection was closed in the middle of the request")
         self._is_complete = not message.get("more_body", False)
         body: bytes = message.get("body", b"")
         self._raw_bytes += len(body)
+        if self._waited_seconds > BODY_SECONDS + self._raw_bytes / BODY_BYTES_PER_SECOND:
+            raise ClientLeft(f"we waited {self._waited_seconds:.0f} seconds for {self._raw_bytes:,} bytes")
         return body
 
 

@@ -248,7 +248,10 @@ class _Reading:
         if len(self.commands) == MAX_COMMANDS:
             raise TooManyCommands(
                 f"Too many reference update commands: a push has at most {MAX_COMMANDS:,}.",
-                hint="Push in parts: first 'refs/heads/*:refs/heads/*', then 'refs/tags/*:refs/tags/*'.",
+                hint=(
+                    "Push in parts: 'refs/heads/*:refs/heads/*', then 'refs/tags/*:refs/tags/*' and whatever else you"
+                    " have; too many of a kind by how they begin, 'refs/pull/1*:refs/pull/1*' and so on."
+                ),
             )
         self.commands[command.refname] = command
 

@@ -21,7 +21,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from codeservices import work
-from codeservices.audit.record import current_act, settle
+from codeservices.audit.record import current_act, left_open, settle
 from codeservices.audit.writer import AuditUnavailable
 from codeservices.errors import AccessDenied, ServiceError
 from codeservices.iam.principal import Principal
@@ -36,6 +36,7 @@ from repos.pushes import lock as push_lock
 from repos.pushes.lock import PushLock
 from repos.signals import ref_updated
 from repos.triggers import deliveries as trigger_deliveries
+from repos.upkeep import schedule
 
 logger = logging.getLogger(__name__)
 
@@ -222,23 +223,37 @@ def finish(push: Push, accepted: Collection[str] | None) -> Push:
 
 
 def recover() -> int:
-    """Finish or drop the pushes that a crash left BEGUN; how many. Those that somebody works on are left alone."""
+    """Finish or drop the pushes that a crash left BEGUN; how many. Those that somebody works on are left alone.
+
+    Where the crash came after a push was recorded and before its event was written, that is written now.
+    """
     count = 0
     for push in Push.objects.filter(state=PushState.BEGUN).select_related("repository"):
         if push.owner != socket.gethostname()[:128] and push.begun_at > timezone.now() - FOREIGN_AGE:
             continue
-        lock = push_lock.take(_lock_folder(), str(push.push_id))
-        if lock is None:
-            continue
-        try:
+        with _alone_with(push) as is_alone:
             # Whoever held the lock until now may have finished it.
-            if Push.objects.filter(pk=push.pk, state=PushState.BEGUN).exists():
+            if is_alone and Push.objects.filter(pk=push.pk, state=PushState.BEGUN).exists():
                 _settle(finish(push, None))
                 count += 1
                 logger.warning("push %s was left half-done and is now %s", push.push_id, push.state)
-        finally:
-            lock.release()
+    for push in Push.objects.filter(push_id__in=left_open()).exclude(state=PushState.BEGUN):
+        with _alone_with(push) as is_alone:
+            if is_alone:
+                _settle(push)
+                logger.warning("push %s was left without its event and has it now", push.push_id)
     return count
+
+
+@contextlib.contextmanager
+def _alone_with(push: Push) -> Iterator[bool]:
+    """Hold the lock of a push for the block; false where another process holds it, which works on it."""
+    lock = push_lock.take(_lock_folder(), str(push.push_id))
+    try:
+        yield lock is not None
+    finally:
+        if lock is not None:
+            lock.release()
 
 
 def _settle(push: Push) -> None:
@@ -365,10 +380,10 @@ def _moved_by_a_dead_git(push: Push, asked: Sequence[RefCommand]) -> list[RefCom
         return []
     with contextlib.ExitStack() as held:
         try:
-            held.enter_context(locks.rewriting(repository))
             held.enter_context(locks.deleting(repository, timeout_seconds=CLEAN_UP_SECONDS))
         except locks.RepositoryBusy as error:
             logger.warning("what git left of push %s stays until upkeep comes: %s", push.push_id, error.message)
+            schedule.look_again(push.repository, timedelta(seconds=leftovers.LOCK_SECONDS))
         else:
             gone = leftovers.remove_of_pushes(repository, [command.refname for command in asked])
             if gone:

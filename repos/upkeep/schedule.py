@@ -83,6 +83,14 @@ def look_after_push(repository_pk: int) -> None:
         transaction.on_commit(lambda: _queue([upkeep.pk]))
 
 
+def look_again(repository: Repository, delay: timedelta) -> None:
+    """Have a repository looked at after a while, for what an earlier look would not see yet.
+
+    What somebody asked for is done at once all the same.
+    """
+    Upkeep.objects.filter(pk=of(repository).pk, requested_at=None).update(due_at=timezone.now() + delay)
+
+
 def start_due() -> int:
     """Wake workers for what is due and has no message, and make good for looks that were lost; how many messages."""
     known = Upkeep.objects.values("repository_id")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sys
 from typing import Any
 
 from codeservices import zero_copy
@@ -17,6 +18,10 @@ async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
         while (await receive())["type"] != "lifespan.shutdown":
             await send({"type": "lifespan.startup.complete"})
         await send({"type": "lifespan.shutdown.complete"})
+        return
+    if scope["path"] == "/refused":
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
         return
     kind = {"/events": b"text/event-stream; charset=utf-8"}.get(scope["path"], b"application/json")
     body, more = b"", True
@@ -31,6 +36,13 @@ async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
         return
     if scope["path"] == "/file":
         await send_file(scope, send)
+        return
+    if scope["path"] == "/endless":
+        gone = asyncio.ensure_future(receive())
+        while not gone.done():
+            await send({"type": "http.response.body", "body": bytes(1_000_000), "more_body": True})
+            await asyncio.sleep(0)
+        sys.stdout.write("gone\n")
         return
     if scope["path"] == "/slow":
         await send({"type": "http.response.body", "body": b" ", "more_body": True})
@@ -54,8 +66,9 @@ async def send_file(scope: dict[str, Any], send: Any) -> None:
 if __name__ == "__main__":
     from django.conf import settings
 
-    from codeservices import serve
+    from codeservices import bounded_protocol, serve
 
     settings.TRUST_PROXY_TLS = os.environ.get("TRUST_PROXY_TLS") == "yes"
-    serve.HEAD_SECONDS = float(os.environ.get("HEAD_SECONDS", serve.HEAD_SECONDS))
+    for limit in ("HEAD_SECONDS", "SILENCE_SECONDS", "LINGER_SECONDS"):
+        setattr(bounded_protocol, limit, float(os.environ.get(limit, getattr(bounded_protocol, limit))))
     serve.main(application)

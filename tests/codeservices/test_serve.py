@@ -42,8 +42,9 @@ class Web:
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.codeservices.serve_probe"],
             cwd=ROOT,
-            env=os.environ | settings | environment,
+            env=os.environ | settings | {"PYTHONUNBUFFERED": "1"} | environment,
             text=True,
+            stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
         self.processes.append(process)
@@ -189,6 +190,46 @@ def test_a_request_head_without_end_is_refused_by_its_size(web):
         except ConnectionResetError:
             return
     assert answer.startswith(b"HTTP/1.1 431 ") or answer == b""
+
+
+def test_a_client_that_stops_in_the_middle_of_its_body_is_dropped(web):
+    web.start(SILENCE_SECONDS="0.5")
+    with web.connect("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nbegun") as sock:
+        assert read_all(sock) == b""
+
+
+def test_a_client_that_sends_a_little_now_and_then_is_not(web):
+    web.start(SILENCE_SECONDS="1")
+    with web.connect("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 8\r\n\r\n") as sock:
+        for _ in range(8):
+            time.sleep(0.2)
+            sock.sendall(b"x")
+        assert b'"length": 8' in sock.recv(4096)
+
+
+def test_a_client_that_never_reads_its_answer_is_dropped(web):
+    process = web.start(SILENCE_SECONDS="0.5")
+    with web.connect("GET /endless HTTP/1.1\r\nHost: a\r\n\r\n"):
+        assert process.stdout is not None
+        assert process.stdout.readline() == "gone\n"
+
+
+def test_a_client_that_sends_on_after_its_answer_is_listened_to_for_a_while_only(web):
+    web.start(LINGER_SECONDS="0.5")
+    with web.connect("POST /refused HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000\r\n\r\n") as sock:
+        assert sock.recv(4096).startswith(b"HTTP/1.1 200 ")
+        with pytest.raises(ConnectionError):
+            for _ in range(100):
+                sock.sendall(b"x")
+                time.sleep(0.1)
+
+
+def test_a_client_that_ends_its_body_after_the_answer_may_ask_again(web):
+    web.start(LINGER_SECONDS="0.5")
+    with web.connect("POST /refused HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n") as sock:
+        assert sock.recv(4096).startswith(b"HTTP/1.1 200 ")
+        sock.sendall(b"xxxxxGET /slow HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        assert b'"pid"' in read_all(sock)
 
 
 def test_forwarded_headers_are_believed_from_nobody(web):

@@ -1,4 +1,7 @@
-"""`kill -9` at random moments of a loop of 100 pushes: what was acknowledged is there, the rest is absent or whole."""
+"""`kill -9` at random moments of a loop of 100 pushes.
+
+What was acknowledged is there, the rest is absent or whole; a trigger was told of every ref that moved and of no other.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +16,14 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests import gitrepo
+from tests.codeservices.receiver import Receiver, receiver
 from tests.fixtures.installation import Installation, descendants, wait_for
 
 pytestmark = pytest.mark.faults
@@ -29,11 +33,14 @@ PUSHERS = 4
 PUSHES_EACH = 25
 ATOMIC_REFS = 30
 LARGE_BYTES = 12_000_000
-# The pause before a kill, once all runs: a push takes a fraction of a second, so most kills hit some.
+# The pause before a kill, once all serves again: a push takes a fraction of a second, so most kills hit some.
 PAUSE_SECONDS = (0.3, 2.0)
+# One kill in so many comes while what the last one killed is still starting.
+HASTE = 5
 # A push that is refused or cut off is tried again for so long: restarts and the sweep of half-done pushes lie within.
-PATIENCE_SECONDS = 150
-PROGRAMS = {"redis", "web", "worker", "beat"}
+PATIENCE_SECONDS = 240
+PROGRAMS = {"redis", "web", "worker", "notifier", "maintainer", "beat"}
+VICTIMS = ("web", "web with git", "git", "git", "git", "worker", "notifier", "everything")
 SEED = int(os.environ.get("CODESERVICES_TEST_SEED", "4"))
 
 
@@ -136,31 +143,47 @@ class Killer:
         self.installation = installation
         self.random = random.Random(SEED)
         self.kills: Counter[str] = Counter()
+        self._deck: list[str] = []
 
-    def strike(self) -> None:
-        """Kill one part at a random moment, when all that earlier strikes killed runs again by itself."""
-        wait_for(self._is_whole, seconds=60, what="every process that was killed runs again")
+    def strike(self, victim: str = "") -> None:
+        """Kill one part at a random moment, when what earlier strikes killed serves again by itself, or starts to."""
+        is_hasty = not victim and self.random.randrange(HASTE) == 0
+        back = self._runs if is_hasty else self._serves
+        wait_for(back, seconds=180, what="everything that was killed serves again")
         time.sleep(self.random.uniform(*PAUSE_SECONDS))
-        victim = self.random.choice(["web", "web with git", "git", "git", "git", "git", "worker", "everything"])
-        if victim == "git":
-            found = self._git()
-            victims = {self.random.choice(found)} if found else set()
-        elif victim == "everything":  # as a power cut; the supervisor stays, to start it all again
-            supervisor = int((self.installation.var / "run" / "supervisord.pid").read_text())
-            victims = {*descendants(supervisor), *self._git()}
-        elif victim == "worker":
-            victims = set(self._of("worker"))
-        elif victim == "web":
-            victims = set(self._of("web")[:1])
-        else:
-            victims = {*self._of("web"), *self._git()}
-        for pid in victims:
+        if not victim:
+            if not self._deck:
+                self._deck = self.random.sample(VICTIMS, len(VICTIMS))
+            victim = self._deck.pop()
+        found = self._victims(victim)
+        for pid in found:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-                self.kills[victim] += 1
+        self.kills[victim] += bool(found)
 
-    def _is_whole(self) -> bool:
+    def _victims(self, victim: str) -> set[int]:
+        if victim == "git":
+            found = self._git()
+            return {self.random.choice(found)} if found else set()
+        if victim == "everything":  # as a power cut, Redis too; the supervisor stays, to start it all again
+            supervisor = int((self.installation.var / "run" / "supervisord.pid").read_text())
+            return {*descendants(supervisor), *self._git()}
+        if victim == "web":
+            return set(self._of("web")[:1])
+        if victim == "web with git":
+            return {*self._of("web"), *self._git()}
+        return set(self._of(victim))
+
+    def _runs(self) -> bool:
         return self.installation.running().keys() >= PROGRAMS
+
+    def _serves(self) -> bool:
+        """Whether all is ready, workers too, as a load balancer asks it."""
+        try:
+            self.installation.get("/readyz")
+        except OSError:
+            return False
+        return self._runs()
 
     def _of(self, program: str) -> list[int]:
         """The processes of one of the supervisor's programs, with their children."""
@@ -187,6 +210,40 @@ def repository(installation: Installation) -> str:
     name = f"killed-{uuid.uuid4().hex[:8]}"
     installation.client("codecommit").create_repository(repositoryName=name)
     return name
+
+
+@pytest.fixture
+def endpoint(installation: Installation, repository: str) -> Iterator[Receiver]:
+    """A web server on loopback that has subscribed to a topic, to which a trigger of the repository tells all."""
+    sns = installation.client("sns")
+    topic = sns.create_topic(Name=repository)["TopicArn"]
+    with receiver() as found:
+        address = found.url.replace("localhost", "127.0.0.1")
+        sns.subscribe(TopicArn=topic, Protocol="http", Endpoint=address)
+        wait_for(lambda: found.taken, what="the endpoint is asked whether it wants to be told")
+        sns.confirm_subscription(TopicArn=topic, Token=found.taken.pop().members["Token"])
+        trigger = {"name": "all", "destinationArn": topic, "branches": [], "events": ["all"]}
+        installation.client("codecommit").put_repository_triggers(repositoryName=repository, triggers=[trigger])
+        yield found
+
+
+def events(endpoint: Receiver) -> list[tuple[str, frozenset[tuple[str, str, str]]]]:
+    """(event id, its moves) of all that the endpoint got; a move is a refname, what happened to it and its commit."""
+    found = []
+    for taken in list(endpoint.taken):
+        [record] = json.loads(taken.members["Message"])["Records"]
+        moves = record["codecommit"]["references"]
+        kinds = [next((kind for kind in ("created", "deleted") if move.get(kind)), "updated") for move in moves]
+        told = frozenset((move["ref"], kind, move["commit"]) for move, kind in zip(moves, kinds, strict=True))
+        found.append((record["eventId"], told))
+    return found
+
+
+def as_told(command: Mapping[str, str]) -> tuple[str, str, str]:
+    """A recorded move in the form of `events`."""
+    if command["new_oid"] == ZERO:
+        return command["refname"], "deleted", command["old_oid"]
+    return command["refname"], "created" if command["old_oid"] == ZERO else "updated", command["new_oid"]
 
 
 def folder_of(installation: Installation, repository: str) -> Path:
@@ -226,7 +283,9 @@ def chained(moves: list[tuple[str, str]]) -> list[str] | None:
     return path
 
 
-def test_kills_lose_no_acknowledged_push_and_leave_no_half_one(installation: Installation, repository: str, tmp_path):
+def test_kills_lose_no_acknowledged_push_and_leave_no_half_one(
+    installation: Installation, repository: str, endpoint: Receiver, tmp_path: Path
+):
     pushers = [Pusher(installation, repository, number, tmp_path / str(number)) for number in range(PUSHERS)]
     pushers[0].push({"refs/heads/main": pushers[0].commit()})
     killer = Killer(installation)
@@ -234,8 +293,9 @@ def test_kills_lose_no_acknowledged_push_and_leave_no_half_one(installation: Ins
         pusher.start()
     while any(pusher.is_alive() for pusher in pushers) and not any(pusher.failure for pusher in pushers):
         killer.strike()
+    killer.strike("everything")  # what the last pushes tell is on its way
     sys.stdout.write(f"seed {SEED}: killed {dict(killer.kills)}\n")
-    assert [pusher.failure for pusher in pushers] == [None] * PUSHERS
+    assert [repr(pusher.failure) for pusher in pushers if pusher.failure] == []
     # Everything comes back by itself, and every push ends as delivered or dropped.
     wait_for(lambda: settled(installation, repository), seconds=150, what="every push delivered or dropped")
 
@@ -264,7 +324,16 @@ def test_kills_lose_no_acknowledged_push_and_leave_no_half_one(installation: Ins
         group = {oid for refname, oid in final.items() if refname.startswith(f"refs/heads/p{number}-group/")}
         assert len(group) <= 1
 
-    # One event for each push, found by the id that both have.
+    # A trigger told of each push that moved something, at least once and always the same; of nothing else.
+    moved = {frozenset(map(as_told, commands)) for _, state, _, commands in pushes if state == "DELIVERED"}
+    wait_for(lambda: {one for _, one in events(endpoint)} >= moved, seconds=150, what="every push told to its trigger")
+    received = events(endpoint)
+    assert {one for _, one in received} == moved
+    ids = {event_id for event_id, _ in received}
+    assert len(ids) == len(set(received)) == sum(state == "DELIVERED" for _, state, *_ in pushes)
+    sys.stdout.write(f"{len(received)} events for {len(ids)} pushes\n")
+
+    # One event of the audit for each push, found by the id that both have.
     told = Counter(
         event_id for (event_id,) in rows(installation, "SELECT event_id FROM audit_event WHERE event_name = 'GitPush'")
     )

@@ -7,6 +7,7 @@ import uuid
 
 import pytest
 
+from codeservices.audit import record, writer
 from codeservices.audit.models import Event, OpenAct
 from codeservices.audit.record import RequestInfo, act
 from codeservices.errors import AccessDenied, InvalidInput, NotFound
@@ -234,6 +235,22 @@ def test_what_a_crash_interrupts_is_recovered_with_its_event(alice, demo, oid, m
     assert [state for state, *_ in moves()] == [PushState.RECORDED if moved else PushState.DROPPED]
     event = Event.objects.get(event_name="CreateBranch")
     assert (event.error_code, event.additional_event_data["recovered"]) == ("" if moved else "ProcessEnded", True)
+    assert not OpenAct.objects.exists()
+
+
+def test_a_crash_after_a_change_is_recorded_costs_no_event(alice, demo, oid, monkeypatch):
+    info = RequestInfo(str(uuid.uuid4()), "127.0.0.1", "test", "api", is_secure=True)
+    monkeypatch.setattr(record, "record", lambda ended: None)
+    with act(alice.principal, info, event_name="CreateBranch", event_source="codecommit.amazonaws.com"):
+        branches.create_branch(alice.principal, "demo", "x", oid)
+    assert receive.recover() == 0
+    assert not Event.objects.filter(event_name="CreateBranch").exists(), "its process lives, and will tell"
+    writer.forget()  # as if that had died
+    for _ in range(2):
+        assert receive.recover() == 0
+        event = Event.objects.get(event_name="CreateBranch")
+    assert event.event_id == Push.objects.get().push_id
+    assert event.additional_event_data == {"movedReferences": ["refs/heads/x"], "recovered": True}
     assert not OpenAct.objects.exists()
 
 

@@ -85,6 +85,17 @@ def test_a_client_that_leaves_or_falls_silent_is_told_apart_from_an_end(monkeypa
         whole(RequestBody(silent, is_gzip=False, max_bytes=10))
 
 
+def test_a_client_that_sends_a_byte_now_and_then_is_left_in_the_end(monkeypatch):
+    monkeypatch.setattr(exchange, "BODY_SECONDS", 0.2)
+
+    async def trickling():
+        await asyncio.sleep(0.02)
+        return {"type": "http.request", "body": b"x", "more_body": True}
+
+    with pytest.raises(ClientLeft, match="we waited 0 seconds for [0-9]+ bytes"):
+        whole(RequestBody(trickling, is_gzip=False, max_bytes=1000))
+
+
 def run(repository, script: str, asked: RequestBody, send=None, **options) -> tuple[int, bytes]:
     """A process that stands for git, fed with a body; its exit code and what it said."""
     said: list[bytes] = []

@@ -14,9 +14,10 @@ from codeservices.celery import app
 from codeservices.errors import LimitExceeded
 from codeservices.iam.authorize import authorize
 from repos import tasks
-from repos.git import refs, store
+from repos.git import locks, refs, store
+from repos.git.upkeep import leftovers
 from repos.git.wire import RefCommand
-from repos.models import Push, PushState, Repository
+from repos.models import Push, PushState, Repository, Upkeep
 from repos.pushes import lock as push_lock
 from repos.pushes import receive
 from repos.signals import ref_updated
@@ -180,6 +181,18 @@ def test_what_a_killed_git_left_stays_while_another_push_lives(alice, repository
     other.lock.release()
     assert receive.recover() == 1
     assert lock_file.exists(), "only upkeep knows of it now"
+    in_a_while = timezone.now() + timedelta(seconds=leftovers.LOCK_SECONDS)
+    assert abs(Upkeep.objects.get(repository=repository).due_at - in_a_while) < timedelta(seconds=60)
+
+
+def test_what_a_killed_git_left_goes_while_upkeep_repacks(alice, repository, oid):
+    begun = receive.begin(alice.principal, repository, [create("refs/heads/x", oid)])
+    lock_file = repository.git.path / "refs/heads/x.lock"
+    lock_file.touch()
+    begun.lock.release()
+    with locks.rewriting(repository.git):
+        assert receive.recover() == 1
+    assert not lock_file.exists()
 
 
 def test_an_atomic_push_that_cannot_be_completed_is_recorded_as_it_is_and_told(alice, repository, oid, caplog):

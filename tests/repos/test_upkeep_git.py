@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -95,6 +96,21 @@ def test_the_state_tells_what_lies_where_before_and_after_upkeep(shop):
     assert (after.graph_commits, after.has_changed_paths, after.missing_commits) == (3, True, 0)
     assert strategy.due_jobs(after) == []
     assert State.from_dict({**after.as_dict(), "of_another_version": 1}) == after
+
+
+def test_while_refs_are_packed_nobody_takes_their_locks_for_left_over(shop, monkeypatch):
+    gitrepo.commit(shop.repository, {"a": "1"})
+    run = program.run
+
+    def running(repository: BareRepository, args: list[str], **arguments: Any) -> bytes:
+        with pytest.raises(RepositoryBusy):
+            locks.deleting(repository, timeout_seconds=0)
+        assert len(arguments["options"].pass_fds) == 2, "git itself holds both locks, should its worker die"
+        return run(repository, args, **arguments)
+
+    monkeypatch.setattr(program, "run", running)
+    jobs.pack_refs(shop)
+    assert (shop.repository.path / "packed-refs").exists()
 
 
 def test_what_a_push_brings_is_seen_as_not_covered(shop):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from repos.git import disk, program
+from repos.git import disk, locks, program
 from repos.git.locks import FileLock
 from repos.git.store import BareRepository
 from repos.git.upkeep import state
@@ -29,13 +29,24 @@ class Workshop:
     repository: BareRepository
     rewriting: FileLock
 
-    def git(self, args: Sequence[program.Argument], *, timeout_seconds: float, input: bytes = b"") -> bytes:
+    def git(
+        self,
+        args: Sequence[program.Argument],
+        *,
+        timeout_seconds: float,
+        input: bytes = b"",
+        also_held: Sequence[FileLock] = (),
+    ) -> bytes:
         """Run a command in the background of the machine, bound in threads and memory; its output.
+
+        Args:
+            also_held: More locks for the command to inherit.
 
         Raises:
             GitError: It failed, or took too long.
         """
         options = self.options({})
+        options = replace(options, pass_fds=(*options.pass_fds, *(lock.fileno() for lock in also_held)))
         return program.run(self.repository, args, input=input, timeout_seconds=timeout_seconds, options=options)
 
     def lines(self, args: Sequence[program.Argument], *, timeout_seconds: float, input: bytes = b"") -> Iterator[bytes]:
@@ -51,8 +62,15 @@ class Workshop:
 
 
 def pack_refs(shop: Workshop) -> None:
-    """Put every ref into packed-refs. Source: git-pack-refs(1)."""
-    shop.git(["pack-refs", "--all", "--prune"], timeout_seconds=REFS_SECONDS)
+    """Put every ref into packed-refs. Source: git-pack-refs(1).
+
+    It locks refs as a push does, so it holds what a push holds.
+
+    Raises:
+        RepositoryBusy: Objects are being deleted for longer than a push waits.
+    """
+    with locks.moving_refs(shop.repository) as moving:
+        shop.git(["pack-refs", "--all", "--prune"], timeout_seconds=REFS_SECONDS, also_held=[moving])
 
 
 def write_commit_graph(shop: Workshop) -> None:

@@ -74,8 +74,9 @@ def remove(repository: BareRepository, deleting: FileLock, *, now: float | None 
 def remove_of_pushes(repository: BareRepository, refnames: Iterable[str]) -> list[str]:
     """Remove what killed pushes left, however young; the paths in the repository.
 
-    The locks of these refs and of the packed refs, and the quarantines. The caller holds `deleting` and `rewriting`: no
-    process of ours lives that may have made one of them.
+    The locks of these refs and of the packed refs, and the quarantines. The caller holds `deleting`: no process of ours
+    lives that may have made one of them, since all that take such a lock hold `moving_refs`. A repack, which may take
+    hours, does not.
     """
     root = repository.path
     names = [root / "packed-refs.lock", root / "packed-refs.new"]
