@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 
-from codeservices.errors import InvalidInput, ServiceError
+from codeservices.errors import Conflict, InvalidInput, LimitExceeded, ServiceError
 from codeservices.forms import ConsoleForm
 from repos.forms import RepositoryForm
 from repos.git import patterns, remote
@@ -78,8 +78,10 @@ class SourceForm(ConsoleForm):
         return sources.Given(data["url"], data["user_name"], data["password"], data["tolerates_identity_defects"])
 
     def add_service_error(self, error: ServiceError) -> None:
-        """Tell a refusal beside the field that it is about."""
-        field = "password" if error.code in _PASSWORD_CODES else "url"
+        """Tell a refusal beside the field that it is about; what the repository's state forbids, by its name."""
+        field: str | None = "password" if error.code in _PASSWORD_CODES else "url"
+        if isinstance(error, Conflict | LimitExceeded):
+            field = "name" if "name" in self.fields else None
         self.add_error(field, f"{error.message} {error.hint}".strip())
 
 

@@ -8,7 +8,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from codeservices.audit.record import current_act
-from codeservices.errors import Conflict, InvalidInput, LimitExceeded
+from codeservices.errors import Conflict, InvalidInput, LimitExceeded, ServiceError
 from codeservices.http import ConsoleRequest, is_partial
 from repos.git.remote_errors import RemoteError
 from repos.models import Import
@@ -32,12 +32,8 @@ def repository_import(request: ConsoleRequest) -> HttpResponse:
                 form.given(),
                 becomes_mirror=data["becomes_mirror"],
             )
-        except (Conflict, LimitExceeded) as error:
-            form.add_error("name", error.message)
-            failed(error)
-        except (InvalidInput, RemoteError) as error:
-            form.add_service_error(error)
-            failed(error)
+        except (Conflict, LimitExceeded, InvalidInput, RemoteError) as error:
+            show_error(form, error)
         else:
             return redirect("repos:import", data["name"])
     return render(request, "repos/repository_import.html", {"form": form}, status=400 if form.errors else 200)
@@ -75,19 +71,16 @@ def import_retry(request: ConsoleRequest, name: str) -> HttpResponse:
         note_parameters(url=form.cleaned_data["url"])
         try:
             imports.retry(request.principal, name, form.given())
-        except Conflict as error:
-            form.add_error(None, f"{error.message} {error.hint}".strip())
-            failed(error)
-        except (InvalidInput, RemoteError) as error:
-            form.add_service_error(error)
-            failed(error)
+        except (Conflict, InvalidInput, RemoteError) as error:
+            show_error(form, error)
         else:
             return redirect("repos:import", name)
     return _page(request, run, form)
 
 
-def failed(error: Conflict | LimitExceeded | InvalidInput | RemoteError) -> None:
-    """Tell the act that a form, shown again, is the answer to an error."""
+def show_error(form: SourceForm, error: ServiceError) -> None:
+    """Put an error on its form, which is shown again, and tell the act that it failed."""
+    form.add_service_error(error)
     act = current_act()
     if act is not None:
         act.fail(error)

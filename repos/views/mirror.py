@@ -17,7 +17,7 @@ from repos.git.remote_errors import RemoteError
 from repos.models import Mirror, Repository
 from repos.remote import mirrors
 from repos.remote.forms import MirrorForm
-from repos.views.imports import failed
+from repos.views.imports import show_error
 from repos.views.shared import may, note_parameters, opened
 
 SHOWN_RUNS = 10
@@ -52,12 +52,8 @@ def mirror(request: ConsoleRequest, name: str) -> HttpResponse:
             note_parameters(url=form.cleaned_data["url"])
             try:
                 mirrors.put_mirror(request.principal, name, form.given(), form.plan(), overwrites=form.overwrites)
-            except Conflict as error:
-                form.add_error(None, f"{error.message} {error.hint}".strip())
-                failed(error)
-            except (InvalidInput, RemoteError) as error:
-                form.add_service_error(error)
-                failed(error)
+            except (Conflict, InvalidInput, RemoteError) as error:
+                show_error(form, error)
             else:
                 messages.success(request, "The mirror is saved; a run is on its way.")
                 return redirect("repos:mirror", name)
