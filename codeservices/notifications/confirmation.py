@@ -105,9 +105,7 @@ def end_expired() -> int:
     return len(found)
 
 
-def _tell(
-    subscription: Subscription, message_type: MessageType, text: str, *, accepts_token: bool = True
-) -> Message:
+def _tell(subscription: Subscription, message_type: MessageType, text: str, *, accepts_token: bool = True) -> Message:
     token = secrets.new_session_token()
     subscription.token_hash = secrets.keyed_hash(token) if accepts_token else ""
     subscription.token_expires_at = timezone.now() + TOKEN_LIFE
