@@ -247,7 +247,7 @@ def watch(
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        env=_environment(repository, environment),
+        env=environment_of(repository, environment),
         cwd=repository.path,
         start_new_session=True,
     )
@@ -350,7 +350,7 @@ async def spawn(
     try:
         process = await start_child(
             _argv(repository, [*args, bytes(repository.path)], configuration or {}),
-            environment=_environment(repository, environment),
+            environment=environment_of(repository, environment),
             folder=repository.path,
             stderr=stderr,
             pass_fds=pass_fds,
@@ -420,7 +420,7 @@ def _child(
             stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT if options.is_complaint_output else stderr,
-            env=_environment(repository, environment or {}),
+            env=environment_of(repository, environment or {}),
             cwd=repository.path,
             start_new_session=True,
             pass_fds=options.pass_fds,
@@ -447,8 +447,8 @@ def _background() -> list[bytes]:
     return [*priority, b"ionice", b"-c", b"2", b"-n", b"7"] if shutil.which("ionice") else priority
 
 
-def _environment(repository: BareRepository, more: Mapping[str, str]) -> dict[str, str]:
-    """Nothing of our own environment but PATH reaches git: no GIT_* variable of whoever started us, no secret."""
+def environment_of(repository: BareRepository, more: Mapping[str, str]) -> dict[str, str]:
+    """The variables of a git process. Of our own, PATH alone reaches git: no GIT_* of whoever started us, no secret."""
     path = os.environ.get("PATH", os.defpath)
     return {"PATH": path, **ENVIRONMENT, "GIT_DIR": str(repository.path), **more}
 

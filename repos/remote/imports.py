@@ -155,7 +155,6 @@ def _run(run: Import, repository: Repository, report: Reporter) -> str:
         raise Conflict(f"{repository.name} was deleted or archived meanwhile.")
     principal = owners.principal_of(run)
     with incoming.fetched(run, repository, str(run.attempt_id), patterns.ALL_PATTERNS, report) as arrived:
-        report.applying()
         commands = _commands(repository, arrived.refs)
         if commands:
             additional: dict[str, object] = {"importedFrom": run.url}

@@ -8,7 +8,7 @@ any push (pushes/receive.py), and whoever listens to pushes is told.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -19,13 +19,13 @@ from codeservices.errors import ServiceError
 from codeservices.iam.authorize import authorize
 from codeservices.iam.principal import Principal
 from repos import quota
-from repos.git import patterns, refs, store
-from repos.git.progress import Progress
+from repos.git import inspection, patterns, refs, store
 from repos.git.store import BareRepository
 from repos.git.wire import RefCommand
 from repos.models import RemoteSource, Repository
 from repos.pushes import ref_updates
 from repos.remote import sources
+from repos.remote.runs import Reporter
 
 SERVICE = "codecommit.amazonaws.com"
 # Thousands of refs, each synced to disk.
@@ -55,9 +55,9 @@ def fetched(
     repository: Repository,
     attempt_id: str,
     wanted: Sequence[str],
-    report: Callable[[Progress | None], None],
+    report: Reporter,
 ) -> Iterator[Incoming]:
-    """Fetch what matches `wanted`; the quarantine goes with the block.
+    """Fetch what matches `wanted`, and judge it as a push is judged; the quarantine goes with the block.
 
     Raises:
         RemoteError, OutboundRefused: Nothing arrived that could be used.
@@ -86,6 +86,8 @@ def fetched(
             else {}
         )
         taken, left_out = _taken(arrived)
+        report.applying()
+        inspection.inspect(quarantine, _moves(here, taken))
         others = len(advertised.refs) - len(arrived)
         if others > 0:
             left_out.append(f"{others:,} refs at the other end are not fetched (such as refs/pull/*).")
@@ -150,6 +152,13 @@ def _taken(arrived: dict[str, str]) -> tuple[dict[str, str], list[str]]:
         else:
             taken[refname] = oid
     return taken, left_out
+
+
+def _moves(here: dict[bytes, bytes], taken: dict[str, str]) -> list[RefCommand]:
+    moves = [
+        RefCommand(name, here.get(refs.encode(name), b"").decode() or refs.ZERO_OID, oid) for name, oid in taken.items()
+    ]
+    return [one for one in moves if one.old_oid != one.new_oid]
 
 
 def _room_bytes(repository: Repository) -> int:

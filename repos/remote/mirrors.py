@@ -204,7 +204,6 @@ def _run(run: MirrorRun, mirror: Mirror) -> str:
         )
     wanted = mirror.patterns or patterns.ALL_PATTERNS
     with incoming.fetched(mirror, repository, str(run.attempt_id), wanted, report) as arrived:
-        report.applying()
         moves, deletes = _commands(mirror, arrived)
         commands = [*deletes, *moves]
         additional: dict[str, object] = {"mirrorOf": mirror.url}

@@ -28,8 +28,8 @@ MAX_ATTEMPTS = 3
 MESSAGE_LIFE = timedelta(minutes=5)
 # Progress is for people to watch: a row is written so often at most.
 WRITE_SECONDS = 1.0
-# Moving what was fetched into place tells no progress, and must not lose the lease over thousands of refs.
-APPLY_LIFE = timedelta(minutes=15)
+# Judging what was fetched and moving it in tells no progress, and must not lose the lease over thousands of refs.
+APPLY_LIFE = timedelta(minutes=30)
 
 Run = TypeVar("Run", bound=RemoteRun)
 

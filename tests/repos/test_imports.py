@@ -14,7 +14,7 @@ from codeservices.iam import secrets
 from codeservices.outbound import OutboundRefused, Rules
 from repos import deletion, provision
 from repos.access import RefKeptByRemote, authorize_ref
-from repos.git import refs, remote
+from repos.git import quarantine, refs, remote
 from repos.git.remote_errors import RemoteError
 from repos.models import Import, Mirror, Push, PushState, Repository, RunState
 from repos.pushes import receive
@@ -261,6 +261,29 @@ def test_a_repository_over_its_quota_is_refused_with_a_way_out(alice, foreign, t
     imports.run_import(run.pk)
     assert (fresh(run).state, run.error_code) == (RunState.FAILED, "QuotaExceeded")
     assert refs.all_refs(run.repository.git) == {}
+
+
+def long_path(theirs):
+    gitrepo.commit(theirs, {"/".join(["d" * 250] * 17): "1"}, branch="trunk")
+
+
+def long_message(theirs):
+    tree = gitrepo.git(theirs, "rev-parse", "trunk^{tree}")
+    oid = gitrepo.git(theirs, "commit-tree", tree, "-p", "trunk", input="m" * (quarantine.MAX_METADATA_BYTES + 1))
+    gitrepo.update_ref(theirs, "refs/heads/trunk", oid)
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"), [(long_path, "a path has at most 4,096"), (long_message, "a commit, a tag or a folder has")]
+)
+def test_what_a_push_may_not_bring_no_import_brings(alice, foreign, theirs, settings, make, sentence):
+    make(theirs)
+    run = begun(alice, foreign)
+    imports.run_import(run.pk)
+    assert (fresh(run).state, run.error_code) == (RunState.FAILED, "ObjectsRefused")
+    assert sentence in run.error_message
+    assert refs.all_refs(run.repository.git) == {}
+    assert quarantines(settings) == []
 
 
 def test_who_may_no_longer_push_imports_nothing(foreign, theirs):
