@@ -77,8 +77,9 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        is_plain = self.transport.get_extra_info("ssl_object") is None
-        super()._start_asgi_task(cycle, zero_copy.offered(app, cycle) if is_plain else app)
+        if self.transport.get_extra_info("ssl_object") is None:
+            app = zero_copy.offered(app, cycle)
+        super()._start_asgi_task(cycle, app)
 
     def _await_head(self) -> None:
         self._head_bytes = 0
