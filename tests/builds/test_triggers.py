@@ -217,7 +217,7 @@ def test_a_task_for_a_build_that_is_gone_does_nothing(db):
     tasks.run_build(123456)
 
 
-def test_a_project_knows_no_trigger_of_a_deleted_repository_and_can_be_deleted(alice, repository):
+def test_a_project_knows_no_trigger_of_a_deleted_repository_and_can_be_deleted(alice, repository, trigger):
     deletion.delete_repository(alice.principal, "demo")
     project = Project.objects.get()
     assert projects.push_triggers(project) == []
@@ -226,7 +226,7 @@ def test_a_project_knows_no_trigger_of_a_deleted_repository_and_can_be_deleted(a
     assert projects.delete_project(alice.principal, "demo")
 
 
-def test_a_build_of_a_repository_that_is_gone_says_what_to_do(alice, repository):
+def test_a_build_of_a_repository_that_is_gone_says_what_to_do(alice, repository, trigger):
     push(repository)
     build = Build.objects.get()
     deletion.delete_repository(alice.principal, "demo")
