@@ -74,7 +74,7 @@ def test_a_push_that_would_go_beyond_the_quota_leaves_nothing(alice, demo, work)
     work.commit({"large": random.Random(2).randbytes(500_000)})
     refused = work.try_git("push", "origin", "main")
     assert refused.code != 0
-    assert "maximum allowed size" in refused.err
+    assert "bytes, which is what the repository's quota leaves. Ask an administrator" in refused.err
     assert files(demo) == before
 
 

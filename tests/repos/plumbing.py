@@ -1,9 +1,15 @@
-"""Bare repositories of any shape, made object by object by the git program: also those that no work tree could make."""
+"""Bare repositories of any shape, also those that no work tree could make, written object by object.
+
+The files are written here, since a history of a hundred commits would cost a start of git for each object and ref.
+Source: gitrepository-layout(5); the git book, "Git Internals - Git Objects".
+"""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,6 +17,7 @@ from repos.git.store import BareRepository
 
 Content = bytes | str | tuple[str, str]  # a file; or (mode, oid) of anything
 START = 1_600_000_000
+FOLDER = "40000"  # the mode of a tree in a tree
 
 
 class Plumbing:
@@ -38,7 +45,13 @@ class Plumbing:
 
     def raw(self, kind: str, data: bytes) -> str:
         """Store an object exactly as given, right or wrong."""
-        return self.git("hash-object", "-w", "--literally", "-t", kind, "--stdin", given=data).decode().strip()
+        whole = b"%s %d\0%s" % (kind.encode(), len(data), data)
+        oid = hashlib.sha1(whole).hexdigest()
+        file = self.path / "objects" / oid[:2] / oid[2:]
+        if not file.exists():
+            file.parent.mkdir(exist_ok=True)
+            file.write_bytes(zlib.compress(whole, 1))
+        return oid
 
     def blob(self, data: bytes | str) -> str:
         """Store a file's content."""
@@ -47,7 +60,7 @@ class Plumbing:
     def tree(self, files: Mapping[str | bytes, Content]) -> str:
         """Store a tree, with folders where the paths have slashes. A file is 100644 unless given as (mode, oid)."""
         folders: dict[bytes, dict[str | bytes, Content]] = {}
-        rows: list[bytes] = []
+        rows: list[tuple[bytes, str, str]] = []
         for path, content in files.items():
             name = path.encode("utf-8", "surrogateescape") if isinstance(path, str) else path
             first, slash, rest = name.partition(b"/")
@@ -55,10 +68,10 @@ class Plumbing:
                 folders.setdefault(first, {})[rest] = content
                 continue
             mode, oid = content if isinstance(content, tuple) else ("100644", self.blob(content))
-            kind = {"16": "commit", "04": "tree"}.get(mode[:2], "blob")
-            rows.append(f"{mode} {kind} {oid}\t".encode() + name)
-        rows += [f"040000 tree {self.tree(inner)}\t".encode() + name for name, inner in folders.items()]
-        return self.git("mktree", "-z", "--missing", given=b"".join(row + b"\0" for row in rows)).decode().strip()
+            rows.append((name, mode.lstrip("0"), oid))
+        rows += [(name, FOLDER, self.tree(inner)) for name, inner in folders.items()]
+        rows.sort(key=lambda row: row[0] + b"/" if row[1] == FOLDER else row[0])
+        return self.raw("tree", b"".join(b"%s %s\0%s" % (m.encode(), n, bytes.fromhex(oid)) for n, m, oid in rows))
 
     def commit(
         self,
@@ -75,5 +88,7 @@ class Plumbing:
         head = "".join([f"tree {tree}\n", *(f"parent {oid}\n" for oid in parents)])
         people = f"author {author} {self.clock} +0200\ncommitter {author} {self.clock} +0200\n"
         oid = self.raw("commit", f"{head}{people}\n{message}\n".encode())
-        self.git("update-ref", f"refs/heads/{branch}", oid)
+        ref = self.path / "refs" / "heads" / branch
+        ref.parent.mkdir(parents=True, exist_ok=True)
+        ref.write_text(f"{oid}\n")
         return oid
