@@ -15,6 +15,8 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
+import uvloop
+
 # A pipe of 64 KiB, the default, wakes both of its ends sixteen times as often as one of this size, a user's most.
 PIPE_BYTES = 1024 * 1024
 
@@ -74,6 +76,26 @@ class Child:
         self._ended.set_result(None)
 
 
+class _PipeEnd:
+    """An end of a pipe that an event loop takes over, with a descriptor of its own; the file given is closed.
+
+    libuv closes a descriptor itself, and uvloop then closes its file once more. By then the number may belong to what
+    another thread has just opened: a database, a lock. So under uvloop, closing does nothing.
+    """
+
+    def __init__(self, pipe: IO[bytes], loop: asyncio.AbstractEventLoop) -> None:
+        self._descriptor = os.dup(pipe.fileno())
+        self._is_closed_by_loop = isinstance(loop, uvloop.Loop)
+        pipe.close()
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def close(self) -> None:
+        if not self._is_closed_by_loop:
+            os.close(self._descriptor)
+
+
 async def start_child(
     argv: Sequence[bytes],
     *,
@@ -117,9 +139,11 @@ async def start_child(
         if is_raw:
             reader.feed_eof()
         else:
-            output, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), popen.stdout)
+            stdout = _PipeEnd(popen.stdout, loop)
+            output, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), stdout)
+        stdin = _PipeEnd(popen.stdin, loop)
         transport, protocol = await loop.connect_write_pipe(
-            lambda: asyncio.StreamReaderProtocol(asyncio.StreamReader()), popen.stdin
+            lambda: asyncio.StreamReaderProtocol(asyncio.StreamReader()), stdin
         )
         return Child(popen, asyncio.StreamWriter(transport, protocol, None, loop), reader, output)
     except BaseException:

@@ -149,7 +149,7 @@ class Killer:
         """Kill one part at a random moment, when what earlier strikes killed serves again by itself, or starts to."""
         is_hasty = not victim and self.random.randrange(HASTE) == 0
         back = self._runs if is_hasty else self._serves
-        wait_for(back, seconds=180, what="everything that was killed serves again")
+        wait_for(back, seconds=400, what="everything that was killed serves again")
         time.sleep(self.random.uniform(*PAUSE_SECONDS))
         if not victim:
             if not self._deck:
@@ -297,7 +297,7 @@ def test_kills_lose_no_acknowledged_push_and_leave_no_half_one(
     sys.stdout.write(f"seed {SEED}: killed {dict(killer.kills)}\n")
     assert [repr(pusher.failure) for pusher in pushers if pusher.failure] == []
     # Everything comes back by itself, and every push ends as delivered or dropped.
-    wait_for(lambda: settled(installation, repository), seconds=150, what="every push delivered or dropped")
+    wait_for(lambda: settled(installation, repository), seconds=600, what="every push delivered or dropped")
 
     folder = folder_of(installation, repository)
     final = remote_refs(folder)
@@ -326,7 +326,7 @@ def test_kills_lose_no_acknowledged_push_and_leave_no_half_one(
 
     # A trigger told of each push that moved something, at least once and always the same; of nothing else.
     moved = {frozenset(map(as_told, commands)) for _, state, _, commands in pushes if state == "DELIVERED"}
-    wait_for(lambda: {one for _, one in events(endpoint)} >= moved, seconds=150, what="every push told to its trigger")
+    wait_for(lambda: {one for _, one in events(endpoint)} >= moved, seconds=600, what="every push told to its trigger")
     received = events(endpoint)
     assert {one for _, one in received} == moved
     ids = {event_id for event_id, _ in received}
