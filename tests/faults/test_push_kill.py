@@ -148,7 +148,7 @@ class Killer:
     def strike(self, victim: str = "") -> None:
         """Kill one part at a random moment, when what earlier strikes killed serves again by itself, or starts to."""
         is_hasty = not victim and self.random.randrange(HASTE) == 0
-        back = self._runs if is_hasty else self._serves
+        back = self._runs if is_hasty else self.serves
         wait_for(back, seconds=400, what="everything that was killed serves again")
         time.sleep(self.random.uniform(*PAUSE_SECONDS))
         if not victim:
@@ -177,7 +177,7 @@ class Killer:
     def _runs(self) -> bool:
         return self.installation.running().keys() >= PROGRAMS
 
-    def _serves(self) -> bool:
+    def serves(self) -> bool:
         """Whether all is ready, workers too, as a load balancer asks it."""
         try:
             self.installation.get("/readyz")
@@ -345,5 +345,6 @@ def test_kills_lose_no_acknowledged_push_and_leave_no_half_one(
     leftovers = [*folder.rglob("*.lock"), *(folder / "objects").glob("tmp_objdir-*")]
     assert leftovers == []
     assert list((installation.var / "run" / "pushes").iterdir()) == []
+    wait_for(killer.serves, seconds=400, what="everything serves again")
     for pusher in pushers:
         assert pusher.attempt({f"{pusher.prefix}/last": pusher.commit()}), pusher.said
