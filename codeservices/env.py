@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+# Set for what a supervisor of ours starts, so that what outlives it can be found and ended.
+SUPERVISED = "CODESERVICES_SUPERVISED"
+
 
 class SettingError(ValueError):
     """An environment variable holds something that can't be meant."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from codeservices.env import env_str
+from codeservices.env import SUPERVISED, env_str
 from deploy import packages, places, say
 
 SOCKET = "/var/run/docker.sock"
@@ -142,7 +142,7 @@ def _start() -> Answer:
         subprocess.run(["systemctl", "start", "docker"], capture_output=True, check=False)
     else:
         environment = places.child_environment()
-        environment.pop(places.MARK, None)  # it outlives us, as an engine of the system's would
+        environment.pop(SUPERVISED, None)  # it outlives us, as an engine of the system's would
         with log.open("ab") as output:
             process = subprocess.Popen(
                 [shutil.which("dockerd", path=environment["PATH"]) or "dockerd"],

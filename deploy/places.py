@@ -6,7 +6,7 @@ import hashlib
 import os
 from pathlib import Path
 
-from codeservices.env import env_int, env_str
+from codeservices.env import SUPERVISED, env_int, env_str
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
@@ -14,8 +14,6 @@ PYTHON = VENV / "bin" / "python"
 
 # Linux keeps 108 bytes for a unix socket's path; ours are the longest files of var/run.
 _LONGEST_SOCKET_PATH = 100
-# Children of ours are known by this variable, so that what a killed supervisor left behind can be found.
-MARK = "CODESERVICES_SUPERVISED"
 # Variables that are not ours by name but change what a process does.
 _OUTSIDE = {"DATABASE_URL", "REDIS_URL", "DOCKER_HOST", "SSL_CERT_FILE", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"}
 _SBIN = "/usr/local/sbin:/usr/sbin:/sbin"
@@ -82,7 +80,7 @@ def child_environment() -> dict[str, str]:
 def settings_digest() -> str:
     """A digest of every variable that changes what a process does."""
     ours = (name for name in os.environ if name.startswith("CODESERVICES_") or name.upper() in _OUTSIDE)
-    text = "\0".join(f"{name}={os.environ[name]}" for name in sorted(ours) if name != MARK)
+    text = "\0".join(f"{name}={os.environ[name]}" for name in sorted(ours) if name != SUPERVISED)
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 

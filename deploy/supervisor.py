@@ -15,7 +15,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from codeservices.env import env_int, env_secret
+from codeservices.env import SUPERVISED, env_int, env_secret
 from deploy import places, say
 
 _TEMPLATE = Path(__file__).with_name("supervisord.conf.template")
@@ -202,7 +202,7 @@ def start() -> None:
         Refusal: It did not start.
     """
     environment = places.child_environment()
-    environment[places.MARK] = str(places.run_root())
+    environment[SUPERVISED] = str(places.run_root())
     argv: list[str | Path] = [
         places.PYTHON,
         "-m",
@@ -265,7 +265,7 @@ def is_alive(pid: int) -> bool:
 
 def orphans() -> list[int]:
     """Processes that a supervisor of ours started and that outlived it (it was killed)."""
-    mark = f"{places.MARK}={places.run_root()}".encode()
+    mark = f"{SUPERVISED}={places.run_root()}".encode()
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:

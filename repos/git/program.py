@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from codeservices.env import SUPERVISED
 from codeservices.errors import ServiceError
 from repos.git.child import Child, start_child
 from repos.git.store import BareRepository
@@ -448,9 +449,12 @@ def _background() -> list[bytes]:
 
 
 def environment_of(repository: BareRepository, more: Mapping[str, str]) -> dict[str, str]:
-    """The variables of a git process. Of our own, PATH alone reaches git: no GIT_* of whoever started us, no secret."""
-    path = os.environ.get("PATH", os.defpath)
-    return {"PATH": path, **ENVIRONMENT, "GIT_DIR": str(repository.path), **more}
+    """The variables of a git process. Of our own, PATH reaches git and the mark of our supervisor's children: no GIT_*
+    of whoever started us, no secret."""
+    ours = {"PATH": os.environ.get("PATH", os.defpath)}
+    if SUPERVISED in os.environ:
+        ours[SUPERVISED] = os.environ[SUPERVISED]
+    return {**ours, **ENVIRONMENT, "GIT_DIR": str(repository.path), **more}
 
 
 def _limit(pid: int) -> None:

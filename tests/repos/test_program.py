@@ -119,6 +119,11 @@ def test_nothing_of_our_environment_or_of_the_machines_configuration_reaches_git
     assert program.run(repository, ["config", "user.name"], ok_codes=(1,)) == b""
 
 
+def test_what_a_supervisor_of_ours_started_is_known_by_its_mark_in_git_too(repository, monkeypatch):
+    monkeypatch.setenv("CODESERVICES_SUPERVISED", "/srv/run")
+    assert b"CODESERVICES_SUPERVISED=/srv/run\n" in program.run(repository, ["-c", "alias.env=!env", "env"])
+
+
 @pytest.mark.parametrize("argument", ["$(touch owned)", "`touch owned`", "; touch owned", "--output=owned", "a\nb"])
 def test_an_argument_is_never_run_nor_taken_for_an_option(repository, argument):
     gitrepo.commit(repository, {"a": "1"})
