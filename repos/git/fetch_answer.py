@@ -13,6 +13,7 @@ import contextlib
 import logging
 import os
 import queue
+import select
 import threading
 import time
 import zlib
@@ -405,6 +406,10 @@ class _Generation:
 
     def _store(self, output: int) -> int:
         """Move a piece into the file; how many bytes, 0 at the end. What the file does not take stays in the pipe."""
+        # Python 3.11.2 keeps its interpreter lock during splice(2): the waiting is done before, where all others go on.
+        waiting = select.poll()
+        waiting.register(output, select.POLLIN)
+        waiting.poll()
         try:
             count = os.splice(output, self._draft.descriptor, PIECE_BYTES, offset_dst=self._written)
         except OSError as error:

@@ -480,16 +480,17 @@ def test_a_server_that_never_ends_is_read_up_to_a_limit(alice, topic, hook):
     assert len(delivery.attempts.get().response_body) == http_post.MAX_BODY_BYTES
 
 
-def test_what_is_no_http_and_who_is_not_there_are_told(alice, topic, hook):
+def test_what_is_no_http_and_who_is_not_there_are_told(alice, topic, hook, settings):
     confirmed(alice, topic, hook)
     hook.answers = [lambda handler: handler.wfile.write(b"SSH-2.0-OpenSSH_9.2\r\n\0\r\n")]
     assert failure(alice, topic) == "The answer is no HTTP: BadStatusLine."
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
-    hook.url = f"http://localhost:{port}/"
+    settings.OUTBOUND_RULES = outbound.Rules(["127.0.0.1"])
+    hook.url = f"http://127.0.0.1:{port}/"
     Subscription.objects.all().delete()
     confirmed(alice, topic, hook)
-    assert failure(alice, topic) == f"No connection to localhost:{port}: Connection refused."
+    assert failure(alice, topic) == f"No connection to 127.0.0.1:{port}: Connection refused."
 
 
 def test_texts_that_no_database_keeps_are_kept_readable(alice, topic, hook):
