@@ -39,8 +39,11 @@ def _empty_spool() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None) -> Iterator[None]:
-    """pytest-django's, with the connection closed that asynchronous clients leave in asgiref's own thread."""
+    """pytest-django's, with the connections closed that asgiref's own thread and those of git's requests keep."""
     from django.db import connections
+
+    from repos.git_http import threads
 
     yield
     asyncio.run(sync_to_async(connections.close_all)())
+    threads.close_connections()

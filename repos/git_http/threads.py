@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -26,6 +27,18 @@ async def in_thread(function: Callable[..., Result], *args: object) -> Result:
     context = contextvars.copy_context()
     loop = asyncio.get_running_loop()
     return await loop.run_in_executor(_pool, context.run, _with_usable_connections, function, *args)
+
+
+def close_connections() -> None:
+    """Close the connections of all these threads, at the end, when nobody asks any more."""
+    meeting = threading.Barrier(THREADS)
+
+    def close() -> None:
+        meeting.wait()  # so that each thread takes one of these
+        connections.close_all()
+
+    for closed in [_pool.submit(close) for _ in range(THREADS)]:
+        closed.result()
 
 
 def _with_usable_connections(function: Callable[..., Result], *args: object) -> Result:
