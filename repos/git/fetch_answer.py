@@ -378,8 +378,12 @@ class _Generation:
     # ---- in the thread -----------------------------------------------------------------------------------------------
 
     def _pump(self, output: int) -> None:
+        # Python 3.11.2 keeps its interpreter lock during splice(2): the waiting is done before, where all others go on.
+        waiting = select.poll()
+        waiting.register(output, select.POLLIN)
         try:
             while True:
+                waiting.poll()
                 if self._is_alone or not self._has_room():
                     count = self._pass_on(output)
                 else:
@@ -406,10 +410,6 @@ class _Generation:
 
     def _store(self, output: int) -> int:
         """Move a piece into the file; how many bytes, 0 at the end. What the file does not take stays in the pipe."""
-        # Python 3.11.2 keeps its interpreter lock during splice(2): the waiting is done before, where all others go on.
-        waiting = select.poll()
-        waiting.register(output, select.POLLIN)
-        waiting.poll()
         try:
             count = os.splice(output, self._draft.descriptor, PIECE_BYTES, offset_dst=self._written)
         except OSError as error:

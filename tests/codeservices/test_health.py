@@ -30,4 +30,4 @@ def test_without_a_worker_the_installation_is_not_ready(redis_server: str):
 
 def test_a_queue_that_nobody_takes_is_named(worker: subprocess.Popen[bytes]):
     sentence = "No Celery worker takes the queue builds and maintenance and notifications."
-    wait_for(lambda: health.check_workers() == sentence, what=sentence)
+    wait_for(lambda: health.check_workers() == sentence, seconds=30, what=sentence)
