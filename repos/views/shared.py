@@ -59,6 +59,21 @@ def spec_of(request: ConsoleRequest) -> str:
     return path.split("/", 4)[4]
 
 
+def place(request: ConsoleRequest, repository: Repository, at: Resolved) -> dict[str, Any]:
+    """The context that the pages of a folder and of a file share: where in the repository this is."""
+    parts = at.path.split("/") if at.path else []
+    return {
+        "repository": repository,
+        "tab": "code",
+        "at": at,
+        "is_permanent": at.name == at.oid,
+        "clone_url": repository.clone_url(f"{request.scheme}://{request.get_host()}"),
+        "trail": [(part, "/".join(parts[: index + 1])) for index, part in enumerate(parts)],
+        "parent_path": "/".join(parts[:-1]),
+        "switch_page": "browse",
+    }
+
+
 @dataclass(frozen=True)
 class Choice:
     """A branch or tag to switch to; `revision` is what the address calls it."""

@@ -54,7 +54,7 @@ def test_without_scripts_the_last_commits_are_a_page_of_their_own(alice_client, 
 
 
 def test_a_folder_of_many_entries_comes_in_pages(alice_client, stored, monkeypatch):
-    monkeypatch.setattr("repos.views.browse.PAGE_SIZE", 3)
+    monkeypatch.setattr("repos.views.folder.PAGE_SIZE", 3)
     stored.commit({f"f{number}": "x" for number in range(7)})
     page = alice_client.get("/repositories/demo/browse/main", {"page": 3})
     assert [entry.name for entry, _ in page.context["rows"]] == ["f6"]
@@ -143,7 +143,7 @@ def test_what_is_odd_about_a_file_is_said(alice_client, stored, content, sentenc
 
 
 def test_a_huge_file_is_cut_with_a_way_to_get_all(alice_client, stored, monkeypatch):
-    monkeypatch.setattr("repos.views.browse.MAX_SHOWN_BYTES", 100)
+    monkeypatch.setattr("repos.views.file.MAX_SHOWN_BYTES", 100)
     stored.commit({"x": "0123456789\n" * 1000})
     page = alice_client.get("/repositories/demo/browse/main/x")
     assert len(page.context["blob"].lines) == 9
