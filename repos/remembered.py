@@ -6,30 +6,34 @@ nothing about another's.
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from typing import TypeVar
 
-from django.core.cache import cache
-
-from repos.git.ref_answers import key_of
+from repos.git.ref_answers import RefAnswers, key_of
 from repos.models import Repository
 
-SECONDS = 24 * 3600
+MAX_BYTES = 32 * 1024 * 1024
 
 Value = TypeVar("Value")
+
+# In this process: a page may not wait for, or fail with, another one.
+_answers = RefAnswers(MAX_BYTES)
 
 
 def remembered(repository: Repository, kind: str, *parts: str | bytes, make: Callable[[], Value]) -> Value:
     """The value of `make()`, or what an earlier call with the same repository, kind and parts gave.
 
     Args:
-        kind: What it is, "hunks"; changed when what `make` gives changes in meaning.
+        kind: What it is, "hunks".
         parts: All that the value depends on: full oids and options, never a name that can move.
-        make: Gives something that can be pickled, not None.
+        make: Gives something that can be pickled.
     """
-    key = f"remembered:{key_of(str(repository.repository_id), kind, *parts).hex()}"
-    value: Value | None = cache.get(key)
-    if value is None:
-        value = make()
-        cache.set(key, value, SECONDS)
+    key = key_of(str(repository.repository_id), kind, *parts)
+    kept = _answers.get(key)
+    if kept is not None:
+        value: Value = pickle.loads(kept)  # noqa: S301  written below, in this process
+        return value
+    value = make()
+    _answers.put(key, pickle.dumps(value, pickle.HIGHEST_PROTOCOL))
     return value
