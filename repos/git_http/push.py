@@ -13,7 +13,7 @@ from repos.git import exchange, program, refs, report, wire
 from repos.git_http.request import GitRequest
 from repos.git_http.slots import slot
 from repos.models import PushState, Repository
-from repos.pushes import receive
+from repos.pushes import receive, rules
 
 CONTENT_TYPE = "application/x-git-receive-pack-result"
 
@@ -47,7 +47,7 @@ async def receive_push(request: GitRequest, repository: Repository) -> None:
                 await _run(request, repository, asked, source, begun)
             finally:
                 begun.lock.release()
-    except receive.PushRefused as error:
+    except rules.PushRefused as error:
         request.note(error.cause or error)
         request.act.additional["rejectedReferences"] = {
             refs.shown(refname): reason for refname, reason in error.reasons.items()
@@ -88,7 +88,7 @@ async def _run(
             if pack_bytes <= max_bytes:
                 yield piece
             elif not request.status:  # else git has found a fault already, and told it
-                raise receive.refused(asked.commands, _pack_too_large(max_bytes))
+                raise rules.refused(asked.commands, _pack_too_large(max_bytes))
 
     async def pass_on(piece: bytes) -> None:
         reader.feed(piece)
@@ -106,7 +106,7 @@ async def _run(
     refusal = None
     try:
         request.check_exit(child, await exchange.run(child, pieces(), pass_on))
-    except receive.PushRefused as error:
+    except rules.PushRefused as error:
         refusal = error
     finally:
         await child.stop()

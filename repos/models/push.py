@@ -7,6 +7,8 @@ import uuid
 from django.db import models
 from django.utils import timezone
 
+from repos.git import refs
+from repos.git.wire import RefCommand
 from repos.models.repository import Repository
 
 
@@ -47,3 +49,8 @@ class Push(models.Model):
 
     def __str__(self) -> str:
         return f"{self.repository_id} {self.state} {self.begun_at:%Y-%m-%d %H:%M:%S}"
+
+    @property
+    def ref_commands(self) -> list[RefCommand]:
+        """`commands` as git's wire has them."""
+        return [RefCommand(refs.unescaped(one["refname"]), one["old_oid"], one["new_oid"]) for one in self.commands]

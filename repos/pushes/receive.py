@@ -11,7 +11,7 @@ import contextlib
 import logging
 import socket
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -23,20 +23,18 @@ from django.utils import timezone
 from codeservices import work
 from codeservices.audit.record import current_act, left_open, settle
 from codeservices.audit.writer import AuditUnavailable
-from codeservices.errors import AccessDenied, ServiceError
+from codeservices.errors import ServiceError
 from codeservices.iam.principal import Principal
 from repos import quota, usage
-from repos.access import RepositoryDoesNotExist, authorize_ref, check_writable
+from repos.access import RepositoryDoesNotExist, check_writable
 from repos.git import locks, program, refs
-from repos.git.store import BareRepository, RepositoryMissing
-from repos.git.upkeep import leftovers
 from repos.git.wire import RefCommand
 from repos.models import Push, PushState, Repository
+from repos.pushes import interrupted, rules
 from repos.pushes import lock as push_lock
 from repos.pushes.lock import PushLock
 from repos.signals import ref_updated
 from repos.triggers import deliveries as trigger_deliveries
-from repos.upkeep import schedule
 
 logger = logging.getLogger(__name__)
 
@@ -45,28 +43,6 @@ DELIVER_TASK = "repos.tasks.deliver_push"
 FOREIGN_AGE = timedelta(days=1)
 # The worker that was woken for a push has this long before the sweep wakes another.
 DELIVERY_GRACE = timedelta(seconds=10)
-# What a killed git left is removed at once where no other git moves refs for a moment in this time.
-CLEAN_UP_SECONDS = 5.0
-MAX_TOLD_REASONS = 5
-
-
-class PushRefused(ServiceError):
-    """Nothing of a push is applied, because at least one of its refs may not move.
-
-    Attributes:
-        reasons: For every refname of the push a few words.
-        cause: For the audit: the first AccessDenied among the causes, or what stopped the push as a whole.
-    """
-
-    code = "PushRefusedException"
-    status = 403
-
-    def __init__(
-        self, message: str, reasons: dict[str, str], cause: ServiceError | None, *, status: int | None = None
-    ) -> None:
-        super().__init__(message, status=status)
-        self.reasons = reasons
-        self.cause = cause
 
 
 @dataclass(frozen=True)
@@ -97,11 +73,11 @@ def begin(
     Raises:
         PushRefused: A ref may not move, or none may; the message says which and why.
     """
-    with _refusing_all(commands):
+    with rules.refusing_all(commands):
         check_writable(repository)
         if not all(command.is_delete for command in commands):
             quota.check(repository)
-        _check(principal, repository, commands)
+        rules.judge(principal, repository, commands)
         return write_down(principal, repository, commands, options=options, is_atomic=is_atomic)
 
 
@@ -175,23 +151,6 @@ def _deleted(repository: Repository) -> RepositoryDoesNotExist:
     return RepositoryDoesNotExist(f"{repository.name} was deleted a moment ago.")
 
 
-def refused(commands: Iterable[RefCommand], cause: ServiceError) -> PushRefused:
-    """The refusal of a push as a whole, with the same sentence for each of its refs."""
-    reasons = {command.refname: cause.message for command in commands}
-    return PushRefused(f"{_sentence(cause)}\nNothing of this push was applied.", reasons, cause, status=cause.status)
-
-
-@contextlib.contextmanager
-def _refusing_all(commands: Sequence[RefCommand]) -> Iterator[None]:
-    """Turn what stops a push as a whole (an archived repository, a quota, no audit) into its refusal."""
-    try:
-        yield
-    except PushRefused:
-        raise
-    except ServiceError as error:
-        raise refused(commands, error) from error
-
-
 def finish(push: Push, accepted: Collection[str] | None) -> Push:
     """Record which refs a push moved, after git has ended, and wake a worker to deliver it.
 
@@ -201,9 +160,9 @@ def finish(push: Push, accepted: Collection[str] | None) -> Push:
             what it left and to compare with the refs. No process of the push may live then, and nobody hold its
             `moving_refs`.
     """
-    asked = [command for command in _commands(push) if command.old_oid != command.new_oid]
+    asked = [command for command in push.ref_commands if command.old_oid != command.new_oid]
     if accepted is None:
-        moved = _moved_by_a_dead_git(push, asked)
+        moved = interrupted.moved(push, asked)
     else:
         moved = [command for command in asked if command.refname in accepted]
     _choose_default_branch(push.repository, moved)
@@ -281,7 +240,7 @@ def deliver(push_pk: int) -> bool:
         if not claimed:
             return False
         push = Push.objects.select_related("repository").get(pk=push_pk)
-        commands = _commands(push)
+        commands = push.ref_commands
         trigger_deliveries.record(push, commands)
         _announce(push, commands)
     return True
@@ -312,115 +271,6 @@ def _announce(push: Push, commands: Sequence[RefCommand]) -> None:
         logger.exception("a listener failed on push %s", push.push_id)
 
 
-def _check(principal: Principal, repository: Repository, commands: Iterable[RefCommand]) -> None:
-    causes: dict[str, ServiceError] = {}
-    default_branch = refs.default_branch(repository.git)
-    commands = list(commands)
-    for command in commands:
-        try:
-            check_rules(command, default_branch)
-            authorize_ref(principal, "codecommit:GitPush", repository, command.refname)
-        except ServiceError as error:
-            causes[command.refname] = error
-    if not causes:
-        return
-    first = refs.shown(next(iter(causes)))
-    reasons = {command.refname: f"push refused because of {first}" for command in commands}
-    for refname, cause in causes.items():
-        denied = isinstance(cause, AccessDenied)
-        reasons[refname] = "not authorized to perform codecommit:GitPush on this ref" if denied else cause.message
-    told = [f"{refs.shown(refname)}: {_sentence(cause)}" for refname, cause in causes.items()]
-    if len(told) > MAX_TOLD_REASONS:
-        told[MAX_TOLD_REASONS:] = [f"and {len(told) - MAX_TOLD_REASONS} more refs."]
-    told.append("Nothing of this push was applied.")
-    denial = next((cause for cause in causes.values() if isinstance(cause, AccessDenied)), None)
-    raise PushRefused("\n".join(told), reasons, denial)
-
-
-def check_rules(command: RefCommand, default_branch: str | None) -> None:
-    """What holds for a ref whoever moves it; raises ServiceError with the rule that is broken.
-
-    Args:
-        default_branch: The repository's, as a short name, or None before there is one.
-    """
-    refname = command.refname
-    if command.is_create and refname.startswith(refs.HEADS):
-        refs.check_branch_name(refname.removeprefix(refs.HEADS))
-    if not refs.is_valid_refname(refname):
-        raise ServiceError(_refname_fault(refname), code="InvalidReferenceNameException")
-    if refname.startswith(refs.INTERNAL):
-        raise ServiceError(f"Refs under {refs.INTERNAL} belong to the server.", code="InvalidReferenceNameException")
-    if command.is_delete and default_branch is not None and refname == refs.HEADS + default_branch:
-        raise ServiceError(
-            "The default branch can't be deleted.",
-            code="DefaultBranchCannotBeDeletedException",
-            hint="Make another branch the default first.",
-        )
-
-
-def _refname_fault(refname: str) -> str:
-    raw = refs.encode(refname)
-    if len(raw) > refs.MAX_REFNAME_BYTES:
-        return f"A refname has at most {refs.MAX_REFNAME_BYTES:,} bytes, not {len(raw):,}."
-    longest = max(len(part) for part in raw.split(b"/"))
-    if longest > refs.MAX_PART_BYTES:
-        return f"A part of a refname between slashes has at most {refs.MAX_PART_BYTES} bytes, not {longest}."
-    return "This is no valid refname: see “git help check-ref-format”."
-
-
-def _sentence(cause: ServiceError) -> str:
-    return f"{cause.message} {cause.hint}".strip()
-
-
-def _moved_by_a_dead_git(push: Push, asked: Sequence[RefCommand]) -> list[RefCommand]:
-    """Clean up behind the git of a push, complete an atomic push that it left half-done, and tell what has moved."""
-    try:
-        repository = push.repository.git
-    except RepositoryMissing:
-        return []
-    with contextlib.ExitStack() as held:
-        try:
-            held.enter_context(locks.deleting(repository, timeout_seconds=CLEAN_UP_SECONDS))
-        except locks.RepositoryBusy as error:
-            logger.warning("what git left of push %s stays until upkeep comes: %s", push.push_id, error.message)
-            schedule.look_again(push.repository, timedelta(seconds=leftovers.LOCK_SECONDS))
-        else:
-            gone = leftovers.remove_of_pushes(repository, [command.refname for command in asked])
-            if gone:
-                logger.warning("push %s: removed %s of a git that was killed", push.push_id, ", ".join(gone))
-        moved = [command for command in asked if _has_moved(push, repository, command)]
-        if push.is_atomic and 0 < len(moved) < len(asked):
-            # Git moves the first ref of a transaction when all objects are checked and in place: the rest may follow.
-            try:
-                refs.move(repository, [command for command in asked if command not in moved])
-            except program.GitError as error:
-                logger.error("atomic push %s stays half-done: %s", push.push_id, error.message)
-            else:
-                logger.warning("atomic push %s was left half-done and is completed", push.push_id)
-                return list(asked)
-    return moved
-
-
-def _has_moved(push: Push, repository: BareRepository, command: RefCommand) -> bool:
-    """Whether a ref stands where a push wanted it, or went on from there by a later push.
-
-    Git moves a ref only from the old oid that a push names. So where a later push made the same move (a person tried
-    again after a crash), this one did not.
-    """
-    tip = refs.tip(repository, command.refname)
-    later = [
-        other
-        for one in Push.objects.filter(
-            repository=push.repository, pk__gt=push.pk, state__in=(PushState.RECORDED, PushState.DELIVERED)
-        )
-        for other in _commands(one)
-        if other.refname == command.refname
-    ]
-    if command in later:
-        return False
-    return (tip or refs.ZERO_OID) == command.new_oid or any(other.old_oid == command.new_oid for other in later)
-
-
 def _choose_default_branch(repository: Repository, moved: Sequence[RefCommand]) -> None:
     """The first branch that is pushed becomes the default; of several, the one that people call so."""
     made = [
@@ -440,10 +290,6 @@ def _choose_default_branch(repository: Repository, moved: Sequence[RefCommand]) 
 
 def _lock_folder() -> Path:
     return Path(settings.RUN_ROOT) / "pushes"
-
-
-def _commands(push: Push) -> list[RefCommand]:
-    return [RefCommand(refs.unescaped(one["refname"]), one["old_oid"], one["new_oid"]) for one in push.commands]
 
 
 def _row(command: RefCommand) -> dict[str, str]:

@@ -15,7 +15,7 @@ from repos.access import authorize_ref
 from repos.git import program, refs
 from repos.git.wire import RefCommand
 from repos.models import Push, Repository
-from repos.pushes import receive
+from repos.pushes import receive, rules
 
 
 class RefMoved(Conflict):
@@ -59,7 +59,7 @@ def apply(
     """
     default_branch = refs.default_branch(repository.git)
     for command in commands:
-        receive.check_rules(command, default_branch)
+        rules.check(command, default_branch)
         authorize_ref(principal, action, repository, command.refname, by_remote=by_remote)
     begun = receive.write_down(principal, repository, commands, is_atomic=True)
     accepted: set[str] | None = None  # as long as git has not ended, the refs themselves must tell

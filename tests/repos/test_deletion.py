@@ -16,7 +16,7 @@ from repos.git import refs, store
 from repos.git.wire import RefCommand
 from repos.models import Push, PushState, Repository
 from repos.names import InvalidRepositoryName
-from repos.pushes import receive
+from repos.pushes import receive, rules
 from tests import factories, gitrepo
 
 WEEK = timedelta(days=7)
@@ -219,6 +219,6 @@ def test_a_push_that_is_under_way_ends_and_is_told_when_the_repository_is_back(a
 def test_a_push_can_not_begin_on_a_repository_that_was_closed_a_moment_ago(alice, demo, change, sentence):
     oid = gitrepo.git(demo.git, "rev-parse", "main")
     change(alice.principal, "demo")
-    with pytest.raises(receive.PushRefused, match=sentence):
+    with pytest.raises(rules.PushRefused, match=sentence):
         receive.begin(alice.principal, demo, [RefCommand("refs/heads/x", refs.ZERO_OID, oid)])
     assert not Push.objects.exists()

@@ -14,7 +14,7 @@ from repos import deletion, provision
 from repos.access import RefKeptByRemote, authorize_ref
 from repos.git import refs
 from repos.models import Mirror, MirrorRun, Push, Repository, RunState
-from repos.pushes import receive
+from repos.pushes import receive, rules
 from repos.remote import imports, mirrors, sources
 from repos.remote import runs as remote_runs
 from repos.remote.runs import Reporter
@@ -164,7 +164,7 @@ def test_nobody_else_moves_what_a_mirror_keeps(alice, foreign, theirs, ours):
 def test_a_push_is_refused_with_the_sentence(alice, foreign, theirs, ours):
     follow(alice, foreign)
     command = receive.RefCommand("refs/heads/mine", refs.ZERO_OID, refs.tip(ours.git, "refs/heads/trunk"))
-    with pytest.raises(receive.PushRefused, match="refs/heads/mine: It follows http://127") as caught:
+    with pytest.raises(rules.PushRefused, match="refs/heads/mine: It follows http://127") as caught:
         receive.begin(alice.principal, Repository.objects.get(), [command])
     assert "remove the mirror in the repository's settings" in caught.value.message
 

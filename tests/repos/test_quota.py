@@ -11,7 +11,7 @@ from repos import quota
 from repos.git import refs
 from repos.git.wire import RefCommand
 from repos.models import Push, Repository
-from repos.pushes import receive
+from repos.pushes import receive, rules
 from tests import factories, gitrepo
 
 GIB = 2**30
@@ -41,7 +41,7 @@ def test_beyond_the_quota_nothing_comes_in_but_refs_can_go(alice, demo):
     oid = gitrepo.git(demo.git, "rev-parse", "main")
     gitrepo.update_ref(demo.git, "refs/heads/x", oid)
     delete = RefCommand("refs/heads/x", oid, refs.ZERO_OID)
-    with pytest.raises(receive.PushRefused) as caught:
+    with pytest.raises(rules.PushRefused) as caught:
         receive.begin(alice.principal, demo, [delete, RefCommand("refs/heads/y", refs.ZERO_OID, oid)])
     assert caught.value.message.startswith("demo takes 1.2 GB of its 1.0 GB: nothing can be added.")
     assert set(caught.value.reasons.values()) == {"demo takes 1.2 GB of its 1.0 GB: nothing can be added."}
@@ -60,7 +60,7 @@ def test_a_push_is_measured_when_it_ends(alice, demo):
     demo.refresh_from_db()
     assert demo.size_bytes > 100_000
     quota.set_quota(alice.principal, "demo", 100_000)
-    with pytest.raises(receive.PushRefused):
+    with pytest.raises(rules.PushRefused):
         receive.begin(alice.principal, Repository.objects.get(), [RefCommand("refs/heads/y", refs.ZERO_OID, oid)])
 
 

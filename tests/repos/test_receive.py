@@ -18,8 +18,8 @@ from repos.git import locks, refs, store
 from repos.git.upkeep import leftovers
 from repos.git.wire import RefCommand
 from repos.models import Push, PushState, Repository, Upkeep
+from repos.pushes import interrupted, receive, rules
 from repos.pushes import lock as push_lock
-from repos.pushes import receive
 from repos.signals import ref_updated
 from repos.triggers import deliveries as trigger_deliveries
 from tests import factories, gitrepo
@@ -64,7 +64,7 @@ def begin(user, repository, *commands: RefCommand) -> Push:
 
 
 def reasons(user, repository, *commands: RefCommand) -> dict[str, str]:
-    with pytest.raises(receive.PushRefused) as caught:
+    with pytest.raises(rules.PushRefused) as caught:
         receive.begin(user.principal, repository, commands)
     assert not Push.objects.exists()
     return caught.value.reasons
@@ -169,7 +169,7 @@ def test_an_atomic_push_that_a_kill_left_half_done_is_completed(alice, repositor
 
 
 def test_what_a_killed_git_left_stays_while_another_push_lives(alice, repository, oid, caplog, monkeypatch):
-    monkeypatch.setattr(receive, "CLEAN_UP_SECONDS", 0.1)
+    monkeypatch.setattr(interrupted, "CLEAN_UP_SECONDS", 0.1)
     begun = receive.begin(alice.principal, repository, [create("refs/heads/x", oid)])
     lock_file = repository.git.path / "refs/heads/x.lock"
     lock_file.touch()
@@ -242,7 +242,7 @@ def test_tags_alone_choose_no_default_branch(alice, repository):
 
 
 def test_one_who_may_not_push_is_told_for_each_ref(bob, repository, oid):
-    with pytest.raises(receive.PushRefused) as caught:
+    with pytest.raises(rules.PushRefused) as caught:
         receive.begin(bob.principal, repository, [create("refs/heads/x", oid), create("refs/heads/y", oid)])
     assert set(caught.value.reasons.values()) == {"not authorized to perform codecommit:GitPush on this ref"}
     assert caught.value.cause.action == "codecommit:GitPush"
@@ -294,9 +294,9 @@ def test_what_stops_a_push_as_a_whole_is_told_for_each_ref(alice, repository, oi
     def over_quota(*_):
         raise LimitExceeded("The repository is full.", hint="Ask for a larger quota.")
 
-    monkeypatch.setattr(receive, "_check", over_quota)
+    monkeypatch.setattr(rules, "judge", over_quota)
     commands = [create("refs/heads/x", oid), create("refs/tags/y", oid)]
-    with pytest.raises(receive.PushRefused) as caught:
+    with pytest.raises(rules.PushRefused) as caught:
         receive.begin(alice.principal, repository, commands)
     assert caught.value.reasons == dict.fromkeys(["refs/heads/x", "refs/tags/y"], "The repository is full.")
     told = "The repository is full. Ask for a larger quota.\nNothing of this push was applied."
@@ -311,9 +311,9 @@ def test_push_options_are_kept_with_the_push(alice, repository, oid):
 
 
 def test_a_long_list_of_causes_is_cut(bob, repository, oid):
-    with pytest.raises(receive.PushRefused) as caught:
+    with pytest.raises(rules.PushRefused) as caught:
         receive.begin(bob.principal, repository, [create(f"refs/tags/{number}", oid) for number in range(100)])
-    assert caught.value.message.count("\n") == receive.MAX_TOLD_REASONS + 1
+    assert caught.value.message.count("\n") == rules.MAX_TOLD_REASONS + 1
     assert "and 95 more refs." in caught.value.message
 
 
