@@ -239,13 +239,25 @@ async def _stretch(descriptor: int, position: int, end: int) -> Stretch:
 
 
 async def _read(descriptor: int, position: int, length: int) -> bytes:
-    """From the page cache at once, from the disk in a thread."""
+    """From the page cache at once, what is not there from the disk in a thread; less only where the file ends."""
     buffer = bytearray(length)
     try:
-        count = os.preadv(descriptor, [buffer], position, os.RWF_NOWAIT)
+        count = os.preadv(descriptor, [buffer], position, os.RWF_NOWAIT)  # what the page cache has may be a part
     except OSError:
-        count = await asyncio.to_thread(os.preadv, descriptor, [buffer], position)
+        count = 0
+    if count < length:
+        count += await asyncio.to_thread(_read_rest, descriptor, memoryview(buffer)[count:], position + count)
     return bytes(memoryview(buffer)[:count])
+
+
+def _read_rest(descriptor: int, buffer: memoryview, position: int) -> int:
+    total = 0
+    while total < len(buffer):
+        count = os.preadv(descriptor, [buffer[total:]], position + total)
+        if not count:
+            break
+        total += count
+    return total
 
 
 class _Abandoned(Exception):

@@ -370,3 +370,18 @@ def test_a_git_that_says_nothing_is_given_up(world, monkeypatch):
         await world.settled()
 
     asyncio.run(ask())
+
+
+def test_a_stretch_that_is_only_partly_in_memory_is_read_whole(tmp_path):
+    """The kernel, asked for what it can give at once, gives the part in its page cache."""
+    content = os.urandom(4 * 1024 * 1024)
+    path = tmp_path / "answer"
+    path.write_bytes(content)
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+        os.posix_fadvise(descriptor, len(content) // 2, 0, os.POSIX_FADV_DONTNEED)
+        stretch = fetch_answer.Stretch(descriptor, 1000, len(content) - 1000)
+        assert asyncio.run(stretch.read()) == content[1000:]
+    finally:
+        os.close(descriptor)
