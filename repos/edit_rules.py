@@ -56,11 +56,17 @@ def check_files(changes: Sequence[Change], max_bytes: int) -> None:
             hint="Push larger changes with git.",
             status=400,
         )
-    contents = {one.path: len(one.content) for one in changes if isinstance(one, Put)}
-    for path, size_bytes in contents.items():
-        if size_bytes > MAX_FILE_BYTES:
-            raise _too_large(f"“{refs.shown(path)}” has {size_bytes:,} bytes; a file has at most {MAX_FILE_BYTES:,}")
-    total_bytes = sum(contents.values())
+    total_bytes = 0
+    for one in changes:
+        if isinstance(one, Put):
+            total_bytes += len(one.content)
+            check_sizes(one.path, len(one.content), total_bytes, max_bytes)
+
+
+def check_sizes(path: str, size_bytes: int, total_bytes: int, max_bytes: int) -> None:
+    """That neither a file nor all so far are too large; raises FileContentSizeLimitExceededException."""
+    if size_bytes > MAX_FILE_BYTES:
+        raise _too_large(f"“{refs.shown(path)}” has {size_bytes:,} bytes; a file has at most {MAX_FILE_BYTES:,}")
     if total_bytes > max_bytes:
         raise _too_large(f"The files have {total_bytes:,} bytes together; a commit brings at most {max_bytes:,}")
 

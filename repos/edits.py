@@ -221,7 +221,7 @@ def edit(
 
     with repository.git:
         if base_oid is not None:
-            _check_base(repository, base_oid)
+            check_base(repository, base_oid)
         return on_tip(principal, action, repository, target, base_oid, touched(changes), build)
 
 
@@ -385,7 +385,8 @@ def _outdated(branch: str, tip: str | None) -> ParentOutdated:
     )
 
 
-def _check_base(repository: Repository, oid: str) -> None:
+def check_base(repository: Repository, oid: str) -> None:
+    """That a form says which commit was looked at, and that there is one; raises with CodeCommit's codes."""
     if not refs.OID.fullmatch(oid):
         raise InvalidInput(
             "The form does not say which commit was looked at, so nothing was changed.",
