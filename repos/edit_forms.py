@@ -84,13 +84,20 @@ class UploadForm(CommitForm):
     folder = forms.CharField(
         required=False, label="Into the folder", max_length=5000, help_text="Empty for the root.", widget=plain_input()
     )
-    files = forms.FileField(required=False, label="Files", widget=MultipleFileInput(attrs={"data-upload-files": ""}))
+    uploads = forms.FileField(required=False, label="Files", widget=MultipleFileInput(attrs={"data-upload-files": ""}))
 
 
 class PickForm(CommitForm):
     """Which branch a commit is reverted on or applied to."""
 
     onto = forms.CharField(label="Branch", max_length=1000, widget=plain_input())
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["where"].choices = [  # type: ignore[attr-defined]
+            (HERE, "That branch"),
+            (NEW, "A new branch, which begins there"),
+        ]
 
     def clean_onto(self) -> str:
         """The name by the rules of branches."""

@@ -32,6 +32,8 @@ def file_edit(request: ConsoleRequest, name: str, spec: str) -> HttpResponse:
         branch = branch_of(at)
 
         def page(form: CommitForm, *, base: str = "", status: int = 200, **more: Any) -> HttpResponse:
+            if not refusal:
+                _suggest(form, Put(at.path, b""))
             context = place_of(request, repository, at) | {
                 "form": form,
                 "base": base or posted or at.oid,
@@ -41,11 +43,11 @@ def file_edit(request: ConsoleRequest, name: str, spec: str) -> HttpResponse:
 
         posted = request.POST.get("base", "")
         check_may(request, repository, edits.PUT_FILE, at.refname or "")
+        entry: tree.Entry | None
         if request.method != "POST":
             entry, text, refusal = _original(repository, at.oid, at.path)
             initial = {"path": refs.shown(at.path), "content": text.text if text else ""}
             form = FileForm(initial=initial, branch=branch)
-            form.fields["message"].widget.attrs["placeholder"] = edit_rules.default_message([Put(at.path, b"")])
             return page(form)
         edits.check_base(repository, posted)
         form = FileForm(request.POST, branch=branch)
@@ -112,15 +114,14 @@ def file_delete(request: ConsoleRequest, name: str, spec: str) -> HttpResponse:
         posted = request.POST.get("base", "")
 
         def page(form: CommitForm, *, base: str = "", status: int = 200, **more: Any) -> HttpResponse:
+            _suggest(form, Delete(at.path))
             context = place_of(request, repository, at) | {"form": form, "base": base or posted or at.oid}
             return render(request, "repos/file_delete.html", context | more, status=status)
 
         check_may(request, repository, edits.DELETE_FILE, at.refname or "")
         if request.method != "POST":
             blob.locate(repository.git, at.oid, at.path)
-            form = CommitForm(branch=branch_of(at))
-            form.fields["message"].widget.attrs["placeholder"] = edit_rules.default_message([Delete(at.path)])
-            return page(form)
+            return page(CommitForm(branch=branch_of(at)))
         edits.check_base(repository, posted)
         form = CommitForm(request.POST, branch=branch_of(at))
         if not form.is_valid():
@@ -134,6 +135,11 @@ def file_delete(request: ConsoleRequest, name: str, spec: str) -> HttpResponse:
             edits.DELETE_FILE,
             _folder_left(repository, posted, at.path),
         )
+
+
+def _suggest(form: CommitForm, change: Change) -> None:
+    """Show the message that a commit gets where none is typed."""
+    form.fields["message"].widget.attrs["placeholder"] = edit_rules.default_message([change])
 
 
 def _original(repository: Repository, oid: str, path: str) -> tuple[tree.Entry, TextFile | None, str]:

@@ -54,7 +54,7 @@ def file_upload(request: ConsoleRequest, name: str, spec: str) -> HttpResponse:
 
 def _puts(request: ConsoleRequest, folder: str) -> list[Put]:
     """The files of the form by their paths; the sizes are looked at before a byte is read."""
-    files: list[UploadedFile] = request.FILES.getlist("files")
+    files: list[UploadedFile] = request.FILES.getlist("uploads")
     # A browser sends the bare name of a file; the script adds the path that it has in a chosen folder.
     told = request.POST.getlist("paths")
     if not files:

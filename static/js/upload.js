@@ -53,10 +53,14 @@ async function* filesIn(entry) {
 async function drop(event) {
   event.preventDefault();
   delete zone.dataset.over;
-  // The entries have to be asked for before the first wait: the list is empty afterwards.
-  const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
+  // What was dropped has to be asked for before the first wait: the list is empty afterwards.
+  const items = [...event.dataTransfer.items].filter((item) => item.kind === "file");
+  const dropped = items.map((item) => ({ entry: item.webkitGetAsEntry?.(), file: item.getAsFile() }));
   const found = [];
-  for (const entry of entries) for await (const one of filesIn(entry)) found.push(one);
+  for (const { entry, file } of dropped) {
+    if (entry) for await (const one of filesIn(entry)) found.push(one);
+    else if (file) found.push({ file, path: file.name });
+  }
   if (found.length) take(found);
 }
 

@@ -256,12 +256,12 @@ def upload(name: str, content: bytes) -> SimpleUploadedFile:
 def test_several_files_are_uploaded_and_folders_keep_their_names(alice_client, demo, oid):
     assert "Upload files to main" in alice_client.get(f"{HERE}/upload/main/src").content.decode()
     form = {
-        "base": oid, "folder": "src", "files": [upload("a.bin", b"\0\r\n\xff"), upload("app.py", b"2\n")],
+        "base": oid, "folder": "src", "uploads": [upload("a.bin", b"\0\r\n\xff"), upload("app.py", b"2\n")],
         "paths": ["assets/deep/a.bin", "app.py"], "message": "Two",
     }  # fmt: skip
     assert alice_client.post(f"{HERE}/upload/main/src", form)["Location"] == f"{HERE}/browse/main/src"
     assert (show(demo, "src/assets/deep/a.bin"), show(demo, "src/app.py")) == (b"\0\r\n\xff", b"2\n")
-    plain = {"base": tip(demo), "folder": "", "files": [upload("one", b"1"), upload("two", b"")]}
+    plain = {"base": tip(demo), "folder": "", "uploads": [upload("one", b"1"), upload("two", b"")]}
     assert alice_client.post(f"{HERE}/upload/main", plain).status_code == 302
     assert (show(demo, "one"), show(demo, "two")) == (b"1", b"")
 
@@ -269,20 +269,30 @@ def test_several_files_are_uploaded_and_folders_keep_their_names(alice_client, d
 @pytest.mark.parametrize(
     ("form", "sentence"),
     [
-        ({"files": []}, "Choose at least one file."),
-        ({"files": [upload("a", b"1"), upload("a", b"2")]}, "is named twice"),
-        ({"files": [upload("a", b"1")], "paths": ["../../a"]}, "no part of it may be “..”"),
-        ({"files": [upload("a", b"1")], "paths": [".git/config"]}, "take it for git&#x27;s own"),
-        ({"files": [upload("big", b"x" * (6 * 1024**2 + 1))]}, "a file has at most 6,291,456 here"),
-        ({"files": [upload(f"f{n}", b"x" * (6 * 1024**2)) for n in range(4)]}, "a commit brings at most 20,971,520"),
-        ({"files": [upload("a", b"1")], "folder": "README.md"}, "is a file, not a folder"),
-        ({"files": [upload("README.md", b"# Hi\n")]}, "there is nothing to commit"),
+        ({"uploads": []}, "Choose at least one file."),
+        ({"uploads": [upload("a", b"1"), upload("a", b"2")]}, "is named twice"),
+        ({"uploads": [upload("a", b"1")], "paths": ["../../a"]}, "no part of it may be “..”"),
+        ({"uploads": [upload("a", b"1")], "paths": [".git/config"]}, "take it for git&#x27;s own"),
+        ({"uploads": [upload("big", b"x" * (6 * 1024**2 + 1))]}, "a file has at most 6,291,456 here"),
+        ({"uploads": [upload(f"f{n}", b"x" * (6 * 1024**2)) for n in range(4)]}, "a commit brings at most 20,971,520"),
+        ({"uploads": [upload("a", b"1")], "folder": "README.md"}, "is a file, not a folder"),
+        ({"uploads": [upload("README.md", b"# Hi\n")]}, "there is nothing to commit"),
     ],
 )
 def test_an_upload_that_can_not_be_is_told(alice_client, demo, oid, form, sentence):
     answer = alice_client.post(f"{HERE}/upload/main", {"base": oid, "folder": "", **form})
     assert answer.status_code == 400
     assert sentence in answer.content.decode()
+    assert tip(demo) == oid
+
+
+def test_more_than_a_form_may_carry_is_refused_in_words(alice_client, demo, oid):
+    many = {"base": oid, "folder": "", "uploads": [upload(f"f{n}", b"1") for n in range(101)]}
+    answer = alice_client.post(f"{HERE}/upload/main", many)
+    assert answer.status_code == 400 and "A form carries at most 100 files." in answer.content.decode()
+    huge = {"base": oid, "path": "README.md", "content": "x" * (17 * 1024**2)}
+    answer = alice_client.post(f"{HERE}/edit/main/README.md", huge)
+    assert answer.status_code == 400 and "A form carries at most 16 MiB besides files." in answer.content.decode()
     assert tip(demo) == oid
 
 
