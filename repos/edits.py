@@ -278,12 +278,14 @@ def move(
     quota.check(repository)
     with store.draft(repository.git) as draft:
         oid, changed = build(draft, parent_oid)
-        commit.seal(draft, RefCommand(target.refname, parent_oid or refs.ZERO_OID, oid))
+        brought_bytes = commit.seal(draft, RefCommand(target.refname, parent_oid or refs.ZERO_OID, oid))
+        quota.check(repository, brought_bytes)
         old_oid = refs.ZERO_OID if is_new or parent_oid is None else parent_oid
 
         def bring() -> None:
             store.adopt(draft, repository.git)
             repository.git.close()  # opened anew, it sees the new pack
+            commit.check_connected(repository.git, oid)
 
         ref_updates.apply(principal, action, repository, [RefCommand(target.refname, old_oid, oid)], bring=bring)
     return Committed(oid, changed)

@@ -75,13 +75,16 @@ def write_commit(
     return made.id.decode("ascii")
 
 
-def seal(draft: BareRepository, command: RefCommand) -> None:
+def seal(draft: BareRepository, command: RefCommand) -> int:
     """Pack what the commit brings and have it judged, as receive-pack does with a push.
 
     The draft borrows no more objects by itself after this; `store.adopt` is what is left to do.
 
     Args:
         command: The ref's move from its old tip to the new commit, as which it is judged.
+
+    Returns:
+        How many bytes the commit brings.
 
     Raises:
         ObjectsRefused: An object is malformed, too large, or its links lead nowhere.
@@ -100,6 +103,30 @@ def seal(draft: BareRepository, command: RefCommand) -> None:
         inspection.inspect(draft, [command])
     except (program.GitError, RemoteError) as error:
         raise _refused(error) from error
+    return len(pack)
+
+
+def check_connected(repository: BareRepository, oid: str) -> None:
+    """That all a commit needs is there, as git asks before it moves a ref; the caller holds `moving_refs`.
+
+    A commit may build on objects that no ref reaches, which upkeep removes when their time has come.
+
+    Raises:
+        ObjectsRefused: Something is missing.
+    """
+    try:
+        program.run(
+            repository,
+            ["rev-list", "--objects", "--quiet", "--not", "--all", "--not", "--end-of-options", oid],
+            timeout_seconds=SEAL_SECONDS,
+        )
+    except program.GitTimeout:
+        raise
+    except program.GitError as error:
+        raise ObjectsRefused(
+            "Something that this commit builds on was removed a moment ago, so nothing was committed.",
+            hint="It was reached by no branch and no tag; restore it from a clone.",
+        ) from error
 
 
 def _refused(error: ServiceError) -> ServiceError:

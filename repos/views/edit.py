@@ -73,7 +73,7 @@ def file_edit(request: ConsoleRequest, name: str, spec: str) -> HttpResponse:
 @both
 def file_create(request: ConsoleRequest, name: str, spec: str) -> HttpResponse:
     """Add a file; its folders come with it."""
-    with opened(request, "codecommit:GetFolder", name) as repository:
+    with opened(request, "codecommit:GetFile", name) as repository:
         at = on_branch(request, repository)
 
         def page(form: CommitForm, *, base: str = "", status: int = 200, **more: Any) -> HttpResponse:

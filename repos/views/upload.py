@@ -23,7 +23,7 @@ from repos.views.shared import opened
 @require_http_methods(["GET", "HEAD", "POST"])
 def file_upload(request: ConsoleRequest, name: str, spec: str) -> HttpResponse:
     """Add files, or new versions of them, to a folder. Where scripts run, whole folders keep their names."""
-    with opened(request, "codecommit:GetFolder", name) as repository:
+    with opened(request, "codecommit:GetFile", name) as repository:
         at = on_branch(request, repository)
         posted = request.POST.get("base", "")
 

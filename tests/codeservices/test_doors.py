@@ -266,15 +266,15 @@ CONSOLE = {
         {"base": "oid", "path": "src/app.py", "content": "print(1)"},
     ),
     "repos:file_create": Door(
-        "codecommit:GetFolder codecommit:PutFile",
-        "codecommit:GetFolder codecommit:PutFile",
+        "codecommit:GetFile codecommit:PutFile",
+        "codecommit:GetFile codecommit:PutFile",
         ("hush", "main/src"),
         {"base": "oid", "path": "src/new.py", "content": "print(1)"},
     ),
     # A form of these tests carries no file.
     "repos:file_upload": Door(
-        "codecommit:GetFolder codecommit:CreateCommit",
-        "codecommit:GetFolder codecommit:CreateCommit",
+        "codecommit:GetFile codecommit:CreateCommit",
+        "codecommit:GetFile codecommit:CreateCommit",
         ("hush", "main/src"),
         {"base": "oid", "folder": "src"},
         statuses=(400,),

@@ -289,6 +289,8 @@ def test_an_archived_repository_a_mirrored_branch_and_a_full_quota_take_no_commi
     Mirror.objects.all().delete()
     Repository.objects.update(quota_bytes=1, size_bytes=2)
     assert "nothing can be added" in refused(put).message
+    Repository.objects.update(quota_bytes=100, size_bytes=0)
+    assert "can't be added" in refused(put).message
     Repository.objects.update(quota_bytes=None)
     provision.archive_repository(alice.principal, "demo")
     with pytest.raises(RepositoryArchived):

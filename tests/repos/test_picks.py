@@ -10,8 +10,8 @@ from codeservices.errors import ServiceError
 from repos import picks
 from repos.edit_rules import Wording
 from repos.edits import NothingChanged, Target
-from repos.git import log, refs
-from repos.models import Push, Repository
+from repos.git import log, refs, store
+from repos.models import Push, PushState, Repository
 from tests import factories, gitrepo
 
 MAIN = Target("main")
@@ -100,6 +100,25 @@ def test_conflicts_are_told_by_path_and_nothing_moves(alice, demo):
     assert refs.tip(demo.git, "refs/heads/main") == tip
     assert gitrepo.git(demo.git, "count-objects", "-v") == before
     assert not Push.objects.exists()
+
+
+def test_a_commit_whose_objects_upkeep_removes_meanwhile_is_refused(alice, demo, monkeypatch):
+    """The picked commit is on no branch, and its new file goes after the merge was made and before the ref moves."""
+    base = gitrepo.commit(demo.git, {"a": "1"})
+    oid = gitrepo.commit(demo.git, {"new": "unreached"}, branch="gone", parents=[base])
+    gitrepo.git(demo.git, "update-ref", "-d", "refs/heads/gone")
+    blob = gitrepo.git(demo.git, "rev-parse", f"{oid}:new")
+    adopt = store.adopt
+
+    def adopt_and_expire(draft, repository):
+        adopt(draft, repository)
+        (repository.path / "objects" / blob[:2] / blob[2:]).unlink()
+
+    monkeypatch.setattr(store, "adopt", adopt_and_expire)
+    with pytest.raises(ServiceError, match="was removed a moment ago"):
+        picks.cherry_pick(alice.principal, "demo", MAIN, oid)
+    assert refs.tip(demo.git, "refs/heads/main") == base
+    assert [push.state for push in Push.objects.all()] == [PushState.DROPPED]
 
 
 @pytest.mark.parametrize("what", [picks.revert, picks.cherry_pick])
