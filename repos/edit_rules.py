@@ -107,7 +107,10 @@ def default_message(changes: Sequence[Change]) -> str:
         case Delete():
             return f"Deleted {name}"
         case Copy(is_move=True, source=source):
-            return f"Renamed {refs.shown(source.rpartition('/')[2])} to {name}"
+            old_name = refs.shown(source.rpartition("/")[2])
+            if old_name == name:
+                return f"Moved {name} to {refs.shown(change.path.rpartition('/')[0])}/"
+            return f"Renamed {old_name} to {name}"
         case Copy():
             return f"Added {name}"
         case _:

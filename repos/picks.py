@@ -114,7 +114,7 @@ def revert_message(found: log.Commit) -> str:
         told = f"This reverts commit {found.oid}, reversing\nchanges made to {found.parent_oids[0]}."
     else:
         told = f"This reverts commit {found.oid}."
-    return f"Revert “{subject}”\n\n{told}".replace("“", '"').replace("”", '"')
+    return f'Revert "{subject}"\n\n{told}'
 
 
 def pick_message(found: log.Commit) -> str:

@@ -370,4 +370,5 @@ def test_names_that_are_no_utf8_can_be_edited(alice, demo):
 def test_messages_say_what_was_done():
     assert edit_rules.default_message([Delete("a/b")]) == "Deleted b"
     assert edit_rules.default_message([Copy("a/c", "a/b", is_move=True)]) == "Renamed b to c"
+    assert edit_rules.default_message([Copy("c/b", "a/b", is_move=True)]) == "Moved b to c/"
     assert edit_rules.default_message([Put("a", b""), Put("b", b"")]) == "Changed 2 files"

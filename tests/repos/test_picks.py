@@ -31,11 +31,11 @@ def tree_of(repository: Repository, revision: str) -> str:
 
 def test_a_commit_is_reverted_under_later_ones_with_gits_words(alice, demo):
     gitrepo.commit(demo.git, {"a": LINES, "gone": "g"})
-    oid = gitrepo.commit(demo.git, {"a": LINES.replace("two", "TWO"), "gone": None, "new": "n"}, "Change two")
+    oid = gitrepo.commit(demo.git, {"a": LINES.replace("two", "TWO"), "gone": None, "new": "n"}, "Change “two”")
     gitrepo.commit(demo.git, {"a": LINES.replace("two", "TWO").replace("five", "FIVE")})
     made = picks.revert(alice.principal, "demo", MAIN, oid, wording=Wording("Alice", "alice@example.com"))
     found = log.commit(demo.git, made.oid)
-    assert found.message == f'Revert "Change two"\n\nThis reverts commit {oid}.\n'
+    assert found.message == f'Revert "Change “two”"\n\nThis reverts commit {oid}.\n'
     assert (found.author.name, found.author.email) == ("Alice", "alice@example.com")
     assert gitrepo.git(demo.git, "show", "main:a") == LINES.replace("five", "FIVE").strip()
     assert gitrepo.git(demo.git, "ls-tree", "--name-only", "main").split() == ["a", "gone"]
@@ -45,7 +45,7 @@ def test_a_commit_is_reverted_under_later_ones_with_gits_words(alice, demo):
     )
     again = picks.revert(alice.principal, "demo", MAIN, made.oid)
     assert tree_of(demo, "main") == tree_of(demo, f"{made.oid}^")
-    assert log.commit(demo.git, again.oid).subject == 'Revert "Revert "Change two""'
+    assert log.commit(demo.git, again.oid).subject == 'Revert "Revert "Change “two”""'
 
 
 def test_the_first_commit_and_a_merge_can_be_reverted(alice, demo):

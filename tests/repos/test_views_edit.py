@@ -91,7 +91,7 @@ def test_a_file_is_moved_without_a_change_of_its_content(alice_client, demo, oid
             f"{HERE}/edit/main/{name}", {"base": oid, "path": f"moved/{name}", "message": ""}
         ).status_code == 302  # fmt: skip
     assert show(demo, "moved/bin") == b"\0\1"
-    assert log.commit(demo.git, tip(demo)).subject == "Renamed huge to huge"
+    assert log.commit(demo.git, tip(demo)).subject == "Moved huge to moved/"
 
 
 @pytest.mark.parametrize(
