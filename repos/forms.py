@@ -14,14 +14,15 @@ from repos import branches, names
 from repos.git import refs
 
 
-def _checked(check: Callable[[str], str], value: str) -> str:
+def checked(check: Callable[[str], str], value: str) -> str:
+    """The value by a rule of the services, whose refusal becomes the field's."""
     try:
         return check(value)
     except InvalidInput as error:
         raise ValidationError(f"{error.message} {error.hint}".strip()) from error
 
 
-def _plain_input(**attributes: str) -> forms.TextInput:
+def plain_input(**attributes: str) -> forms.TextInput:
     """An input whose text no browser completes, capitalizes or corrects."""
     return forms.TextInput(
         attrs={"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false", "maxlength": None, **attributes}
@@ -36,12 +37,12 @@ class NameForm(ConsoleForm):
         label="Name",
         help_text="Up to 100 letters, digits, dots, dashes and underscores. It is part of the clone URL.",
         error_messages={"required": "A repository name is required."},
-        widget=_plain_input(),
+        widget=plain_input(),
     )
 
     def clean_name(self) -> str:
         """The name by the rules of names.py."""
-        return _checked(names.check_name, self.cleaned_data["name"])
+        return checked(names.check_name, self.cleaned_data["name"])
 
 
 class DescriptionForm(ConsoleForm):
@@ -56,7 +57,7 @@ class DescriptionForm(ConsoleForm):
 
     def clean_description(self) -> str:
         """The description by the rules of names.py."""
-        return _checked(names.check_description, self.cleaned_data["description"])
+        return checked(names.check_description, self.cleaned_data["description"])
 
 
 class RepositoryForm(NameForm, DescriptionForm):
@@ -128,19 +129,19 @@ class BranchForm(ConsoleForm):
         label="Name",
         help_text="For instance feature/search.",
         error_messages={"required": "A branch name is required."},
-        widget=_plain_input(),
+        widget=plain_input(),
     )
     start = forms.CharField(
         max_length=1000,
         label="From",
         help_text="A branch, a tag, or a commit's full id.",
         error_messages={"required": "Say from which commit it starts."},
-        widget=_plain_input(),
+        widget=plain_input(),
     )
 
     def clean_name(self) -> str:
         """The name by the rules of branches."""
-        return _checked(refs.check_branch_name, self.cleaned_data["name"])
+        return checked(refs.check_branch_name, self.cleaned_data["name"])
 
 
 class TagForm(BranchForm):
@@ -163,5 +164,5 @@ class TagForm(BranchForm):
     def clean_name(self) -> str:
         """The name by the rules of tags."""
         name: str = self.cleaned_data["name"]
-        _checked(branches.tag_refname, name)
+        checked(branches.tag_refname, name)
         return name

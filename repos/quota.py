@@ -35,13 +35,13 @@ def remaining_bytes(repository: Repository) -> int | None:
     return None if limit is None else max(1, limit - repository.size_bytes)
 
 
-def check(repository: Repository) -> None:
-    """Raises QuotaExceeded where the repository takes all that it may; what brings no objects need not ask."""
+def check(repository: Repository, brought_bytes: int = 1) -> None:
+    """Raises QuotaExceeded where the repository has no room for what is brought; what brings none need not ask."""
     limit = limit_bytes(repository)
-    if limit is not None and repository.size_bytes >= limit:
+    if limit is not None and repository.size_bytes + brought_bytes > limit:
         raise QuotaExceeded(
             f"{repository.name} takes {sizes.words(repository.size_bytes)} of its {sizes.words(limit)}: "
-            "nothing can be added.",
+            + ("nothing can be added." if brought_bytes == 1 else f"{sizes.words(brought_bytes)} can't be added."),
             hint="Delete branches that hold large files, or ask an administrator for a larger quota.",
         )
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig, TooManyFilesSent
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
@@ -68,7 +70,14 @@ def search(request: ConsoleRequest) -> HttpResponse:
 
 def bad_request(request: ConsoleRequest, exception: Exception) -> HttpResponse:
     """400: Django refused the request before any view saw it."""
-    return _error(request, ServiceError("The server could not read this request.", code="BadRequest"))
+    sentence, hint = "The server could not read this request.", ""
+    if isinstance(exception, RequestDataTooBig):
+        sentence = f"A form carries at most {settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 1024**2} MiB besides files."
+        hint = "Go back, and send less; nothing was changed."
+    elif isinstance(exception, TooManyFilesSent):
+        sentence = f"A form carries at most {settings.DATA_UPLOAD_MAX_NUMBER_FILES} files."
+        hint = "Go back, and send fewer; nothing was changed."
+    return _error(request, ServiceError(sentence, code="BadRequest", hint=hint))
 
 
 def forbidden(request: ConsoleRequest, exception: Exception) -> HttpResponse:

@@ -245,6 +245,46 @@ CONSOLE = {
     "repos:raw": Door("codecommit:GetFile", args=("hush", "main/src/app.py")),
     "repos:commit_list": Door("codecommit:GetCommitHistory", args=("hush", "main")),
     "repos:commit": Door("codecommit:GetCommit", args=("hush", "oid")),
+    "repos:commit_revert": Door(
+        "codecommit:GetCommit codecommit:CreateCommit",
+        "codecommit:GetCommit codecommit:CreateCommit",
+        ("hush", "oid"),
+        {"onto": "main"},
+    ),
+    # The branch has the commit already.
+    "repos:commit_cherry_pick": Door(
+        "codecommit:GetCommit codecommit:CreateCommit",
+        "codecommit:GetCommit codecommit:CreateCommit",
+        ("hush", "oid"),
+        {"onto": "main"},
+        statuses=(400,),
+    ),
+    "repos:file_edit": Door(
+        "codecommit:GetFile codecommit:PutFile",
+        "codecommit:GetFile codecommit:PutFile",
+        ("hush", "main/src/app.py"),
+        {"base": "oid", "path": "src/app.py", "content": "print(1)"},
+    ),
+    "repos:file_create": Door(
+        "codecommit:GetFile codecommit:PutFile",
+        "codecommit:GetFile codecommit:PutFile",
+        ("hush", "main/src"),
+        {"base": "oid", "path": "src/new.py", "content": "print(1)"},
+    ),
+    # A form of these tests carries no file.
+    "repos:file_upload": Door(
+        "codecommit:GetFile codecommit:CreateCommit",
+        "codecommit:GetFile codecommit:CreateCommit",
+        ("hush", "main/src"),
+        {"base": "oid", "folder": "src"},
+        statuses=(400,),
+    ),
+    "repos:file_delete": Door(
+        "codecommit:GetFile codecommit:DeleteFile",
+        "codecommit:GetFile codecommit:DeleteFile",
+        ("hush", "main/src/app.py"),
+        {"base": "oid"},
+    ),
     "repos:branch_list": Door("codecommit:ListBranches", args=REPOSITORY),
     "repos:tag_list": Door("codecommit:GetReferences", args=REPOSITORY),
     "repos:branch_create": Door(CLOSED, "codecommit:CreateBranch", REPOSITORY, {"name": "more", "start": "main"}),

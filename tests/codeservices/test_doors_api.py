@@ -110,8 +110,16 @@ CALLS = {
     "codecommit:BatchGetCommits": Call("codecommit:BatchGetCommits", {**HUSH, "commitIds": ["oid"]}),
     "codecommit:BatchGetRepositories": Call("codecommit:BatchGetRepositories", {"repositoryNames": ["hush"]}),
     "codecommit:CreateBranch": Call("codecommit:CreateBranch", {**HUSH, "branchName": "more", "commitId": "oid"}),
+    "codecommit:CreateCommit": Call(
+        "codecommit:CreateCommit",
+        {**HUSH, "branchName": "main", "parentCommitId": "oid", "deleteFiles": [{"filePath": "src/app.py"}]},
+    ),
     "codecommit:CreateRepository": Call("codecommit:CreateRepository", {"repositoryName": "loud"}),
     "codecommit:DeleteBranch": Call("codecommit:DeleteBranch", {**HUSH, "branchName": "side"}),
+    "codecommit:DeleteFile": Call(
+        "codecommit:DeleteFile",
+        {**HUSH, "branchName": "main", "parentCommitId": "oid", "filePath": "src/app.py"},
+    ),
     "codecommit:DeleteRepository": Call("codecommit:DeleteRepository", HUSH),
     "codecommit:GetBranch": Call("codecommit:GetBranch", {**HUSH, "branchName": "main"}),
     "codecommit:GetCommit": Call("codecommit:GetCommit", {**HUSH, "commitId": "oid"}),
@@ -120,6 +128,10 @@ CALLS = {
     "codecommit:ListBranches": Call("codecommit:ListBranches", HUSH),
     "codecommit:ListRepositories": Call("codecommit:ListRepositories"),
     "codecommit:ListTagsForResource": Call("codecommit:ListTagsForResource", {"resourceArn": "repository_arn"}),
+    "codecommit:PutFile": Call(
+        "codecommit:PutFile",
+        {**HUSH, "branchName": "main", "parentCommitId": "oid", "filePath": "a", "fileContent": "MQ=="},
+    ),
     "codecommit:PutRepositoryTriggers": Call("codecommit:PutRepositoryTriggers", {**HUSH, "triggers": [RING]}),
     "codecommit:TagResource": Call("codecommit:TagResource", {"resourceArn": "repository_arn", "tags": {"a": "b"}}),
     "codecommit:TestRepositoryTriggers": Call("codecommit:TestRepositoryTriggers", {**HUSH, "triggers": [RING]}),

@@ -1,0 +1,44 @@
+"""What changes would do, shown before they are committed or when they conflict: nothing is kept of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from repos import diff
+from repos.git import objects, store, tree_change
+from repos.git.store import BareRepository
+from repos.git.tree_change import Change
+
+MAX_SHOWN_FILES: Final = 20
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One file of a preview with its rows."""
+
+    change: diff.FileChange
+    rows: diff.FileDiff
+
+
+@dataclass(frozen=True)
+class Preview:
+    """The first files that differ, and how many do."""
+
+    files: tuple[Shown, ...]
+    total: int
+
+
+def of_changes(repository: BareRepository, base_oid: str | None, changes: Sequence[Change]) -> Preview:
+    """What changes make of a commit; raises as `tree_change.change`."""
+    base = base_oid or objects.EMPTY_TREE
+    with store.draft(repository) as draft:
+        changed = tree_change.change(draft, base, changes)
+        return between(draft, base, changed.tree_oid)
+
+
+def between(repository: BareRepository, old_oid: str, new_oid: str, paths: Sequence[str] = ()) -> Preview:
+    """How two commits or trees differ, in these paths or everywhere."""
+    found = diff.changes(repository, old_oid, new_oid, paths=paths, max_files=MAX_SHOWN_FILES)
+    return Preview(tuple(Shown(one, diff.hunks(repository, one)) for one in found.files), found.total)
