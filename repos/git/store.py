@@ -177,15 +177,21 @@ def create_incoming(root: Path, repository_id: str, run_id: str, refs: Mapping[b
     lender = _path(root, repository_id)
     if not UUID.fullmatch(run_id):
         raise InvalidInput(f"“{run_id[:64]}” is no id of a run: it must be a uuid4 in lower case.")
-    made = root / INCOMING / f"{repository_id}.{run_id}.git"
-    for name in ("objects/info", "objects/pack", "refs"):
-        (made / name).mkdir(parents=True, mode=0o700)
-    (made / "config").write_text(CONFIGURATION)
-    (made / "HEAD").write_text("ref: refs/heads/none\n")
-    if lender.is_dir():
-        (made / "objects/info/alternates").write_text(f"{lender.resolve() / 'objects'}\n")
-    (made / "packed-refs").write_bytes(b"".join(b"%s %s\n" % (oid, name) for name, oid in refs.items()))
-    return BareRepository(made.resolve())
+    return _quarantine(root / INCOMING / f"{repository_id}.{run_id}.git", lender, refs)
+
+
+@contextlib.contextmanager
+def draft(repository: BareRepository) -> Iterator[BareRepository]:
+    """An empty repository that borrows the objects of another, for the block: a quarantine for what is written here.
+
+    Where the process dies in the block, `sweep` removes it.
+    """
+    made = _quarantine(_scratch_path(repository.path.parent.parent, repository.path.stem), repository.path, {})
+    try:
+        with made:
+            yield made
+    finally:
+        shutil.rmtree(made.path, ignore_errors=True)
 
 
 def adopt(incoming: BareRepository, repository: BareRepository) -> None:
@@ -212,6 +218,18 @@ def _path(root: Path, repository_id: str) -> Path:
     if not UUID.fullmatch(repository_id):
         raise InvalidInput(f"“{repository_id[:64]}” is no repository id: it must be a uuid4 in lower case.")
     return root / repository_id[:2] / f"{repository_id}.git"
+
+
+def _quarantine(made: Path, lender: Path, refs: Mapping[bytes, bytes]) -> BareRepository:
+    """A repository with these refs and no object of its own; a lender that does not exist lends none."""
+    for name in ("objects/info", "objects/pack", "refs"):
+        (made / name).mkdir(parents=True, mode=0o700)
+    (made / "config").write_text(CONFIGURATION)
+    (made / "HEAD").write_text("ref: refs/heads/none\n")
+    if lender.is_dir():
+        (made / "objects/info/alternates").write_text(f"{lender.resolve() / 'objects'}\n")
+    (made / "packed-refs").write_bytes(b"".join(b"%s %s\n" % (oid, name) for name, oid in refs.items()))
+    return BareRepository(made.resolve())
 
 
 def _scratch_path(root: Path, repository_id: str) -> Path:

@@ -72,7 +72,7 @@ def entries(repository: BareRepository, oid: str, path: str = "", *, with_sizes:
         )
     prefix = f"{folder.path}/" if folder.path else ""
     found = [
-        _entry(name, f"{prefix}{refs.decode(name)}", mode, found_oid)
+        entry_of(f"{prefix}{refs.decode(name)}", mode, found_oid)
         for name, mode, found_oid in _parse(repository, folder.oid)
     ]
     if with_sizes:
@@ -101,7 +101,7 @@ def entry(repository: BareRepository, oid: str, path: str) -> Entry:
             raise PathNotFound(
                 f"No file or folder “{_shown(path)}” exists at this commit: {place} has no “{_shown(part)}”."
             )
-        current = _entry(row[0], f"{current.path}/{part}" if current.path else part, row[1], row[2])
+        current = entry_of(f"{current.path}/{part}" if current.path else part, row[1], row[2])
     return current
 
 
@@ -185,8 +185,9 @@ def _parse(repository: BareRepository, oid: str) -> Iterator[tuple[bytes, int, s
         raise NotFound(f"The folder {oid} can't be read: it is damaged.", code="ObjectDamagedException") from error
 
 
-def _entry(name: bytes, path: str, mode: int, oid: str) -> Entry:
-    return Entry(refs.decode(name), path, f"{mode:06o}", _KINDS.get(mode & _TYPE_BITS, "blob"), oid)
+def entry_of(path: str, mode: int, oid: str) -> Entry:
+    """The entry of a path, from what git says of it."""
+    return Entry(path.rpartition("/")[2], path, f"{mode:06o}", _KINDS.get(mode & _TYPE_BITS, "blob"), oid)
 
 
 def _shown(path: str) -> str:
