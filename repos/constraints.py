@@ -22,6 +22,24 @@ _CALLED = {
     "triggers": "RepositoryTriggersList",
     "commitIds": "CommitIdsList",
     "kmsKeyId": "EncryptionKey",
+    "commitSpecifier": "Commit",
+    "afterCommitSpecifier": "Commit",
+    "sourceCommitSpecifier": "Commit",
+    "destinationCommitSpecifier": "Commit",
+    "afterCommitId": "CommitId",
+    "beforeCommitId": "CommitId",
+    "content": "CommentContent",
+    "inReplyTo": "CommentId",
+    "filePath": "Path",
+    "folderPath": "Path",
+}
+# Members inside of others, by their own names.
+_INNER = {
+    "content": "FileContent",
+    "fileMode": "FileMode",
+    "filePath": "Path",
+    "relativeFileVersion": "RelativeFileVersionEnum",
+    "replacementType": "ReplacementType",
 }
 _TRIGGER_PARTS = {
     "name": ("RepositoryTriggerName", "RepositoryTriggerName"),
@@ -43,6 +61,8 @@ def error(operation: OperationModel, problems: list[Problem]) -> ServiceError:
     required, invalid = _stems(problem)
     declared = {shape.name for shape in operation.error_shapes}
     candidates = [f"{required}RequiredException"] if problem.is_missing else []
+    if problem.rule == "max":
+        candidates.append(f"{invalid}SizeLimitExceededException")
     candidates += [f"Invalid{invalid}Exception", f"{invalid}InvalidIdException"]
     for code in candidates:
         if code in declared:
@@ -60,5 +80,7 @@ def _stems(problem: Problem) -> tuple[str, str]:
     parts = problem.path.split(".")
     if problem.member == "triggers" and len(parts) > 3 and parts[3] in _TRIGGER_PARTS:
         return _TRIGGER_PARTS[parts[3]]
+    if len(parts) > 1 and parts[-1] in _INNER:
+        return _INNER[parts[-1]], _INNER[parts[-1]]
     stem = _CALLED.get(problem.member, problem.member[0].upper() + problem.member[1:])
     return stem, stem

@@ -23,7 +23,7 @@ from codeservices.notifications.models import SigningCertificate
 from repos import deletion
 from repos.git.store import BareRepository
 from repos.models import Import, Mirror, Repository, RunState
-from tests import factories
+from tests import factories, gitrepo
 from tests.authenticator import mfa_code
 from tests.codeservices.behind_doors import (
     DOCUMENT,
@@ -127,6 +127,7 @@ def make(people: dict[str, User], history: History) -> World:
         "subscription_id": str(bell.subscription.subscription_id),
         "delivery_id": str(bell.delivery_id),
         "oid": history[1],
+        "blob_oid": gitrepo.git(history[0], "rev-parse", "main:src/app.py"),
         "key_id": key.access_key_id,
         "credential_id": credential.credential_id,
         "mfa_serial": device.serial_number,
