@@ -112,9 +112,15 @@ CALLS = {
     "codecommit:CreateBranch": Call("codecommit:CreateBranch", {**HUSH, "branchName": "more", "commitId": "oid"}),
     "codecommit:CreateRepository": Call("codecommit:CreateRepository", {"repositoryName": "loud"}),
     "codecommit:DeleteBranch": Call("codecommit:DeleteBranch", {**HUSH, "branchName": "side"}),
+    "codecommit:DeleteCommentContent": Call("codecommit:DeleteCommentContent", {"commentId": "comment_id"}),
     "codecommit:DeleteRepository": Call("codecommit:DeleteRepository", HUSH),
     "codecommit:GetBlob": Call("codecommit:GetBlob", {**HUSH, "blobId": "blob_oid"}),
     "codecommit:GetBranch": Call("codecommit:GetBranch", {**HUSH, "branchName": "main"}),
+    "codecommit:GetComment": Call("codecommit:GetComment", {"commentId": "comment_id"}),
+    "codecommit:GetCommentReactions": Call("codecommit:GetCommentReactions", {"commentId": "comment_id"}),
+    "codecommit:GetCommentsForComparedCommit": Call(
+        "codecommit:GetCommentsForComparedCommit", {**HUSH, "afterCommitId": "oid"}
+    ),
     "codecommit:GetCommit": Call("codecommit:GetCommit", {**HUSH, "commitId": "oid"}),
     "codecommit:GetDifferences": Call("codecommit:GetDifferences", {**HUSH, "afterCommitSpecifier": "main"}),
     "codecommit:GetFile": Call("codecommit:GetFile", {**HUSH, "filePath": "src/app.py"}),
@@ -125,10 +131,18 @@ CALLS = {
     "codecommit:ListFileCommitHistory": Call("codecommit:ListFileCommitHistory", {**HUSH, "filePath": "src/app.py"}),
     "codecommit:ListRepositories": Call("codecommit:ListRepositories"),
     "codecommit:ListTagsForResource": Call("codecommit:ListTagsForResource", {"resourceArn": "repository_arn"}),
+    "codecommit:PostCommentForComparedCommit": Call(
+        "codecommit:PostCommentForComparedCommit", {**HUSH, "afterCommitId": "oid", "content": "Well."}
+    ),
+    "codecommit:PostCommentReply": Call("codecommit:PostCommentReply", {"inReplyTo": "comment_id", "content": "Well."}),
+    "codecommit:PutCommentReaction": Call(
+        "codecommit:PutCommentReaction", {"commentId": "comment_id", "reactionValue": ":clap:"}
+    ),
     "codecommit:PutRepositoryTriggers": Call("codecommit:PutRepositoryTriggers", {**HUSH, "triggers": [RING]}),
     "codecommit:TagResource": Call("codecommit:TagResource", {"resourceArn": "repository_arn", "tags": {"a": "b"}}),
     "codecommit:TestRepositoryTriggers": Call("codecommit:TestRepositoryTriggers", {**HUSH, "triggers": [RING]}),
     "codecommit:UntagResource": Call("codecommit:UntagResource", {"resourceArn": "repository_arn", "tagKeys": ["a"]}),
+    "codecommit:UpdateComment": Call("codecommit:UpdateComment", {"commentId": "comment_id", "content": "Better."}),
     "codecommit:UpdateDefaultBranch": Call("codecommit:UpdateDefaultBranch", {**HUSH, "defaultBranchName": "main"}),
     "codecommit:UpdateRepositoryDescription": Call("codecommit:UpdateRepositoryDescription", HUSH),
     "codecommit:UpdateRepositoryEncryptionKey": Call(
