@@ -76,7 +76,7 @@ def create_branch(principal: Principal, repository_name: str, branch: str, oid: 
     check_oid(oid)
     repository = opened_for(principal, CREATE_BRANCH, repository_name, refname)
     with repository.git as git:
-        _check_free(repository, refname, BranchNameExists, InvalidBranchName)
+        check_free(repository, refname)
         try:
             kind, _ = objects.read(git, oid)
         except NotFound:
@@ -160,6 +160,11 @@ def opened_for(principal: Principal, action: str, repository_name: str, refname:
     repository = repository_for(principal, action, repository_name, on_ref(refname))
     check_writable(repository)
     return repository
+
+
+def check_free(repository: Repository, refname: str) -> None:
+    """That a new branch may have this refname; raises BranchNameExists, InvalidBranchName."""
+    _check_free(repository, refname, BranchNameExists, InvalidBranchName)
 
 
 def _check_free(repository: Repository, refname: str, exists: type[Conflict], in_the_way: type[InvalidInput]) -> None:

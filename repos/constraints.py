@@ -41,6 +41,8 @@ _INNER = {
     "relativeFileVersion": "RelativeFileVersionEnum",
     "replacementType": "ReplacementType",
 }
+# Members that are lists of files: the errors are those of what an entry says.
+_FILE_LISTS = ("putFiles", "deleteFiles", "setFileModes")
 _TRIGGER_PARTS = {
     "name": ("RepositoryTriggerName", "RepositoryTriggerName"),
     "destinationArn": ("RepositoryTriggerDestinationArn", "RepositoryTriggerDestinationArn"),
@@ -58,6 +60,8 @@ def error(operation: OperationModel, problems: list[Problem]) -> ServiceError:
             names.check_name(problem.value or "")
         except InvalidInput as known:  # the rule of names has sentences of its own, which the console shows too
             return known
+    if problem.path.rpartition(".")[2] == "fileContent" and problem.rule == "max":
+        return InvalidInput(sentence, code="FileContentSizeLimitExceededException")
     required, invalid = _stems(problem)
     declared = {shape.name for shape in operation.error_shapes}
     candidates = [f"{required}RequiredException"] if problem.is_missing else []
@@ -82,5 +86,6 @@ def _stems(problem: Problem) -> tuple[str, str]:
         return _TRIGGER_PARTS[parts[3]]
     if len(parts) > 1 and parts[-1] in _INNER:
         return _INNER[parts[-1]], _INNER[parts[-1]]
-    stem = _CALLED.get(problem.member, problem.member[0].upper() + problem.member[1:])
+    member = parts[-1] if problem.member in _FILE_LISTS else problem.member
+    stem = _CALLED.get(member, member[0].upper() + member[1:])
     return stem, stem

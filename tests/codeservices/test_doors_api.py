@@ -110,9 +110,17 @@ CALLS = {
     "codecommit:BatchGetCommits": Call("codecommit:BatchGetCommits", {**HUSH, "commitIds": ["oid"]}),
     "codecommit:BatchGetRepositories": Call("codecommit:BatchGetRepositories", {"repositoryNames": ["hush"]}),
     "codecommit:CreateBranch": Call("codecommit:CreateBranch", {**HUSH, "branchName": "more", "commitId": "oid"}),
+    "codecommit:CreateCommit": Call(
+        "codecommit:CreateCommit",
+        {**HUSH, "branchName": "main", "parentCommitId": "oid", "deleteFiles": [{"filePath": "src/app.py"}]},
+    ),
     "codecommit:CreateRepository": Call("codecommit:CreateRepository", {"repositoryName": "loud"}),
     "codecommit:DeleteBranch": Call("codecommit:DeleteBranch", {**HUSH, "branchName": "side"}),
     "codecommit:DeleteCommentContent": Call("codecommit:DeleteCommentContent", {"commentId": "comment_id"}),
+    "codecommit:DeleteFile": Call(
+        "codecommit:DeleteFile",
+        {**HUSH, "branchName": "main", "parentCommitId": "oid", "filePath": "src/app.py"},
+    ),
     "codecommit:DeleteRepository": Call("codecommit:DeleteRepository", HUSH),
     "codecommit:GetBlob": Call("codecommit:GetBlob", {**HUSH, "blobId": "blob_oid"}),
     "codecommit:GetBranch": Call("codecommit:GetBranch", {**HUSH, "branchName": "main"}),
@@ -137,6 +145,9 @@ CALLS = {
     "codecommit:PostCommentReply": Call("codecommit:PostCommentReply", {"inReplyTo": "comment_id", "content": "Well."}),
     "codecommit:PutCommentReaction": Call(
         "codecommit:PutCommentReaction", {"commentId": "comment_id", "reactionValue": ":clap:"}
+    "codecommit:PutFile": Call(
+        "codecommit:PutFile",
+        {**HUSH, "branchName": "main", "parentCommitId": "oid", "filePath": "a", "fileContent": "MQ=="},
     ),
     "codecommit:PutRepositoryTriggers": Call("codecommit:PutRepositoryTriggers", {**HUSH, "triggers": [RING]}),
     "codecommit:TagResource": Call("codecommit:TagResource", {"resourceArn": "repository_arn", "tags": {"a": "b"}}),
