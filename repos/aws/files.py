@@ -39,7 +39,7 @@ def get_file(call: Call) -> dict[str, Any]:
             entry = blob.locate(git, oid, path)
         except tree.PathNotFound as missing:
             raise NotFound(missing.message, code="FileDoesNotExistException") from missing
-        content = _content(git, entry.oid)
+        content = content_of(git, entry.oid)
         return {
             "commitId": oid,
             "blobId": entry.oid,
@@ -52,16 +52,10 @@ def get_file(call: Call) -> dict[str, Any]:
 
 @operation("codecommit", "GetBlob")
 def get_blob(call: Call) -> dict[str, Any]:
-    oid = call.params["blobId"]
-    if not oid:
-        raise InvalidInput("A blob id is required.", code="BlobIdRequiredException")
-    if not refs.OID.fullmatch(oid):
-        raise InvalidInput(
-            f"“{oid[:100]}” is no blob id: give all 40 hexadecimal digits.", code="InvalidBlobIdException"
-        )
+    oid = check_blob_oid(call.params["blobId"])
     repository = repository_for(call.principal, "codecommit:GetBlob", call.params["repositoryName"])
     with repository.git as git:
-        return {"content": _content(git, oid)}
+        return {"content": content_of(git, oid)}
 
 
 @operation("codecommit", "GetFolder")
@@ -117,7 +111,18 @@ def list_file_commit_history(call: Call) -> dict[str, Any]:
     return {"revisionDag": dag, "nextToken": paging.encode(kind, following.dumps()) if following else None}
 
 
-def _content(repository: BareRepository, oid: str) -> bytes:
+def check_blob_oid(oid: str) -> str:
+    """A blob's full id; raises BlobIdRequired or InvalidBlobId."""
+    if not oid:
+        raise InvalidInput("A blob id is required.", code="BlobIdRequiredException")
+    if not refs.OID.fullmatch(oid):
+        raise InvalidInput(
+            f"“{oid[:100]}” is no blob id: give all 40 hexadecimal digits.", code="InvalidBlobIdException"
+        )
+    return oid
+
+
+def content_of(repository: BareRepository, oid: str) -> bytes:
     """A blob's bytes; raises NotFound where there is no such blob, and FileTooLarge."""
     size = blob.size_bytes(repository, oid)
     if size <= MAX_FILE_BYTES:

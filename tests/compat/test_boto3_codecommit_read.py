@@ -219,6 +219,63 @@ def test_differences_come_in_pages_that_a_moving_branch_does_not_disturb(codecom
     assert found == sorted(names)
 
 
+def test_differences_of_two_blobs_come_line_by_line(codecommit, git):
+    text = [f"line {number}" for number in range(60)]
+    before, after = "\n".join(text) + "\n", "\n".join(["zero", *text[1:30], "größer", *text[30:]])
+    old, new = gitrepo.blob(git, before), gitrepo.blob(git, after)
+    asked = {**DEMO, "beforeBlobId": old, "afterBlobId": new, "contextLines": 1}
+    found = codecommit.get_blob_differences(**asked)
+    sizes = (found["isBinary"], found["beforeBlobSize"], found["afterBlobSize"])
+    assert sizes == (False, len(before), len(after.encode()))
+    assert found["hunks"][:2] == [
+        {
+            "beforeStartLine": 1,
+            "beforeLineCount": 2,
+            "afterStartLine": 1,
+            "afterLineCount": 2,
+            "changes": [
+                {"type": "DELETE", "beforeLineNumber": 1, "content": "line 0"},
+                {"type": "ADD", "afterLineNumber": 1, "content": "zero"},
+                {"type": "CONTEXT", "beforeLineNumber": 2, "afterLineNumber": 2, "content": "line 1"},
+            ],
+        },
+        {
+            "beforeStartLine": 30,
+            "beforeLineCount": 2,
+            "afterStartLine": 30,
+            "afterLineCount": 3,
+            "changes": [
+                {"type": "CONTEXT", "beforeLineNumber": 30, "afterLineNumber": 30, "content": "line 29"},
+                {"type": "ADD", "afterLineNumber": 31, "content": "größer"},
+                {"type": "CONTEXT", "beforeLineNumber": 31, "afterLineNumber": 32, "content": "line 30"},
+            ],
+        },
+    ]
+    pages, token = [], {}
+    while token is not None:
+        page = codecommit.get_blob_differences(**asked, MaxResults=2, **token)
+        pages.append(page["hunks"])
+        token = {"NextToken": page["NextToken"]} if "NextToken" in page else None
+    assert [len(page) for page in pages] == [2, 1] and [one for page in pages for one in page] == found["hunks"]
+    [whole] = codecommit.get_blob_differences(**DEMO, afterBlobId=new)["hunks"]
+    assert (whole["afterLineCount"], {one["type"] for one in whole["changes"]}) == (61, {"ADD"})
+    spaced = gitrepo.blob(git, before.replace("line", " line"))
+    same = codecommit.get_blob_differences(**DEMO, beforeBlobId=old, afterBlobId=spaced, ignoreWhitespace=True)
+    assert same["hunks"] == []
+    binary = codecommit.get_blob_differences(**DEMO, beforeBlobId=old, afterBlobId=gitrepo.blob(git, b"\0"))
+    assert (binary["isBinary"], binary["hunks"]) == (True, [])
+    assert codecommit.get_blob_differences(**DEMO, afterBlobId=gitrepo.blob(git, ""))["hunks"] == []
+    for params, code in (
+        ({"afterBlobId": ""}, "BlobIdRequiredException"),
+        ({"afterBlobId": "x"}, "InvalidBlobIdException"),
+        ({"beforeBlobId": "1" * 40}, "BlobIdDoesNotExistException"),
+        ({"contextLines": 21}, "ValidationException"),
+        ({"MaxResults": 0}, "InvalidMaxResultsException"),
+        ({"NextToken": "x"}, "InvalidContinuationTokenException"),
+    ):
+        assert refused(codecommit.get_blob_differences, **{**asked, **params})[0] == code
+
+
 def test_a_files_history_follows_merges_and_renames(codecommit, git):
     first = gitrepo.commit(git, {"old.txt": "1\n2\n3\n", "other": "1"})
     gitrepo.commit(git, {"other": "2"})
