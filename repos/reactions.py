@@ -72,7 +72,7 @@ class Tally(NamedTuple):
     """How many reacted with an emoji, and whether the person that looks did."""
 
     emoji: Emoji
-    count: int
+    number: int
     is_mine: bool
 
 
@@ -143,9 +143,8 @@ def tallies(principal: Principal, commented: Iterable[Comment]) -> dict[int, lis
     mine = comments.author_id(principal)
     by_comment: dict[int, dict[str, list[str]]] = {}
     keys = [comment.pk for comment in commented]
-    rows = CommentReaction.objects.filter(comment__in=keys).values_list("comment", "short_code", "user_id")
-    for key, code, user_id in rows:
-        by_comment.setdefault(key, {}).setdefault(code, []).append(user_id)
+    for one in CommentReaction.objects.filter(comment__in=keys):
+        by_comment.setdefault(one.comment_id, {}).setdefault(one.short_code, []).append(one.user_id)
     return {
         key: [
             Tally(emoji, len(given), mine in given)

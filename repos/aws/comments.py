@@ -183,5 +183,5 @@ def _shape(comment: Comment, tallies: list[Tally]) -> dict[str, Any]:
         "deleted": comment.is_deleted,
         "clientRequestToken": comment.client_request_token or None,
         "callerReactions": [one.emoji.name for one in tallies if one.is_mine],
-        "reactionCounts": {one.emoji.name: one.count for one in tallies},
+        "reactionCounts": {one.emoji.name: one.number for one in tallies},
     }

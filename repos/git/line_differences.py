@@ -86,9 +86,10 @@ def hunks(
         if head is not None:
             if hunk is not None:
                 yield hunk
-            counts = [int(group) if group else 1 for group in head.groups()]
-            hunk = LineHunk(*counts)
-            before_number, after_number = counts[0], counts[2]
+            before_number, before_count, after_number, after_count = (
+                int(group) if group else 1 for group in head.groups()
+            )
+            hunk = LineHunk(before_number, before_count, after_number, after_count)
         elif hunk is not None and line[:1] in _TYPES:
             kind = _TYPES[line[:1]]
             is_before, is_after = kind != "ADD", kind != "DELETE"
