@@ -22,7 +22,24 @@ _CALLED = {
     "triggers": "RepositoryTriggersList",
     "commitIds": "CommitIdsList",
     "kmsKeyId": "EncryptionKey",
+    "commitSpecifier": "Commit",
+    "afterCommitSpecifier": "Commit",
+    "sourceCommitSpecifier": "Commit",
+    "destinationCommitSpecifier": "Commit",
+    "afterCommitId": "CommitId",
+    "beforeCommitId": "CommitId",
+    "content": "CommentContent",
+    "inReplyTo": "CommentId",
     "filePath": "Path",
+    "folderPath": "Path",
+}
+# Members inside of others, by their own names.
+_INNER = {
+    "content": "FileContent",
+    "fileMode": "FileMode",
+    "filePath": "Path",
+    "relativeFileVersion": "RelativeFileVersionEnum",
+    "replacementType": "ReplacementType",
 }
 # Members that are lists of files: the errors are those of what an entry says.
 _FILE_LISTS = ("putFiles", "deleteFiles", "setFileModes")
@@ -48,6 +65,8 @@ def error(operation: OperationModel, problems: list[Problem]) -> ServiceError:
     required, invalid = _stems(problem)
     declared = {shape.name for shape in operation.error_shapes}
     candidates = [f"{required}RequiredException"] if problem.is_missing else []
+    if problem.rule == "max":
+        candidates.append(f"{invalid}SizeLimitExceededException")
     candidates += [f"Invalid{invalid}Exception", f"{invalid}InvalidIdException"]
     for code in candidates:
         if code in declared:
@@ -65,6 +84,8 @@ def _stems(problem: Problem) -> tuple[str, str]:
     parts = problem.path.split(".")
     if problem.member == "triggers" and len(parts) > 3 and parts[3] in _TRIGGER_PARTS:
         return _TRIGGER_PARTS[parts[3]]
+    if len(parts) > 1 and parts[-1] in _INNER:
+        return _INNER[parts[-1]], _INNER[parts[-1]]
     member = parts[-1] if problem.member in _FILE_LISTS else problem.member
     stem = _CALLED.get(member, member[0].upper() + member[1:])
     return stem, stem

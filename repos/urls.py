@@ -7,6 +7,7 @@ from django.urls import path, re_path, register_converter
 from repos.views import (
     branches,
     browse,
+    comments,
     commit,
     deleted,
     edit,
@@ -43,6 +44,8 @@ register_converter(SpecConverter, "spec")
 app_name = "repos"
 
 _NAME = r"^repositories/(?P<name>[^/]+)"
+_COMMENTS = rf"{_NAME}/commit/(?P<oid>[0-9a-f]{{40}})/comments"
+_COMMENT = rf"{_COMMENTS}/(?P<comment_id>[0-9a-f-]{{36}})"
 _TRIGGER = rf"{_NAME}/triggers/(?P<trigger_name>[A-Za-z0-9._-]+)"
 _DELIVERY = rf"{_TRIGGER}/deliveries/(?P<delivery_id>[0-9a-f-]+)"
 
@@ -61,6 +64,11 @@ urlpatterns = [
     path("repositories/<str:name>/new/<spec:spec>", edit.file_create, name="file_create"),
     path("repositories/<str:name>/upload/<spec:spec>", upload.file_upload, name="file_upload"),
     path("repositories/<str:name>/delete-file/<spec:spec>", edit.file_delete, name="file_delete"),
+    re_path(rf"{_COMMENTS}$", comments.post, name="comment_post"),
+    re_path(rf"{_COMMENT}/reply$", comments.reply, name="comment_reply"),
+    re_path(rf"{_COMMENT}/edit$", comments.edit, name="comment_edit"),
+    re_path(rf"{_COMMENT}/delete$", comments.delete, name="comment_delete"),
+    re_path(rf"{_COMMENT}/react$", comments.react, name="comment_react"),
     re_path(rf"{_NAME}/branches/?$", branches.branch_list, name="branch_list"),
     re_path(rf"{_NAME}/branches/create$", branches.branch_create, name="branch_create"),
     re_path(rf"{_NAME}/branches/delete$", branches.branch_delete, name="branch_delete"),

@@ -17,7 +17,7 @@ _NAMES_A_SECRET = ("PARAMETER_STORE", "SECRETS_MANAGER")
 # Members that are as good as a password, though the models don't call them sensitive everywhere.
 _SECRET_MEMBERS = ("SecretAccessKey", "SessionToken", "TokenCode", "Token")
 # What people send each other through us: its length tells enough.
-_CONTENT_MEMBERS = ("Message", "MessageAttributes")
+_CONTENT_MEMBERS = ("Message", "MessageAttributes", "content")
 MAX_TEXT = 2000  # characters kept of one value: enough to recognise a buildspec or a policy by
 
 
@@ -57,7 +57,7 @@ def _kept(shape: Any, value: Any) -> Any:
 def _member(name: str, shape: Any, value: Any) -> Any:
     if name in _SECRET_MEMBERS:
         return HIDDEN
-    if name in _CONTENT_MEMBERS:
+    if name in _CONTENT_MEMBERS and not isinstance(value, bytes):
         return f"({len(value)} {'characters' if isinstance(value, str) else 'entries'})"
     return _kept(shape, value)
 

@@ -8,8 +8,8 @@ from codeservices.aws.dispatch import Call, operation
 from codeservices.errors import InvalidInput, NotFound, ServiceError
 from repos import branches
 from repos.access import repository_for
+from repos.aws.shapes import commit_of
 from repos.git import log
-from repos.git.log import Signature
 from repos.models import Repository
 
 # AWS CodeCommit API Reference, BatchGetCommits.
@@ -21,7 +21,7 @@ def get_commit(call: Call) -> dict[str, Any]:
     oid = branches.check_oid(call.params["commitId"])
     repository = repository_for(call.principal, "codecommit:GetCommit", call.params["repositoryName"])
     with repository.git:
-        return {"commit": _commit(_found(repository, oid))}
+        return {"commit": commit_of(_found(repository, oid))}
 
 
 @operation("codecommit", "BatchGetCommits")
@@ -39,7 +39,7 @@ def batch_get_commits(call: Call) -> dict[str, Any]:
     with repository.git:
         for oid in wanted:
             try:
-                commits.append(_commit(_found(repository, branches.check_oid(oid))))
+                commits.append(commit_of(_found(repository, branches.check_oid(oid))))
             except ServiceError as error:
                 errors.append({"commitId": oid[:100], "errorCode": error.code, "errorMessage": error.message})
     return {"commits": commits, "errors": errors}
@@ -50,24 +50,3 @@ def _found(repository: Repository, oid: str) -> log.Commit:
         return log.commit(repository.git, oid)
     except NotFound as missing:
         raise NotFound(f"{repository.name} has no commit {oid}.", code="CommitIdDoesNotExistException") from missing
-
-
-def _commit(found: log.Commit) -> dict[str, Any]:
-    return {
-        "commitId": found.oid,
-        "treeId": found.tree_oid,
-        "parents": list(found.parent_oids),
-        "message": found.message,
-        "author": _person(found.author),
-        "committer": _person(found.committer),
-        "additionalData": "",
-    }
-
-
-def _person(signature: Signature) -> dict[str, Any]:
-    """UserInfo: the date is one text, seconds since 1970 and the zone, "1508280542 -0800"."""
-    sign, minutes = ("-" if signature.offset_minutes < 0 else "+"), abs(signature.offset_minutes)
-    date = None
-    if signature.timestamp is not None:
-        date = f"{signature.timestamp} {sign}{minutes // 60:02}{minutes % 60:02}"
-    return {"name": signature.name, "email": signature.email, "date": date}

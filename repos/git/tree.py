@@ -73,7 +73,7 @@ def entries(repository: BareRepository, oid: str, path: str = "", *, with_sizes:
     prefix = f"{folder.path}/" if folder.path else ""
     found = [
         entry_of(f"{prefix}{refs.decode(name)}", mode, found_oid)
-        for name, mode, found_oid in _parse(repository, folder.oid)
+        for name, mode, found_oid in rows(repository, folder.oid)
     ]
     if with_sizes:
         sizes = objects.sizes(repository, [one.oid for one in found if one.kind in ("blob", "symlink")])
@@ -95,7 +95,7 @@ def entry(repository: BareRepository, oid: str, path: str) -> Entry:
                 f"“{_shown(path)}” leads nowhere: “{_shown(current.path)}” is a {_word(current.kind)}, not a folder."
             )
         wanted = refs.encode(part)
-        row = next((row for row in _parse(repository, current.oid) if row[0] == wanted), None)
+        row = next((row for row in rows(repository, current.oid) if row[0] == wanted), None)
         if row is None:
             place = f"the folder “{_shown(current.path)}”" if current.path else "the root folder"
             raise PathNotFound(
@@ -173,7 +173,7 @@ def _changes(repository: BareRepository, oid: str, path: str, timeout_seconds: f
             new_oid = ""
 
 
-def _parse(repository: BareRepository, oid: str) -> Iterator[tuple[bytes, int, str]]:
+def rows(repository: BareRepository, oid: str) -> Iterator[tuple[bytes, int, str]]:
     """(name, mode, oid) of a tree object's entries in git's order."""
     kind, data = objects.read(repository, oid)
     if kind != "tree":

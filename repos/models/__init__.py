@@ -1,5 +1,6 @@
 """Repositories with what belongs to them; a module a topic."""
 
+from repos.models.comment import Comment, CommentReaction, FileVersion
 from repos.models.imports import Import
 from repos.models.mirror import Mirror, MirrorRun
 from repos.models.push import Push, PushState
@@ -9,6 +10,9 @@ from repos.models.trigger import Trigger, TriggerDelivery, TriggerDeliveryCause,
 from repos.models.upkeep import JobOutcome, Upkeep, UpkeepRun
 
 __all__ = [
+    "Comment",
+    "CommentReaction",
+    "FileVersion",
     "Import",
     "JobOutcome",
     "Mirror",

@@ -15,6 +15,7 @@ from codeservices.http import ConsoleRequest, is_partial
 from repos import diff
 from repos.git import log, objects, refs
 from repos.models import Repository
+from repos.views import comments
 from repos.views.shared import also, may, opened
 
 # So many files come with the page, while they are small together; the others come when they are scrolled to.
@@ -66,6 +67,7 @@ def commit(request: ConsoleRequest, name: str, oid: str) -> HttpResponse:
             return _one_file(request, repository, found, context)
         if may(request, repository, "codecommit:GetDifferences", "codecommit:GetBlob"):
             context |= _changes(request, repository, found)
+        context |= comments.context(request, repository, found)
         response = render(request, "repos/commit.html", context)
     if request.GET.get("view") in VIEWS:
         response.set_cookie(VIEW_COOKIE, view, max_age=COOKIE_SECONDS, httponly=True, samesite="Lax")

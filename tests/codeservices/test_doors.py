@@ -78,6 +78,7 @@ TRIGGER_FORM = {"destination": "project_arn", "events": "createReference"}
 TRIGGER, DELIVERY = ("hush", "ring"), ("hush", "ring", "told_id")
 REPOSITORY, PROJECT, BUILD = ("hush",), ("hush-build",), ("hush-build", "1")
 GONE = ("gone", "gone_id")
+COMMENT = ("hush", "oid", "comment_id")
 USER, GROUP, KEY, CREDENTIAL = ("dora",), ("team",), ("dora", "key_id"), ("dora", "credential_id")
 POLICY, ROLE = ("ours",), ("watch",)
 ATTACH = {"change": "attach", "policy_arn": READ_ONLY}
@@ -285,6 +286,13 @@ CONSOLE = {
         ("hush", "main/src/app.py"),
         {"base": "oid"},
     ),
+    "repos:comment_post": Door(
+        CLOSED, "codecommit:PostCommentForComparedCommit", ("hush", "oid"), {"content": "Well."}
+    ),
+    "repos:comment_reply": Door(CLOSED, "codecommit:PostCommentReply", COMMENT, {"content": "Well."}),
+    "repos:comment_edit": Door(CLOSED, "codecommit:UpdateComment", COMMENT, {"content": "Better."}),
+    "repos:comment_delete": Door(CLOSED, "codecommit:DeleteCommentContent", COMMENT),
+    "repos:comment_react": Door(CLOSED, "codecommit:PutCommentReaction", COMMENT, {"value": ":clap:"}),
     "repos:branch_list": Door("codecommit:ListBranches", args=REPOSITORY),
     "repos:tag_list": Door("codecommit:GetReferences", args=REPOSITORY),
     "repos:branch_create": Door(CLOSED, "codecommit:CreateBranch", REPOSITORY, {"name": "more", "start": "main"}),

@@ -75,6 +75,8 @@ NEW_PROJECT = {
     },
     "serviceRole": "role_arn",
 }
+SIDE_TO_MAIN = {**HUSH, "sourceCommitSpecifier": "side", "destinationCommitSpecifier": "main"}
+SQUASHED = {**SIDE_TO_MAIN, "mergeOption": "SQUASH_MERGE"}
 RING = {"name": "ring", "destinationArn": "project_arn", "events": ["all"], "branches": []}
 
 CALLS = {
@@ -107,6 +109,7 @@ CALLS = {
     "codebuild:StartBuild": Call("codebuild:StartBuild", HUSH_BUILD),
     "codebuild:StopBuild": Call("codebuild:StopBuild", {"id": "build_id"}),
     "codebuild:UpdateProject": Call("codebuild:UpdateProject", {"name": "hush-build", "description": "Quiet."}),
+    "codecommit:BatchDescribeMergeConflicts": Call("codecommit:BatchDescribeMergeConflicts", SQUASHED),
     "codecommit:BatchGetCommits": Call("codecommit:BatchGetCommits", {**HUSH, "commitIds": ["oid"]}),
     "codecommit:BatchGetRepositories": Call("codecommit:BatchGetRepositories", {"repositoryNames": ["hush"]}),
     "codecommit:CreateBranch": Call("codecommit:CreateBranch", {**HUSH, "branchName": "more", "commitId": "oid"}),
@@ -115,19 +118,48 @@ CALLS = {
         {**HUSH, "branchName": "main", "parentCommitId": "oid", "deleteFiles": [{"filePath": "src/app.py"}]},
     ),
     "codecommit:CreateRepository": Call("codecommit:CreateRepository", {"repositoryName": "loud"}),
+    "codecommit:CreateUnreferencedMergeCommit": Call("codecommit:CreateUnreferencedMergeCommit", SQUASHED),
     "codecommit:DeleteBranch": Call("codecommit:DeleteBranch", {**HUSH, "branchName": "side"}),
+    "codecommit:DeleteCommentContent": Call("codecommit:DeleteCommentContent", {"commentId": "comment_id"}),
     "codecommit:DeleteFile": Call(
         "codecommit:DeleteFile",
         {**HUSH, "branchName": "main", "parentCommitId": "oid", "filePath": "src/app.py"},
     ),
     "codecommit:DeleteRepository": Call("codecommit:DeleteRepository", HUSH),
+    "codecommit:DescribeMergeConflicts": Call(
+        "codecommit:DescribeMergeConflicts", {**SQUASHED, "filePath": "src/app.py"}
+    ),
+    "codecommit:GetBlob": Call("codecommit:GetBlob", {**HUSH, "blobId": "blob_oid"}),
+    "codecommit:GetBlobDifferences": Call("codecommit:GetBlobDifferences", {**HUSH, "afterBlobId": "blob_oid"}),
     "codecommit:GetBranch": Call("codecommit:GetBranch", {**HUSH, "branchName": "main"}),
+    "codecommit:GetComment": Call("codecommit:GetComment", {"commentId": "comment_id"}),
+    "codecommit:GetCommentReactions": Call("codecommit:GetCommentReactions", {"commentId": "comment_id"}),
+    "codecommit:GetCommentsForComparedCommit": Call(
+        "codecommit:GetCommentsForComparedCommit", {**HUSH, "afterCommitId": "oid"}
+    ),
     "codecommit:GetCommit": Call("codecommit:GetCommit", {**HUSH, "commitId": "oid"}),
+    "codecommit:GetDifferences": Call("codecommit:GetDifferences", {**HUSH, "afterCommitSpecifier": "main"}),
+    "codecommit:GetFile": Call("codecommit:GetFile", {**HUSH, "filePath": "src/app.py"}),
+    "codecommit:GetFolder": Call("codecommit:GetFolder", {**HUSH, "folderPath": "src"}),
+    "codecommit:GetMergeCommit": Call("codecommit:GetMergeCommit", SIDE_TO_MAIN),
+    "codecommit:GetMergeConflicts": Call("codecommit:GetMergeConflicts", SQUASHED),
+    "codecommit:GetMergeOptions": Call("codecommit:GetMergeOptions", SIDE_TO_MAIN),
     "codecommit:GetRepository": Call("codecommit:GetRepository", HUSH),
     "codecommit:GetRepositoryTriggers": Call("codecommit:GetRepositoryTriggers", HUSH),
     "codecommit:ListBranches": Call("codecommit:ListBranches", HUSH),
+    "codecommit:ListFileCommitHistory": Call("codecommit:ListFileCommitHistory", {**HUSH, "filePath": "src/app.py"}),
     "codecommit:ListRepositories": Call("codecommit:ListRepositories"),
     "codecommit:ListTagsForResource": Call("codecommit:ListTagsForResource", {"resourceArn": "repository_arn"}),
+    "codecommit:MergeBranchesByFastForward": Call("codecommit:MergeBranchesByFastForward", SIDE_TO_MAIN),
+    "codecommit:MergeBranchesBySquash": Call("codecommit:MergeBranchesBySquash", SIDE_TO_MAIN),
+    "codecommit:MergeBranchesByThreeWay": Call("codecommit:MergeBranchesByThreeWay", SIDE_TO_MAIN),
+    "codecommit:PostCommentForComparedCommit": Call(
+        "codecommit:PostCommentForComparedCommit", {**HUSH, "afterCommitId": "oid", "content": "Well."}
+    ),
+    "codecommit:PostCommentReply": Call("codecommit:PostCommentReply", {"inReplyTo": "comment_id", "content": "Well."}),
+    "codecommit:PutCommentReaction": Call(
+        "codecommit:PutCommentReaction", {"commentId": "comment_id", "reactionValue": ":clap:"}
+    ),
     "codecommit:PutFile": Call(
         "codecommit:PutFile",
         {**HUSH, "branchName": "main", "parentCommitId": "oid", "filePath": "a", "fileContent": "MQ=="},
@@ -136,6 +168,7 @@ CALLS = {
     "codecommit:TagResource": Call("codecommit:TagResource", {"resourceArn": "repository_arn", "tags": {"a": "b"}}),
     "codecommit:TestRepositoryTriggers": Call("codecommit:TestRepositoryTriggers", {**HUSH, "triggers": [RING]}),
     "codecommit:UntagResource": Call("codecommit:UntagResource", {"resourceArn": "repository_arn", "tagKeys": ["a"]}),
+    "codecommit:UpdateComment": Call("codecommit:UpdateComment", {"commentId": "comment_id", "content": "Better."}),
     "codecommit:UpdateDefaultBranch": Call("codecommit:UpdateDefaultBranch", {**HUSH, "defaultBranchName": "main"}),
     "codecommit:UpdateRepositoryDescription": Call("codecommit:UpdateRepositoryDescription", HUSH),
     "codecommit:UpdateRepositoryEncryptionKey": Call(

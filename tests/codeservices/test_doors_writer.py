@@ -16,7 +16,8 @@ from django.urls import reverse
 from codeservices import registry
 from codeservices.iam import credentials, ssh_keys
 from codeservices.iam.models import AccessKey, Group, Policy, Role, User
-from repos import deletion
+from repos import comments, deletion
+from repos.models import Comment
 from tests import factories
 from tests.codeservices.behind_doors import (
     DOCUMENT,
@@ -123,6 +124,7 @@ def twins(lasting_world: LastingWorld, history: History) -> Twins:
     guard.inline_policies.create(name="inline", document=DOCUMENT)
     theirs = Policy.objects.create_with_document(DOCUMENT, name="theirs")
     repository = filled_repository("noise", history)
+    remark = comments.post(factories.SERVICE, "noise", history[1], "Oh.")
     project = factories.project("noise-build", repository_name="noise")
     build = finished_build(project)
     delivery = told_trigger(repository, project)
@@ -142,6 +144,7 @@ def twins(lasting_world: LastingWorld, history: History) -> Twins:
         "repository_arn": repository.arn,
         "project_arn": project.arn,
         "told_id": str(delivery.delivery_id),
+        "comment_id": str(remark.comment_id),
         "dora_arn": fred.arn,
         "ssh_key_id": ssh_key.key_id,
         "ours_arn": theirs.arn,
@@ -153,6 +156,7 @@ def twins(lasting_world: LastingWorld, history: History) -> Twins:
     own_objects = [f"arn:aws:s3:::{one.key}" for one in type(build.artifacts.get()).objects.filter(pk=artifact)]
     document = factories.allow("*", resource=[*OWN, *own_objects])
     writer = factories.user("wanda", document=document)
+    Comment.objects.filter(comment_id=world.names["comment_id"]).update(author_id=writer.user_id)
     world.sign_in(writer)
     world.paths.extend([*places(repository, build), lost.git.path])
     made = Twins(writer, credentials.issue_access_key(writer), {**FOREIGN, **foreign})
@@ -203,7 +207,7 @@ def object_calls() -> list[str]:
     def names_one(value: Any) -> bool:
         if isinstance(value, dict | list):
             return any(names_one(one) for one in (value.values() if isinstance(value, dict) else value))
-        ids = ("build_id", "repository_arn", "dora_arn", "ours_arn", "kept_arn", "key_id")
+        ids = ("build_id", "repository_arn", "dora_arn", "ours_arn", "kept_arn", "key_id", "comment_id")
         return value in (*FOREIGN, *ids, "topic_arn", "subscription_arn")
 
     return [

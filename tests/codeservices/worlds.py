@@ -20,10 +20,10 @@ from codeservices.iam import credentials, secrets, ssh_keys, totp
 from codeservices.iam.managed_policies import SERVICE_ROLE_NAME
 from codeservices.iam.models import AccountPasswordPolicy, Group, MfaDevice, Policy, Role, User
 from codeservices.notifications.models import SigningCertificate
-from repos import deletion
+from repos import comments, deletion
 from repos.git.store import BareRepository
 from repos.models import Import, Mirror, Repository, RunState
-from tests import factories
+from tests import factories, gitrepo
 from tests.authenticator import mfa_code
 from tests.codeservices.behind_doors import (
     DOCUMENT,
@@ -111,6 +111,7 @@ def make(people: dict[str, User], history: History) -> World:
     source = {"url": "https://git.example.com/hush", "owner": alice, "owner_name": "alice"}
     Import.objects.create(repository=repository, state=RunState.FAILED, **source)
     Mirror.objects.create(repository=repository, patterns=["refs/heads/elsewhere"], **source)
+    said = comments.post(alice.principal, "hush", history[1], "Hm.")
     project = factories.project("hush-build", repository_name="hush")
     Project.objects.update(last_build_number=1)
     build = finished_build(project)
@@ -127,6 +128,8 @@ def make(people: dict[str, User], history: History) -> World:
         "subscription_id": str(bell.subscription.subscription_id),
         "delivery_id": str(bell.delivery_id),
         "oid": history[1],
+        "comment_id": str(said.comment_id),
+        "blob_oid": gitrepo.git(history[0], "rev-parse", "main:src/app.py"),
         "key_id": key.access_key_id,
         "credential_id": credential.credential_id,
         "mfa_serial": device.serial_number,

@@ -9,7 +9,19 @@ from django.utils import timezone
 
 from codeservices.audit.models import Event
 from repos import deletion
-from repos.models import Import, Mirror, MirrorRun, Push, Repository, Trigger, TriggerDelivery, Upkeep, UpkeepRun
+from repos.models import (
+    Comment,
+    CommentReaction,
+    Import,
+    Mirror,
+    MirrorRun,
+    Push,
+    Repository,
+    Trigger,
+    TriggerDelivery,
+    Upkeep,
+    UpkeepRun,
+)
 from tests import factories
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_server")]
@@ -31,6 +43,8 @@ def fill(first: int) -> None:
         source = {"url": f"https://git.example.com/{number}", "owner_name": "alice"}
         Import.objects.create(repository=repository, **source)
         Mirror.objects.create(repository=repository, **source).runs.create()
+        comment = repository.comments.create(after_oid="1" * 40, content=f"Word {number}", author_name=f"user{number}")
+        comment.reactions.create(short_code="clap", user_arn="arn")
 
 
 def test_an_operator_looks_at_repositories_and_finds_their_pushes(alice_client):
@@ -77,7 +91,20 @@ def test_others_are_kept_out(bob_client, carol_client, client):
 
 
 @pytest.mark.parametrize(
-    "model", [Repository, Trigger, TriggerDelivery, Push, Upkeep, UpkeepRun, Import, Mirror, MirrorRun]
+    "model",
+    [
+        Comment,
+        CommentReaction,
+        Repository,
+        Trigger,
+        TriggerDelivery,
+        Push,
+        Upkeep,
+        UpkeepRun,
+        Import,
+        Mirror,
+        MirrorRun,
+    ],
 )
 def test_a_longer_list_asks_no_more_queries(alice_client, model):
     def queries() -> int:

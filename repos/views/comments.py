@@ -1,0 +1,182 @@
+"""Comments under a commit: what its page shows of them, and the forms that change them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.views.decorators.http import require_POST
+
+from codeservices.http import ConsoleRequest
+from codeservices.iam.authorize import is_allowed
+from repos import comments, reactions
+from repos.git import refs
+from repos.git.log import Commit
+from repos.models import Comment, FileVersion, Repository
+from repos.reactions import EMOJIS, Emoji, Tally
+from repos.views.shared import may, opened
+
+# A page shows so many; the API has them all.
+MAX_SHOWN = 500
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A comment as the page has it.
+
+    Attributes:
+        revision, path: Of the file that it is about, for a link to it.
+        others: The reactions that nobody has given yet, to choose from.
+    """
+
+    comment: Comment
+    tallies: list[Tally]
+    others: list[Emoji]
+    is_mine: bool
+    revision: str
+    path: str
+
+
+@dataclass(frozen=True)
+class Thread:
+    """A comment, and what was said in reply to it or to one of its replies, as it was posted."""
+
+    first: Shown
+    replies: list[Shown]
+
+
+def context(request: ConsoleRequest, repository: Repository, found: Commit) -> dict[str, Any]:
+    """What _comments.html needs: the threads under a commit, and what the person may do there."""
+    if not may(request, repository, comments.LIST):
+        return {"may_read_comments": False}
+    rows = repository.comments.filter(after_oid=found.oid).select_related("repository").order_by("pk")
+    listed = list(rows[: MAX_SHOWN + 1])
+    is_open = repository.archived_at is None
+
+    def allowed(action: str) -> bool:
+        return is_open and is_allowed(request.principal, action, repository.arn)
+
+    return {
+        "may_read_comments": True,
+        "threads": _threads(request, listed[:MAX_SHOWN]),
+        "comment_count": sum(not one.is_deleted for one in listed[:MAX_SHOWN]),
+        "are_comments_cut": len(listed) > MAX_SHOWN,
+        "may_comment": allowed(comments.POST),
+        "may_reply": allowed(comments.REPLY),
+        "may_edit_comments": allowed(comments.UPDATE),
+        "may_delete_comments": allowed(comments.DELETE),
+        "may_react": allowed(reactions.PUT),
+        "max_comment_characters": comments.MAX_CONTENT_CHARACTERS,
+    }
+
+
+@require_POST
+def post(request: ConsoleRequest, name: str, oid: str) -> HttpResponse:
+    """Comment on a commit against its first parent."""
+    with opened(request, comments.POST, name, commitId=oid) as repository:
+        parents = comments.check_commit(repository, oid).parent_oids
+    content = _content(request)
+    comment = comments.post(request.principal, name, oid, content, before_oid=parents[0] if parents else "")
+    return _to(comment)
+
+
+@require_POST
+def reply(request: ConsoleRequest, name: str, oid: str, comment_id: str) -> HttpResponse:
+    """Reply to a comment."""
+    return _changed(
+        request,
+        name,
+        oid,
+        comment_id,
+        comments.REPLY,
+        lambda: comments.reply(request.principal, comment_id, _content(request)),
+    )
+
+
+@require_POST
+def edit(request: ConsoleRequest, name: str, oid: str, comment_id: str) -> HttpResponse:
+    """Change one's own comment."""
+    return _changed(
+        request,
+        name,
+        oid,
+        comment_id,
+        comments.UPDATE,
+        lambda: comments.update(request.principal, comment_id, _content(request)),
+    )
+
+
+@require_POST
+def delete(request: ConsoleRequest, name: str, oid: str, comment_id: str) -> HttpResponse:
+    """Delete one's own comment."""
+    answer = _changed(
+        request, name, oid, comment_id, comments.DELETE, lambda: comments.delete(request.principal, comment_id)
+    )
+    messages.success(request, "The comment is deleted.")
+    return answer
+
+
+@require_POST
+def react(request: ConsoleRequest, name: str, oid: str, comment_id: str) -> HttpResponse:
+    """Set or take away one's reaction to a comment."""
+    value = request.POST.get("value", "")
+    return _changed(
+        request, name, oid, comment_id, reactions.PUT, lambda: reactions.react(request.principal, comment_id, value)
+    )
+
+
+def _changed(
+    request: ConsoleRequest, name: str, oid: str, comment_id: str, action: str, change: Callable[[], Comment]
+) -> HttpResponse:
+    """Do something to a comment of exactly this commit of this repository, and show it there."""
+    with _opened(request, action, name, oid, comment_id):
+        return _to(change())
+
+
+@contextmanager
+def _opened(request: ConsoleRequest, action: str, name: str, oid: str, comment_id: str) -> Iterator[Comment]:
+    with opened(request, action, name, commitId=oid, commentId=comment_id) as repository:
+        comment = comments.comment_for(request.principal, action, comment_id)
+        if (comment.repository_id, comment.after_oid) != (repository.pk, oid):
+            raise comments.CommentMissing(f"Commit {oid[:100]} has no comment {comment_id[:100]}.")
+        yield comment
+
+
+def _content(request: ConsoleRequest) -> str:
+    """Browsers send line ends of their own."""
+    return request.POST.get("content", "").replace("\r\n", "\n")
+
+
+def _to(comment: Comment) -> HttpResponse:
+    page = reverse("repos:commit", args=[comment.repository.name, comment.after_oid])
+    return redirect(f"{page}#comment-{comment.comment_id}")
+
+
+def _threads(request: ConsoleRequest, listed: list[Comment]) -> list[Thread]:
+    tallies = reactions.tallies(request.principal, listed)
+    threads: dict[int, Thread] = {}
+    for comment in listed:
+        given = tallies[comment.pk]
+        used = {one.emoji for one in given}
+        is_before = comment.relative_file_version == FileVersion.BEFORE
+        shown = Shown(
+            comment,
+            given,
+            [one for one in EMOJIS if one not in used],
+            comments.is_author(request.principal, comment),
+            comment.before_oid if is_before else comment.after_oid,
+            refs.unescaped(comment.file_path),
+        )
+        thread = threads.get(comment.in_reply_to_id or 0)
+        if thread is None:
+            thread = Thread(shown, [])
+        else:
+            thread.replies.append(shown)
+        threads[comment.pk] = thread
+    return [thread for key, thread in threads.items() if key == thread.first.comment.pk]
