@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path, re_path, register_converter
 
 from repos.views import (
+    archive,
     branches,
     browse,
     commit,
@@ -50,6 +51,7 @@ urlpatterns = [
     path("repositories/<str:name>/", browse.overview, name="repository"),
     path("repositories/<str:name>/browse/<spec:spec>", browse.browse, name="browse"),
     path("repositories/<str:name>/raw/<spec:spec>", raw.raw, name="raw"),
+    path("repositories/<str:name>/archive/<spec:spec>", archive.archive, name="archive"),
     path("repositories/<str:name>/commits/<spec:spec>", history.commit_list, name="commit_list"),
     re_path(rf"{_NAME}/commit/(?P<oid>[^/]+)/?$", commit.commit, name="commit"),
     re_path(rf"{_NAME}/branches/?$", branches.branch_list, name="branch_list"),
