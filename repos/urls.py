@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.urls import path, re_path, register_converter
 
 from repos.views import (
+    archive,
+    blame,
     branches,
     browse,
     comments,
@@ -56,6 +58,8 @@ urlpatterns = [
     path("repositories/<str:name>/", browse.overview, name="repository"),
     path("repositories/<str:name>/browse/<spec:spec>", browse.browse, name="browse"),
     path("repositories/<str:name>/raw/<spec:spec>", raw.raw, name="raw"),
+    path("repositories/<str:name>/blame/<spec:spec>", blame.blame, name="blame"),
+    path("repositories/<str:name>/archive/<spec:spec>", archive.archive, name="archive"),
     path("repositories/<str:name>/commits/<spec:spec>", history.commit_list, name="commit_list"),
     re_path(rf"{_NAME}/commit/(?P<oid>[^/]+)/?$", commit.commit, name="commit"),
     re_path(rf"{_NAME}/commit/(?P<oid>[^/]+)/revert$", picks.commit_revert, name="commit_revert"),

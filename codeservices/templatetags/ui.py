@@ -49,6 +49,8 @@ ALIASES: dict[str, str] = {
     "account": "user-circle",
     "artifact": "archive-box",
     "audit": "clipboard-document-list",
+    "before": "arrow-uturn-left",
+    "blame": "user-circle",
     "branch": "share",
     "build": "play-circle",
     "close": "x-mark",

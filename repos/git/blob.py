@@ -18,10 +18,10 @@ MAX_TEXT_BYTES: Final = 2 * 1024 * 1024
 BINARY_PROBE_BYTES: Final = 8000
 # A download may take as long as a slow line needs for the largest blob a push may carry.
 STREAM_SECONDS: Final = 6 * 3600.0
+# By these a file's format is told, and they are what a page shows of a binary.
+HEAD_BYTES: Final = 512
 _UTF_16: Final = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 _UTF_8_BOM: Final = b"\xef\xbb\xbf"
-# Characters that reorder text or take no room, so that code reads otherwise than it runs (CVE-2021-42574).
-_HIDDEN: Final = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069]|(?!^)\ufeff")
 # Source: git-lfs, docs/spec.md: a pointer is a text of at most 1024 bytes beginning with its version.
 MAX_POINTER_BYTES: Final = 1024
 _POINTER: Final = re.compile(
@@ -50,6 +50,7 @@ class Blob:
         text: Decoded, without a byte order mark; None where binary.
         is_truncated: `text` is only the beginning, cut behind its last whole line.
         lfs: Set where the file is an LFS pointer.
+        head: The first HEAD_BYTES of the content.
     """
 
     oid: str
@@ -61,6 +62,7 @@ class Blob:
     text: str | None
     is_truncated: bool
     lfs: LfsPointer | None
+    head: bytes
 
     @property
     def is_symlink(self) -> bool:
@@ -69,18 +71,19 @@ class Blob:
 
     @cached_property
     def lines(self) -> list[str]:
-        """The text's lines as git counts them, without their ends (line feed, or carriage return and line feed)."""
-        if not self.text:
-            return []
-        lines = self.text.split("\n")
-        if lines[-1] == "":
-            lines.pop()
-        return [line.removesuffix("\r") for line in lines]
+        """The text's lines, see `split_lines`."""
+        return split_lines(self.text or "")
 
-    @property
-    def has_hidden_characters(self) -> bool:
-        """There are characters in it that reorder or hide others."""
-        return self.text is not None and _HIDDEN.search(self.text) is not None
+
+def split_lines(text: str) -> list[str]:
+    """A text's lines as git counts them, without their ends: line feed, or carriage return and line feed.
+
+    A form feed, a lone carriage return or a Unicode line separator ends no line.
+    """
+    lines = text.split("\n")
+    if lines[-1] == "":
+        lines.pop()
+    return [line.removesuffix("\r") for line in lines]
 
 
 def read(repository: BareRepository, oid: str, path: str = "", *, max_bytes: int = MAX_TEXT_BYTES) -> Blob:
@@ -93,7 +96,11 @@ def read(repository: BareRepository, oid: str, path: str = "", *, max_bytes: int
     Raises:
         PathNotFound: Nothing is there, or a folder or a submodule.
     """
-    entry = locate(repository, oid, path)
+    return read_entry(repository, locate(repository, oid, path), max_bytes=max_bytes)
+
+
+def read_entry(repository: BareRepository, entry: tree.Entry, *, max_bytes: int = MAX_TEXT_BYTES) -> Blob:
+    """The file that an entry of a tree is; see `read`."""
     size = size_bytes(repository, entry.oid)
     data = objects.read(repository, entry.oid)[1] if size <= max_bytes else _head(repository, entry.oid, max_bytes)
     is_truncated = size > len(data)
@@ -112,6 +119,7 @@ def read(repository: BareRepository, oid: str, path: str = "", *, max_bytes: int
         text=decode(data, encoding) if encoding else None,
         is_truncated=is_truncated,
         lfs=_pointer(data),
+        head=data[:HEAD_BYTES],
     )
 
 

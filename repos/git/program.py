@@ -198,7 +198,7 @@ def lines(
     ok_codes: Sequence[int] = (0,),
     environment: Mapping[str, str] | None = None,
     options: Options = DEFAULT_OPTIONS,
-) -> Iterator[bytes]:
+) -> Generator[bytes, None, None]:
     """Yield the command's output line by line, without the separator, as it comes.
 
     The iterator may be left or closed at any line: the child is killed and reaped then. A failure is raised after the
@@ -220,10 +220,15 @@ def lines(
 
 
 def pieces(
-    repository: BareRepository, args: Sequence[Argument], *, timeout_seconds: float = TIMEOUT_SECONDS
-) -> Iterator[bytes]:
+    repository: BareRepository,
+    args: Sequence[Argument],
+    *,
+    timeout_seconds: float = TIMEOUT_SECONDS,
+    environment: Mapping[str, str] | None = None,
+    options: Options = DEFAULT_OPTIONS,
+) -> Generator[bytes, None, None]:
     """Yield the command's output as it comes, in pieces of at most READ_BYTES; left and closed like `lines`."""
-    with _child(repository, args, b"", timeout_seconds, (0,), None, DEFAULT_OPTIONS) as child:
+    with _child(repository, args, b"", timeout_seconds, (0,), environment, options) as child:
         yield from child.output()
 
 

@@ -17,9 +17,17 @@ _SAFE = "/:@!$&'()*+,;=~"
 
 def code_address(repository_name: str, page: str, revision: str, path: str = "") -> str:
     """The address of a revision's page: "browse", "raw" or "commits". Names may hold any byte."""
-    spec = f"{revision}/{path}" if path else revision
-    place = reverse("repos:repository", args=[repository_name])
-    return f"{place}{page}/{quote(spec, safe=_SAFE, errors='surrogateescape')}"
+    return f"{place_address(repository_name)}{page}/{quoted_spec(revision, path)}"
+
+
+def place_address(repository_name: str) -> str:
+    """The address of a repository, which those of its pages begin with: to be asked for once by who writes many."""
+    return reverse("repos:repository", args=[repository_name])
+
+
+def quoted_spec(revision: str, path: str = "") -> str:
+    """A revision and a path as the end of an address."""
+    return quote(f"{revision}/{path}" if path else revision, safe=_SAFE, errors="surrogateescape")
 
 
 register.simple_tag(code_address, name="code_url")

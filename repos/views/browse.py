@@ -8,7 +8,7 @@ from django.views.decorators.http import require_GET
 
 from codeservices.http import ConsoleRequest, is_partial
 from repos.git import refs, revspec, tree
-from repos.views import file, folder
+from repos.views import file, folder, submodule
 from repos.views.shared import also, may, opened, spec_of, switch
 
 
@@ -31,7 +31,10 @@ def browse(request: ConsoleRequest, name: str, spec: str) -> HttpResponse:
         at = revspec.resolve(repository.git, spec_of(request))
         if "q" in request.GET and is_partial(request):
             return render(request, "repos/_ref_options.html", switch(repository, at, "browse", request.GET["q"]))
-        if tree.entry(repository.git, at.oid, at.path).kind == "tree":
+        entry = tree.entry(repository.git, at.oid, at.path)
+        if entry.kind == "tree":
             return folder.show(request, repository, at)
         also(request, repository, "codecommit:GetFile")
-        return file.show(request, repository, at)
+        if entry.kind == "submodule":
+            return submodule.show(request, repository, at, entry)
+        return file.show(request, repository, at, entry)

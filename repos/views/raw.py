@@ -2,40 +2,117 @@
 
 from __future__ import annotations
 
-from django.http import HttpResponseBase
-from django.utils.cache import get_conditional_response
-from django.views.decorators.http import require_GET
+import re
+from collections.abc import Iterator
+from typing import Final
 
-from codeservices.http import ChunkedResponse, ConsoleRequest, content_disposition, download
-from repos.git import blob, refs, revspec
+from django.http import HttpResponse, HttpResponseBase
+from django.utils.cache import get_conditional_response, patch_vary_headers
+from django.views.decorators.http import require_safe
+
+from codeservices.http import ChunkedResponse, ConsoleRequest, content_disposition
+from repos.git import blob, content_type, refs, revspec
 from repos.views.shared import opened, spec_of
 
 # Enough of a file to tell its encoding by.
-PROBE_BYTES = 64 * 1024
-_CHARSETS = {"utf-8-sig": "utf-8", "latin-1": "iso-8859-1", "utf-16-le": "utf-16", "utf-16-be": "utf-16"}
+PROBE_BYTES: Final = 64 * 1024
+_CHARSETS: Final = {"utf-8-sig": "utf-8", "latin-1": "iso-8859-1", "utf-16-le": "utf-16", "utf-16-be": "utf-16"}
+_DOWNLOAD: Final = "application/octet-stream"
+_SVG: Final = "image/svg+xml"
+# One range, since nobody asks for several of a file. Source: RFC 9110, section 14.1.2.
+_RANGE: Final = re.compile(r"bytes=(\d{1,18})?-(\d{1,18})?")
 
 
-@require_GET
+@require_safe
 def raw(request: ConsoleRequest, name: str, spec: str) -> HttpResponseBase:
-    """A file's bytes: as plain text to read or as a download, never as anything that a browser would run."""
+    """A file's bytes: as plain text or a picture to look at or as a download, never as anything that runs."""
     with opened(request, "codecommit:GetFile", name) as repository:
         at = revspec.resolve(repository.git, spec_of(request))
         found = blob.read(repository.git, at.oid, at.path, max_bytes=PROBE_BYTES)
-    etag = f'"{found.oid}"'
-    unchanged = get_conditional_response(request, etag=etag)
-    if unchanged is not None:
-        return unchanged
     filename = refs.shown(at.path.rpartition("/")[2])
-    content = blob.stream(repository.git, found.oid)
-    if found.is_binary or "download" in request.GET:
-        response = download(content, filename, size_bytes=found.size_bytes)
-    else:
-        charset = _CHARSETS.get(found.encoding, found.encoding)
-        response = ChunkedResponse(content, content_type=f"text/plain; charset={charset}")
-        response["Content-Disposition"] = content_disposition(filename, inline=True)
-        response["Content-Length"] = str(found.size_bytes)
-        response["Content-Security-Policy"] = "default-src 'none'; sandbox"
-        response["X-Content-Type-Options"] = "nosniff"
+    kind = _content_type(request, found, filename)
+    etag = f'"{found.oid}{"-svg" if kind == _SVG else ""}"'
+    response = get_conditional_response(request, etag=etag) or _answer(
+        request, kind, etag, blob.stream(repository.git, found.oid), found.size_bytes
+    )
     response["ETag"] = etag
+    response["Accept-Ranges"] = "bytes"
+    is_inline = kind != _DOWNLOAD and "download" not in request.GET
+    response["Content-Disposition"] = content_disposition(filename, inline=is_inline)
+    # An SVG may bring its own styles; without scripts, plug-ins, forms and other files it is but a picture.
+    style = " style-src 'unsafe-inline';" if kind == _SVG else ""
+    response["Content-Security-Policy"] = f"default-src 'none';{style} sandbox"
+    response["X-Content-Type-Options"] = "nosniff"
+    response["Cross-Origin-Resource-Policy"] = "same-origin"
     response["Cache-Control"] = "private, no-cache"  # the right to read it may end; the bytes of an oid never change
+    patch_vary_headers(response, ["Sec-Fetch-Dest"])
     return response
+
+
+def _content_type(request: ConsoleRequest, found: blob.Blob, filename: str) -> str:
+    """Fixed types alone: what a browser draws without running anything in it, or nothing that it knows.
+
+    An SVG is a picture only in the place of one: a browser that is led to it as a page gets its text.
+    """
+    if "download" in request.GET:
+        return _DOWNLOAD
+    known = content_type.of(found.head)
+    if known is not None and known.image_type:
+        return known.image_type
+    if found.is_binary:
+        return _DOWNLOAD
+    if request.headers.get("Sec-Fetch-Dest") == "image" and content_type.is_svg(filename, found.head):
+        return _SVG
+    return f"text/plain; charset={_CHARSETS.get(found.encoding, found.encoding)}"
+
+
+def _answer(
+    request: ConsoleRequest, kind: str, etag: str, content: Iterator[bytes], size_bytes: int
+) -> HttpResponseBase:
+    """All of it, the range that is asked for, or that there is no such range."""
+    window = _window(request, etag, size_bytes)
+    if window is not None and window.start >= size_bytes:
+        refusal = HttpResponse(f"The file has {size_bytes} bytes.\n", status=416, content_type="text/plain")
+        refusal["Content-Range"] = f"bytes */{size_bytes}"
+        return refusal
+    response: HttpResponseBase
+    if request.method == "HEAD":
+        response = HttpResponse(content_type=kind)
+    elif window is not None:
+        response = ChunkedResponse(_part(content, window), content_type=kind)
+    else:
+        response = ChunkedResponse(content, content_type=kind)
+    response["Content-Length"] = str(size_bytes if window is None else len(window))
+    if window is not None:
+        response.status_code = 206
+        response["Content-Range"] = f"bytes {window.start}-{window.stop - 1}/{size_bytes}"
+    return response
+
+
+def _window(request: ConsoleRequest, etag: str, size_bytes: int) -> range | None:
+    """The bytes that are asked for; None for all, which a server may give whatever was asked for."""
+    match = _RANGE.fullmatch(request.headers.get("Range", ""))
+    if match is None or (request.headers.get("If-Range") or etag) != etag:
+        return None
+    first, last = match.groups()
+    if first is None:
+        if last is None:
+            return None
+        # The last so many bytes; of none of them there is no range.
+        return range(max(0, size_bytes - int(last)) if int(last) else size_bytes, size_bytes)
+    end = size_bytes if last is None else min(int(last) + 1, size_bytes)
+    if last is not None and int(last) < int(first):
+        return None
+    return range(int(first), end)
+
+
+def _part(content: Iterator[bytes], window: range) -> Iterator[bytes]:
+    """The bytes of a window; git can only be asked for all of a blob, so that those before are thrown away."""
+    position = 0
+    for piece in content:
+        part = piece[max(0, window.start - position) : window.stop - position]
+        position += len(piece)
+        if part:
+            yield part
+        if position >= window.stop:
+            return

@@ -1,4 +1,4 @@
-// Copy buttons: data-copy holds the text, or data-copy-from the id of the element that does.
+// Copy buttons: data-copy holds the text, data-copy-from the id of the element that does, data-copy-url where it is.
 
 const SHOWN_MS = 1600;
 
@@ -14,15 +14,24 @@ async function write(text) {
   if (!done) throw new Error("the browser refused");
 }
 
+async function fetched(url) {
+  const answer = await fetch(url);
+  if (!answer.ok) throw new Error(`the server answered with ${answer.status}`);
+  const charset = /charset=([\w-]+)/.exec(answer.headers.get("Content-Type") ?? "")?.[1] ?? "utf-8";
+  return new TextDecoder(charset).decode(await answer.arrayBuffer());
+}
+
+const textOf = ({ dataset }) =>
+  dataset.copyUrl ? fetched(dataset.copyUrl) : (dataset.copy ?? document.getElementById(dataset.copyFrom)?.textContent ?? "");
+
 document.addEventListener("click", async (event) => {
-  const button = event.target.closest("[data-copy], [data-copy-from]");
+  const button = event.target.closest("[data-copy], [data-copy-from], [data-copy-url]");
   if (!button) return;
   event.preventDefault();
-  const text = button.dataset.copy ?? document.getElementById(button.dataset.copyFrom)?.textContent ?? "";
   const name = (button.dataset.name ??= button.getAttribute("aria-label") ?? "Copy");
   let outcome = "done";
   try {
-    await write(text);
+    await write(await textOf(button));
   } catch {
     outcome = "failed";
   }

@@ -244,6 +244,8 @@ CONSOLE = {
     "repos:repository": Door("codecommit:GetRepository", args=REPOSITORY),
     "repos:browse": Door("codecommit:GetFolder", args=("hush", "main/src")),
     "repos:raw": Door("codecommit:GetFile", args=("hush", "main/src/app.py")),
+    "repos:blame": Door("codecommit:GetCommitHistory codecommit:GetFile", args=("hush", "main/src/app.py")),
+    "repos:archive": Door("codecommit:GetFolder codecommit:GetFile", args=("hush", "main/src.zip")),
     "repos:commit_list": Door("codecommit:GetCommitHistory", args=("hush", "main")),
     "repos:commit": Door("codecommit:GetCommit", args=("hush", "oid")),
     "repos:commit_revert": Door(
@@ -518,6 +520,8 @@ def test_a_thing_is_found_under_its_own_parent_alone(world: World):
         f"/projects/hush-build/builds/1/artifacts/{build.artifacts.get().pk}",
         f"/repositories/second/commit/{foreign['oid']}",
         "/repositories/second/raw/main/src/app.py",
+        f"/repositories/second/blame/{foreign['oid']}/src/app.py",
+        f"/repositories/second/archive/{foreign['oid']}.zip",
         f"/deleted-repositories/hush/{foreign['gone_id']}/",
         f"/deleted-repositories/second/{repository.repository_id}/",
         "/repositories/second/triggers/ring/",

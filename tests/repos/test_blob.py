@@ -84,15 +84,6 @@ def test_a_tag_of_a_blob_is_read_without_a_path(made):
     assert blob.read(made.repository, tag).text == "key"
 
 
-@pytest.mark.parametrize("text", ["if admin\u202e:\n", "zero\u200bwidth\n", "isolate\u2066\n"])
-def test_characters_that_reorder_or_hide_text_are_noticed(made, text):
-    assert read(made, text).has_hidden_characters
-
-
-def test_a_text_in_a_right_to_left_language_hides_nothing(made):
-    assert not read(made, "שלום, عالم\n").has_hidden_characters
-
-
 def test_a_damaged_object_is_told_in_a_sentence(made):
     oid = made.blob("will be damaged")
     path = made.path / "objects" / oid[:2] / oid[2:]
