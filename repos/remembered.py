@@ -7,8 +7,8 @@ nothing about another's.
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from repos.git.ref_answers import RefAnswers, key_of
 from repos.models import Repository
@@ -29,7 +29,7 @@ def remembered(repository: Repository, kind: str, *parts: str | bytes, make: Cal
         parts: All that the value depends on: full oids and options, never a name that can move.
         make: Gives something that can be pickled.
     """
-    key = key_of(str(repository.repository_id), kind, *parts)
+    key = _key(repository, kind, parts)
     kept = _answers.get(key)
     if kept is not None:
         value: Value = pickle.loads(kept)  # noqa: S301  written below, in this process
@@ -37,3 +37,18 @@ def remembered(repository: Repository, kind: str, *parts: str | bytes, make: Cal
     value = make()
     _answers.put(key, pickle.dumps(value, pickle.HIGHEST_PROTOCOL))
     return value
+
+
+def recalled(repository: Repository, kind: str, *parts: str | bytes) -> Any:
+    """What `remembered` or `remember` was given for these, or None where that is not, or no more, known."""
+    kept = _answers.get(_key(repository, kind, parts))
+    return None if kept is None else pickle.loads(kept)  # noqa: S301  written here, in this process
+
+
+def remember(repository: Repository, kind: str, *parts: str | bytes, value: object) -> None:
+    """Keep what has been computed elsewhere, such as in the background."""
+    _answers.put(_key(repository, kind, parts), pickle.dumps(value, pickle.HIGHEST_PROTOCOL))
+
+
+def _key(repository: Repository, kind: str, parts: Sequence[str | bytes]) -> bytes:
+    return key_of(str(repository.repository_id), kind, *parts)

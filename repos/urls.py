@@ -8,6 +8,7 @@ from repos.views import (
     branches,
     browse,
     commit,
+    compare,
     deleted,
     history,
     imports,
@@ -51,6 +52,10 @@ urlpatterns = [
     path("repositories/<str:name>/browse/<spec:spec>", browse.browse, name="browse"),
     path("repositories/<str:name>/raw/<spec:spec>", raw.raw, name="raw"),
     path("repositories/<str:name>/commits/<spec:spec>", history.commit_list, name="commit_list"),
+    re_path(
+        rf"{_NAME}/commit/(?P<oid>[0-9A-Fa-f]{{40}})\.(?P<form>patch|diff)$", commit.commit_text, name="commit_text"
+    ),
+    path("repositories/<str:name>/compare/<spec:spec>", compare.compare, name="compare"),
     re_path(rf"{_NAME}/commit/(?P<oid>[^/]+)/?$", commit.commit, name="commit"),
     re_path(rf"{_NAME}/branches/?$", branches.branch_list, name="branch_list"),
     re_path(rf"{_NAME}/branches/create$", branches.branch_create, name="branch_create"),

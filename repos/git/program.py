@@ -220,10 +220,14 @@ def lines(
 
 
 def pieces(
-    repository: BareRepository, args: Sequence[Argument], *, timeout_seconds: float = TIMEOUT_SECONDS
-) -> Iterator[bytes]:
+    repository: BareRepository,
+    args: Sequence[Argument],
+    *,
+    timeout_seconds: float = TIMEOUT_SECONDS,
+    environment: Mapping[str, str] | None = None,
+) -> Generator[bytes, None, None]:
     """Yield the command's output as it comes, in pieces of at most READ_BYTES; left and closed like `lines`."""
-    with _child(repository, args, b"", timeout_seconds, (0,), None, DEFAULT_OPTIONS) as child:
+    with _child(repository, args, b"", timeout_seconds, (0,), environment, DEFAULT_OPTIONS) as child:
         yield from child.output()
 
 

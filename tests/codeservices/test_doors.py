@@ -245,6 +245,10 @@ CONSOLE = {
     "repos:raw": Door("codecommit:GetFile", args=("hush", "main/src/app.py")),
     "repos:commit_list": Door("codecommit:GetCommitHistory", args=("hush", "main")),
     "repos:commit": Door("codecommit:GetCommit", args=("hush", "oid")),
+    "repos:commit_text": Door(
+        "codecommit:GetCommit codecommit:GetBlob codecommit:GetDifferences", args=("hush", "oid", "patch")
+    ),
+    "repos:compare": Door("codecommit:GetDifferences codecommit:GetBlob", args=("hush", "main...side")),
     "repos:branch_list": Door("codecommit:ListBranches", args=REPOSITORY),
     "repos:tag_list": Door("codecommit:GetReferences", args=REPOSITORY),
     "repos:branch_create": Door(CLOSED, "codecommit:CreateBranch", REPOSITORY, {"name": "more", "start": "main"}),

@@ -1,0 +1,47 @@
+"""Characters in a text that cannot be seen, or that change the order in which others are: code may read otherwise than
+it runs (CVE-2021-42574, "Trojan Source").
+
+Source: Unicode Standard Annex 9, "Bidirectional Algorithm"; Unicode Technical Standard 39, "Security Mechanisms".
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable
+from typing import Final
+
+# Direction marks and overrides, characters without width, fillers that look like a space, and those whose only use is
+# to vary or tag other characters. The variation selectors of emoji (U+FE0E, U+FE0F) are ordinary text.
+_DECEIVING: Final = (
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0d"
+    "\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff"
+)
+# These deceive nobody, but a browser draws them as nothing or as the end of a line. A tab is drawn.
+_CONTROLS: Final = "\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029"
+_NAMES: Final = {
+    "\r": "CARRIAGE RETURN",
+    "\x0c": "FORM FEED",
+    "\x0b": "LINE TABULATION",
+    "\x08": "BACKSPACE",
+    "\x1b": "ESCAPE",
+    "\x00": "NULL",
+}
+
+DECEIVING: Final = re.compile(f"[{_DECEIVING}]")
+ODD: Final = re.compile(f"[{_DECEIVING}{_CONTROLS}]")
+
+
+def lines_with_deceiving(lines: Iterable[str]) -> list[int]:
+    """The numbers, from 1, of the lines with characters that hide or reorder others."""
+    return [number for number, line in enumerate(lines, start=1) if DECEIVING.search(line)]
+
+
+def replaced(text: str, mark: Callable[[str, str], str]) -> str:
+    """The text with `mark("U+202E", "RIGHT-TO-LEFT OVERRIDE")` in the place of each character that can't be seen."""
+    return ODD.sub(lambda match: mark(f"U+{ord(match[0]):04X}", name(match[0])), text)
+
+
+def name(character: str) -> str:
+    """What Unicode calls a character; control characters have no name there but common ones."""
+    return unicodedata.name(character, "") or _NAMES.get(character, "CONTROL CHARACTER")
