@@ -6,7 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from repos import diff
+from repos.diff import changes as differences
+from repos.diff import hunks
+from repos.diff.changes import FileChange
+from repos.diff.hunks import Counts
+from repos.diff.rows import FileDiff
 from repos.git import objects, store, tree_change
 from repos.git.store import BareRepository
 from repos.git.tree_change import Change
@@ -18,8 +22,9 @@ MAX_SHOWN_FILES: Final = 20
 class Shown:
     """One file of a preview with its rows."""
 
-    change: diff.FileChange
-    rows: diff.FileDiff
+    change: FileChange
+    counts: Counts
+    rows: FileDiff
 
 
 @dataclass(frozen=True)
@@ -40,5 +45,8 @@ def of_changes(repository: BareRepository, base_oid: str | None, changes: Sequen
 
 def between(repository: BareRepository, old_oid: str, new_oid: str, paths: Sequence[str] = ()) -> Preview:
     """How two commits or trees differ, in these paths or everywhere."""
-    found = diff.changes(repository, old_oid, new_oid, paths=paths, max_files=MAX_SHOWN_FILES)
-    return Preview(tuple(Shown(one, diff.hunks(repository, one)) for one in found.files), found.total)
+    found = differences.changes(repository, old_oid, new_oid, paths=paths, max_files=MAX_SHOWN_FILES)
+    rows = dict(hunks.hunks_of_many(repository, found.files))
+    counts = hunks.counts(repository, found.files)
+    files = (Shown(one, counts[at], rows.get(at, FileDiff())) for at, one in enumerate(found.files))
+    return Preview(tuple(files), found.total)

@@ -11,6 +11,7 @@ from repos.views import (
     browse,
     comments,
     commit,
+    compare,
     deleted,
     edit,
     history,
@@ -61,6 +62,10 @@ urlpatterns = [
     path("repositories/<str:name>/blame/<spec:spec>", blame.blame, name="blame"),
     path("repositories/<str:name>/archive/<spec:spec>", archive.archive, name="archive"),
     path("repositories/<str:name>/commits/<spec:spec>", history.commit_list, name="commit_list"),
+    re_path(
+        rf"{_NAME}/commit/(?P<oid>[0-9A-Fa-f]{{40}})\.(?P<form>patch|diff)$", commit.commit_text, name="commit_text"
+    ),
+    path("repositories/<str:name>/compare/<spec:spec>", compare.compare, name="compare"),
     re_path(rf"{_NAME}/commit/(?P<oid>[^/]+)/?$", commit.commit, name="commit"),
     re_path(rf"{_NAME}/commit/(?P<oid>[^/]+)/revert$", picks.commit_revert, name="commit_revert"),
     re_path(rf"{_NAME}/commit/(?P<oid>[^/]+)/cherry-pick$", picks.commit_cherry_pick, name="commit_cherry_pick"),

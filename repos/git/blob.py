@@ -118,7 +118,7 @@ def read_entry(repository: BareRepository, entry: tree.Entry, *, max_bytes: int 
         encoding=encoding,
         text=decode(data, encoding) if encoding else None,
         is_truncated=is_truncated,
-        lfs=_pointer(data),
+        lfs=pointer(data),
         head=data[:HEAD_BYTES],
     )
 
@@ -195,6 +195,7 @@ def _head(repository: BareRepository, oid: str, max_bytes: int) -> bytes:
     return bytes(data[:max_bytes])
 
 
-def _pointer(data: bytes) -> LfsPointer | None:
+def pointer(data: bytes) -> LfsPointer | None:
+    """What a file's whole content points at, where it is an LFS pointer."""
     match = _POINTER.fullmatch(data) if len(data) <= MAX_POINTER_BYTES else None
     return LfsPointer(match[1].decode("ascii"), int(match[2])) if match else None

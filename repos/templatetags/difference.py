@@ -1,60 +1,135 @@
-"""Rows of a difference, unified or side by side."""
+"""Rows of a difference with their buttons, and the tree of changed files."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from html import escape
+from typing import TYPE_CHECKING, Any
 
 from django import template
 from django.utils.safestring import SafeString, mark_safe
 
-from repos import diff
+from codeservices.templatetags.ui import icon
+from repos.diff import excerpt, hunks, markup
+from repos.diff.changes import FileChange
+from repos.diff.excerpt import Gap
+from repos.diff.hunks import Counts
+from repos.diff.rows import FileDiff
+from repos.git import refs
+
+if TYPE_CHECKING:
+    from repos.views.differences import DiffPage, Section
 
 register = template.Library()
 
+_WORDS = {"A": "added", "M": "modified", "D": "deleted", "R": "renamed", "C": "copied", "T": "type changed"}
+
+Listed = tuple[int, FileChange, Counts | None]
+
 
 @register.simple_tag
-def diff_rows(file_diff: diff.FileDiff, view: str) -> SafeString:
-    """Table rows of a file's hunks, "unified" or "split"."""
-    rows: list[str] = []
-    for hunk in file_diff.hunks:
-        head = escape(f"{hunk.range} {hunk.header}".strip())
-        numbers = '<td class="line-number"></td>'
-        cells = f'{numbers}<td class="line" colspan="3">' if view == "split" else f'{numbers * 2}<td class="line">'
-        rows.append(f'<tr data-kind="hunk">{cells}{head}</td></tr>')
-        rows += _split(hunk) if view == "split" else _unified(hunk.rows)
-    return mark_safe("\n".join(rows))  # noqa: S308 - every text is escaped by _content and above
-
-
-def _unified(rows: Iterable[diff.Row]) -> Iterator[str]:
-    for row in rows:
-        yield (
-            f'<tr data-kind="{row.kind}"><td class="line-number">{row.old_number or ""}</td>'
-            f'<td class="line-number">{row.new_number or ""}</td><td class="line">{_content(row)}</td></tr>'
+def diff_rows(file: Section) -> SafeString:
+    """Table rows of a file: lines, buttons where some are not shown, and the way to the rows after these."""
+    view = file.wishes.view
+    here, wider = escape(file.here), escape(file.wider_address)
+    rows = [
+        part if isinstance(part, str) else _gap_row(part, view, here, f"{wider}#file-{file.index}")
+        for part in file.shown.parts
+    ]
+    if file.shown.next_row is not None:
+        address = escape(file.more_address)
+        rows.append(
+            f'<tr class="more"><td colspan="{3 if view == "unified" else 4}"><a class="button" '
+            f'href="{address}#file-{file.index}" hx-get="{address}" hx-target="closest tr" hx-swap="outerHTML">'
+            f"Show the next {hunks.MAX_ROWS:,} rows</a></td></tr>"
         )
+    return mark_safe("\n".join(rows))  # noqa: S308 - every text was escaped where the row was made
 
 
-def _split(hunk: diff.Hunk) -> Iterator[str]:
-    for left, right in hunk.split_rows:
-        old_number = left.old_number if left else None
-        new_number = right.new_number if right else None
-        yield f"<tr>{_side(left, old_number)}{_side(right, new_number)}</tr>"
+@register.simple_tag
+def diff_rows_alone(file: FileDiff, change: FileChange, view: markup.View) -> SafeString:
+    """Table rows of a difference that stands on no page of its own, so without buttons for what is not shown."""
+    parts = markup.parts(file, change, view, 3)
+    return mark_safe("\n".join(part for part in parts if isinstance(part, str)))  # noqa: S308 - escaped by markup
 
 
-def _side(row: diff.Row | None, number: int | None) -> str:
-    if row is None:
-        return '<td class="line-number"></td><td class="line" data-kind="none"></td>'
+def _gap_row(gap: Gap, view: markup.View, here: str, wider: str) -> str:
+    """A row for lines that are not shown, with what shows them; without scripts, more context around every change."""
+    numbers = f"{gap.old_start},{gap.new_start},{'' if gap.line_count is None else gap.line_count}"
+    buttons = "".join(
+        f'<a href="{wider}" hx-get="{here}&amp;gap={numbers}&amp;show={show}" hx-target="closest tr" '
+        f'hx-swap="outerHTML" title="{words}" aria-label="{words}">{icon(picture)}</a>'
+        for show, words, picture in _choices(gap)
+    )
+    label = markup.label(gap.label) if gap.label else f"{gap.line_count:,} lines not shown" if gap.line_count else ""
+    head = markup.NUMBERS[view].replace(">", f' class="gap">{buttons}', 1)
+    return f'<tr data-kind="hunk">{head}{label}</td></tr>'
+
+
+def _choices(gap: Gap) -> Iterator[tuple[str, str, str]]:
+    """(what to show, its words, its icon) of a gap's buttons."""
+    step = excerpt.STEP_LINES
+    if gap.line_count is not None and gap.line_count <= step:
+        yield (
+            "all",
+            f"Show the {gap.line_count} lines between" if gap.line_count > 1 else "Show the line between",
+            "chevron-up-down",
+        )
+        return
+    if not gap.is_at_top:
+        yield "down", f"Show {step} more lines below", "chevron-down"
+    if gap.line_count is not None:
+        yield "up", f"Show {step} more lines above", "chevron-up"
+    words = "Show the rest of the file" if gap.line_count is None else f"Show all {gap.line_count:,} lines"
+    yield "all", words, "chevron-double-down" if gap.line_count is None else "chevron-up-down"
+
+
+@register.simple_tag
+def changed_tree(listed: Sequence[Listed], sections: Sequence[Section], page: DiffPage) -> SafeString:
+    """The listed files as nested lists by their folders; a folder with nothing but a folder in it is one with it."""
+    root: dict[str, Any] = {}
+    for one in listed:
+        *folders, name = one[1].path.split("/")
+        node = root
+        for folder in folders:
+            node = node.setdefault(f"{folder}/", {})
+        node[f"{name}\0{one[0]}"] = one  # beside a folder of the same name, where a link took its place
+    present = {section.index for section in sections}
+    prefix = escape(page.link())
+    return mark_safe("".join(_branch(root, present, prefix)))  # noqa: S308 - names are escaped below
+
+
+def _branch(node: dict[str, Any], present: set[int], prefix: str) -> Iterator[str]:
+    for name, inner in node.items():
+        if not isinstance(inner, dict):
+            yield _leaf(inner, present, prefix)
+            continue
+        while len(inner) == 1 and isinstance(only := next(iter(inner.values())), dict):
+            name, inner = name + next(iter(inner)), only
+        folder = escape(refs.shown(name.removesuffix("/")))
+        yield f"<li><details open><summary>{icon('folder')}<span>{folder}</span></summary><ul>"
+        yield from _branch(inner, present, prefix)
+        yield "</ul></details></li>"
+
+
+def _leaf(one: Listed, present: set[int], prefix: str) -> str:
+    index, change, counts = one
+    address = f"#file-{index}" if index in present else f"{prefix}&amp;file={index}#file-{index}"
+    path = escape(refs.shown(change.path))
+    title = f"{escape(refs.shown(change.old_path))} → {path}" if change.old_path != change.new_path else path
+    word = _WORDS[change.status]
     return (
-        f'<td class="line-number" data-kind="{row.kind}">{number or ""}</td>'
-        f'<td class="line" data-kind="{row.kind}">{_content(row)}</td>'
+        f'<li data-row data-path="{path}"><a href="{address}" title="{title}">'
+        f'<span class="change" data-status="{change.status}" title="{word}">{change.status}</span>'
+        f'<span class="visually-hidden">{word}</span><span>{path.rpartition("/")[2]}</span></a>{_counts(counts)}</li>'
     )
 
 
-def _content(row: diff.Row) -> str:
-    tag = "del" if row.kind == "removed" else "ins"
-    text = "".join(f"<{tag}>{escape(piece)}</{tag}>" if marked else escape(piece) for piece, marked in row.pieces)
-    if row.is_cut:
-        text += ' <span class="line-note">… the rest of this line is not shown</span>'
-    if row.ends_file:
-        text += ' <span class="line-note">no newline at end of file</span>'
-    return text
+def _counts(counts: Counts | None) -> str:
+    if counts is None:
+        return ""
+    if counts.additions is None:
+        return '<span class="muted">binary</span>'
+    added = f'<span class="added-count">+{counts.additions}</span>' if counts.additions else ""
+    deleted = f'<span class="removed-count">−{counts.deletions}</span>' if counts.deletions else ""
+    return f"<span>{added} {deleted}</span>"

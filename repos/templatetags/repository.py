@@ -33,6 +33,13 @@ def quoted_spec(revision: str, path: str = "") -> str:
 register.simple_tag(code_address, name="code_url")
 
 
+@register.simple_tag
+def compare_url(repository_name: str, base: str, head: str, dots: str = "...") -> str:
+    """The address of the comparison of two revisions: with two dots of themselves, with three since they parted."""
+    place = reverse("repos:repository", args=[repository_name])
+    return f"{place}compare/{quote(f'{base}{dots}{head}', safe=_SAFE, errors='surrogateescape')}"
+
+
 @register.filter
 def shown(name: str) -> str:
     """A name with what can't or shouldn't be printed as escapes."""

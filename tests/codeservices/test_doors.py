@@ -295,6 +295,10 @@ CONSOLE = {
     "repos:comment_edit": Door(CLOSED, "codecommit:UpdateComment", COMMENT, {"content": "Better."}),
     "repos:comment_delete": Door(CLOSED, "codecommit:DeleteCommentContent", COMMENT),
     "repos:comment_react": Door(CLOSED, "codecommit:PutCommentReaction", COMMENT, {"value": ":clap:"}),
+    "repos:commit_text": Door(
+        "codecommit:GetCommit codecommit:GetBlob codecommit:GetDifferences", args=("hush", "oid", "patch")
+    ),
+    "repos:compare": Door("codecommit:GetDifferences codecommit:GetBlob", args=("hush", "main...side")),
     "repos:branch_list": Door("codecommit:ListBranches", args=REPOSITORY),
     "repos:tag_list": Door("codecommit:GetReferences", args=REPOSITORY),
     "repos:branch_create": Door(CLOSED, "codecommit:CreateBranch", REPOSITORY, {"name": "more", "start": "main"}),

@@ -1,0 +1,192 @@
+"""The rows of changed files as text, with lines paired and words marked; and the lines each file gained and lost."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from typing import Final, NamedTuple
+
+from repos import pairing
+from repos.diff import pair_trees, patch
+from repos.diff.changes import TIMEOUT_SECONDS, FileChange
+from repos.diff.patch import Window
+from repos.diff.rows import FileDiff, Hunk, Row, Whitespace
+from repos.git.store import BareRepository
+
+# What is shown of a file at once; the rest follows in windows of the same size. In HTML a window of the worst text,
+# all quotes and angle brackets, is six times as large.
+MAX_ROWS: Final = 1500
+MAX_BYTES: Final = 200 * 1024
+# Minified code has lines of megabytes; a browser crawls with them, and Gitea cuts at the same length.
+MAX_LINE_BYTES: Final = 5000
+# A line that was asked for as a whole; what is longer is in the patch.
+MAX_WHOLE_LINE_BYTES: Final = 150 * 1024
+# More context than any file has lines.
+WHOLE_FILE: Final = 100_000_000
+
+# Where a text is cut, half a UTF-8 character may be left at its end.
+_CUT_CHARACTER: Final = re.compile(rb"(?:[\xc2-\xdf]|[\xe0-\xef][\x80-\xbf]?|[\xf0-\xf4][\x80-\xbf]{0,2})\Z")
+_WHITESPACE: Final[dict[Whitespace, tuple[str, ...]]] = {
+    "show": (),
+    "eol": ("--ignore-space-at-eol",),
+    "all": ("--ignore-all-space",),
+}
+
+
+class Options(NamedTuple):
+    """How two files are compared.
+
+    Attributes:
+        context: Unchanged lines around each change.
+        whitespace: "all" takes lines that differ only in white space for equal, "eol" only at their ends.
+        max_line_bytes: Longer lines are cut.
+    """
+
+    context: int = 3
+    whitespace: Whitespace = "show"
+    max_line_bytes: int = MAX_LINE_BYTES
+
+
+class Counts(NamedTuple):
+    """Added and deleted lines of a file; None where git calls it binary."""
+
+    additions: int | None
+    deletions: int | None
+
+
+DEFAULTS: Final = Options()
+BEGINNING: Final = Window(0, MAX_ROWS, MAX_BYTES)
+
+
+def hunks(
+    repository: BareRepository, change: FileChange, *, options: Options = DEFAULTS, window: Window = BEGINNING
+) -> FileDiff:
+    """The rows of one changed file; they depend on nothing but the two objects, the modes and the options.
+
+    Raises:
+        GitTimeout: Git compared for too long.
+        GitError: An object of the change is missing.
+    """
+    with closing(hunks_of_many(repository, [change], options=options, window=window)) as found:
+        return next((one for _, one in found), FileDiff(first_row=window.first_row))
+
+
+def hunks_of_many(
+    repository: BareRepository,
+    changes: Sequence[FileChange],
+    *,
+    options: Options = DEFAULTS,
+    window: Window = BEGINNING,
+) -> Generator[tuple[int, FileDiff], None, None]:
+    """The rows of many files by one git process: (index in `changes`, rows), in order, as they come.
+
+    A file that differs in nothing that the options look at is left out. Close the generator where enough was read.
+
+    Args:
+        window: Which rows of each.
+
+    Raises:
+        GitTimeout: Git compared for too long; what was given before stands.
+        GitError: An object of a change is missing.
+    """
+    wanted = [index for index, one in enumerate(changes) if one.is_content_changed]
+    if not wanted:
+        return
+    args = ["-p", f"-U{options.context}", *_WHITESPACE[options.whitespace]]
+    listed = [changes[index] for index in wanted]
+    with closing(pair_trees.compare(repository, listed, args, timeout_seconds=TIMEOUT_SECONDS)) as output:
+        for file in patch.read(output, window, options.max_line_bytes):
+            yield wanted[file.number], _file_diff(file, window)
+
+
+def counts(
+    repository: BareRepository, changes: Sequence[FileChange], *, whitespace: Whitespace = "show"
+) -> list[Counts]:
+    """Added and deleted lines of each file.
+
+    Raises:
+        GitTimeout: Git compared for too long.
+    """
+    found = [Counts(0, 0)] * len(changes)
+    wanted = [index for index, one in enumerate(changes) if one.is_content_changed]
+    if wanted:
+        args = ["--numstat", *_WHITESPACE[whitespace]]
+        listed = [changes[index] for index in wanted]
+        output = b"".join(pair_trees.compare(repository, listed, args, timeout_seconds=TIMEOUT_SECONDS))
+        for line in output.splitlines():
+            added, deleted, name = line.split(b"\t")
+            # A file whose kind changed has a line for what went and one for what came.
+            index = wanted[pair_trees.number_of(name)]
+            so_far = found[index]
+            if added == b"-" or so_far.additions is None or so_far.deletions is None:
+                found[index] = Counts(None, None)
+            else:
+                found[index] = Counts(so_far.additions + int(added), so_far.deletions + int(deleted))
+    return found
+
+
+def _file_diff(file: patch.RawFile, window: Window) -> FileDiff:
+    """Bytes to text, each side in the encoding that what is shown of it has."""
+    sides: dict[bool, list[bytes]] = {True: [], False: []}
+    for hunk in file.hunks:
+        for row in hunk.rows:
+            sides[row.kind == "removed"].append(_CUT_CHARACTER.sub(b"", row.data) if row.is_cut else row.data)
+    old_encoding, new_encoding = (_encoding_of(sides[is_old]) for is_old in (True, False))
+    if not sides[True]:
+        old_encoding = new_encoding
+    budget = pairing.Budget()
+    hunks = tuple(_hunk(one, old_encoding, new_encoding, budget) for one in file.hunks)
+    return FileDiff(hunks, file.is_binary, window.first_row, file.next_row, old_encoding, new_encoding)
+
+
+def _encoding_of(lines: Sequence[bytes]) -> str:
+    try:
+        b"\n".join(lines).decode("utf-8")
+    except UnicodeDecodeError:
+        return "latin-1"
+    return "utf-8"
+
+
+def _hunk(raw: patch.RawHunk, old_encoding: str, new_encoding: str, budget: pairing.Budget) -> Hunk:
+    rows: list[Row] = []
+    for index, one in enumerate(raw.rows):
+        is_old = one.kind == "removed"
+        # A line may be cut, and git cuts the header: inside a character then, whose bytes stay as surrogates.
+        data = _CUT_CHARACTER.sub(b"", one.data) if one.is_cut else one.data
+        rows.append(
+            Row(
+                one.kind,
+                None if one.kind == "added" else one.old_number,
+                None if is_old else one.new_number,
+                data.decode(old_encoding if is_old else new_encoding),
+                is_cut=one.is_cut,
+                ends_file=index in raw.without_newline,
+            )
+        )
+    _pair(rows, budget)
+    header = raw.header.decode(old_encoding, "surrogateescape")
+    return Hunk(*raw.span, header, tuple(rows), raw.is_continued)
+
+
+def _pair(rows: list[Row], budget: pairing.Budget) -> None:
+    """Give the changed rows their pairs and marks."""
+    at = 0
+    while at < len(rows):
+        if rows[at].kind != "removed":
+            at += 1
+            continue
+        middle = at
+        while middle < len(rows) and rows[middle].kind == "removed":
+            middle += 1
+        end = middle
+        while end < len(rows) and rows[end].kind == "added":
+            end += 1
+        removed = [row.text for row in rows[at:middle]]
+        added = [row.text for row in rows[middle:end]]
+        for left, right in pairing.pairs(removed, added, budget):
+            old_marks, new_marks = pairing.marks(removed[left], added[right], budget)
+            rows[at + left] = replace(rows[at + left], pair=middle + right, marks=old_marks)
+            rows[middle + right] = replace(rows[middle + right], pair=at + left, marks=new_marks)
+        at = end

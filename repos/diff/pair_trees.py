@@ -1,0 +1,75 @@
+"""Any number of changed files compared by one git process, however they were found.
+
+Git compares trees, and a process for each pair of blobs would cost more than the comparing. So the old and the new
+blobs asked for are put into a tree each, under the same numbers, in an object folder of their own that borrows the
+repository's objects and goes away with the comparison. Renames are pairs already and are not looked for again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import tempfile
+import zlib
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from typing import Final
+
+from repos.diff.changes import ABSENT, ENVIRONMENT, FileChange
+from repos.git import program
+from repos.git.store import BareRepository
+
+_DIGITS: Final = 7
+
+
+def compare(
+    repository: BareRepository, changes: Sequence[FileChange], args: Sequence[str], *, timeout_seconds: float
+) -> Generator[bytes, None, None]:
+    """The output of `git diff-tree` with these options for these changes, in pieces; leave it at any time.
+
+    In it every file is called by its place in `changes`: "0000012".
+    """
+    with tempfile.TemporaryDirectory(prefix="diff-") as folder:
+        trees = [
+            _write_tree(Path(folder), [(one.old_mode, one.old_oid) for one in changes]),
+            _write_tree(Path(folder), [(one.new_mode, one.new_oid) for one in changes]),
+        ]
+        pieces = program.pieces(
+            repository,
+            ["diff-tree", "--no-renames", "--no-color", "--no-ext-diff", "--no-textconv", *args, *trees],
+            timeout_seconds=timeout_seconds,
+            environment={
+                **ENVIRONMENT,
+                "GIT_OBJECT_DIRECTORY": folder,
+                "GIT_ALTERNATE_OBJECT_DIRECTORIES": _quoted(repository.path / "objects"),
+            },
+        )
+        with contextlib.closing(pieces):  # git is gone before its folder is
+            yield from pieces
+
+
+def number_of(name: bytes) -> int:
+    """The place in `changes` of a file by its name in the output."""
+    return int(name)
+
+
+def _write_tree(folder: Path, sides: Sequence[tuple[str, str]]) -> str:
+    """Store a tree as a loose object; absent sides are left out. Source: gitformat-loose(5), git-mktree(1)."""
+    data = b"".join(
+        b"%s %0*d\0%s" % (mode.lstrip("0").encode("ascii"), _DIGITS, number, bytes.fromhex(oid))
+        for number, (mode, oid) in enumerate(sides)
+        if mode != ABSENT
+    )
+    whole = b"tree %d\0%s" % (len(data), data)
+    oid = hashlib.sha1(whole, usedforsecurity=False).hexdigest()
+    file = folder / oid[:2] / oid[2:]
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(zlib.compress(whole, 1))
+    return oid
+
+
+def _quoted(path: Path) -> str:
+    """A path in a list that colons separate. Source: git(1), GIT_ALTERNATE_OBJECT_DIRECTORIES."""
+    text = os.fspath(path)
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"' if ":" in text or text[:1] == '"' else text
