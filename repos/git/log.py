@@ -16,7 +16,7 @@ from itertools import islice
 from typing import Final
 
 from codeservices.errors import NotFound
-from repos.git import objects, program
+from repos.git import objects, program, signatures
 from repos.git.store import BareRepository
 from repos.git.walk import Place, Row, Walk
 
@@ -73,7 +73,8 @@ class Signature:
 class Commit:
     """One commit. `message` is all of it, `subject` its first paragraph on one line, `body` the rest.
 
-    A tag object has the same form; only one of those has a `tagger`.
+    A tag object has the same form; only one of those has a `tagger`. Whether a signature is any good is for
+    repos/signatures.py to say.
     """
 
     oid: str
@@ -85,7 +86,7 @@ class Commit:
     body: str
     message: str
     encoding: str
-    is_signed: bool
+    signature_kind: signatures.Kind | None
     is_truncated: bool
     tagger: Signature
 
@@ -306,7 +307,7 @@ def parse(oid: str, data: bytes) -> Commit:
         body=rest.strip("\n"),
         message=message,
         encoding=encoding or "UTF-8",
-        is_signed=b"gpgsig" in headers or b"gpgsig-sha256" in headers,
+        signature_kind=signatures.kind_of(headers[b"gpgsig"]) if b"gpgsig" in headers else None,
         is_truncated=is_truncated,
         tagger=signature(headers.get(b"tagger", b""), encoding),
     )

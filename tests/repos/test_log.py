@@ -314,5 +314,6 @@ def test_an_octopus_merge_and_a_signed_commit_are_told(made):
     assert len(found.parent_oids) == 66
     assert walk(made, found.oid, 10)[0][0] == found.oid
     signed = commit_with(made, b"author A <a@x> 1 +0000\ngpgsig -----BEGIN\n parent fake\n -----END\n")
-    assert signed.is_signed
+    assert signed.signature_kind == "unknown"
+    assert found.signature_kind is None
     assert signed.parent_oids == ()
