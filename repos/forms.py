@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 from codeservices.errors import InvalidInput
 from codeservices.forms import ConsoleForm
 from repos import branches, names
-from repos.git import refs
+from repos.git import log, refs
 
 
 def _checked(check: Callable[[str], str], value: str) -> str:
@@ -26,6 +26,9 @@ def _plain_input(**attributes: str) -> forms.TextInput:
     return forms.TextInput(
         attrs={"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false", "maxlength": None, **attributes}
     )
+
+
+_SEARCH = {"type": "search", "autocomplete": "off", "spellcheck": "false"}
 
 
 class NameForm(ConsoleForm):
@@ -165,3 +168,22 @@ class TagForm(BranchForm):
         name: str = self.cleaned_data["name"]
         _checked(branches.tag_refname, name)
         return name
+
+
+class CommitSearchForm(ConsoleForm):
+    """Which commits of a history are looked for."""
+
+    message = forms.CharField(required=False, max_length=200, label="Message", widget=forms.TextInput(attrs=_SEARCH))
+    author = forms.CharField(required=False, max_length=200, label="Author", widget=forms.TextInput(attrs=_SEARCH))
+    since = forms.DateField(required=False, label="From", widget=forms.DateInput(attrs={"type": "date"}))
+    until = forms.DateField(required=False, label="To", widget=forms.DateInput(attrs={"type": "date"}))
+
+    def search(self) -> log.Search:
+        """What a valid form looks for. A line feed would part two texts of which git takes either."""
+        values = self.cleaned_data
+        return log.Search(
+            message=" ".join(values["message"].split()),
+            author=" ".join(values["author"].split()),
+            since=values["since"],
+            until=values["until"],
+        )

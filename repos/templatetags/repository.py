@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from urllib.parse import quote
 
 from django import template
+from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils.safestring import SafeString
 
 from repos.git import refs
+from repos.signatures import Signature
 
 register = template.Library()
 
@@ -23,6 +27,13 @@ def code_address(repository_name: str, page: str, revision: str, path: str = "")
 
 
 register.simple_tag(code_address, name="code_url")
+
+
+@register.simple_tag
+def commit_signature(signatures: Mapping[str, Signature] | None, oid: str) -> SafeString | str:
+    """What is told of a commit's signature; `signatures` is from `repos.signatures.of_commits`."""
+    signature = (signatures or {}).get(oid)
+    return "" if signature is None else render_to_string("repos/_signature.html", {"signature": signature})
 
 
 @register.filter
