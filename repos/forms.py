@@ -187,3 +187,41 @@ class CommitSearchForm(ConsoleForm):
             since=values["since"],
             until=values["until"],
         )
+
+
+class ProtectionForm(ConsoleForm):
+    """Whom a branch's protection binds, and how much."""
+
+    groups = forms.MultipleChoiceField(
+        required=False, label="Groups", widget=forms.CheckboxSelectMultiple, help_text="Everyone in them is bound."
+    )
+    users = forms.CharField(
+        required=False,
+        label="Users",
+        max_length=4000,
+        help_text="Names with commas between them.",
+        widget=_plain_input(),
+    )
+    allows_merges = forms.BooleanField(
+        required=False,
+        label="Let them merge into it",
+        help_text="Merges made on this server stay allowed; pushes, edits and deleting are denied.",
+    )
+    binds_oneself = forms.BooleanField(
+        required=False,
+        label="It may bind me as well",
+        help_text="Needed where you are among them. You can still take the protection away.",
+    )
+
+    def __init__(self, *args: Any, group_names: Sequence[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["groups"].choices = [(name, name) for name in group_names]  # type: ignore[attr-defined]
+        if not group_names:
+            del self.fields["groups"]
+
+    def clean(self) -> dict[str, Any]:
+        """Names as lists."""
+        values: dict[str, Any] = super().clean() or {}
+        values["users"] = [name for name in values.get("users", "").replace(",", " ").split() if name]
+        values.setdefault("groups", [])
+        return values

@@ -37,6 +37,12 @@ def commit_signature(signatures: Mapping[str, Signature] | None, oid: str) -> Sa
 
 
 @register.filter
+def compared_with(base: str, name: str) -> str:
+    """What the address of a comparison calls it: what `name` has that `base` has not."""
+    return f"{base}...{name}"
+
+
+@register.filter
 def shown(name: str) -> str:
     """A name with what can't or shouldn't be printed as escapes."""
     return refs.shown(name)

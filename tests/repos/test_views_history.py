@@ -296,12 +296,15 @@ def test_branches_show_the_default_first_and_are_filtered(alice_client, history,
     stored.git("update-ref", "refs/heads/a-branch", history[3])
     stored.git("update-ref", b"refs/heads/caf\xe9", history[4])
     page = alice_client.get("/repositories/demo/branches")
-    assert [name for name, _ in page.context["rows"]] == ["main", "a-branch", "caf\udce9"]
+    assert [row.name for row in page.context["rows"]] == ["main", "caf\udce9", "a-branch"]
+    for order, expected in {"oldest": ["a-branch", "caf\udce9"], "name": ["a-branch", "caf\udce9"], "x": None}.items():
+        rows = alice_client.get("/repositories/demo/branches", {"sort": order}).context["rows"]
+        assert [row.name for row in rows] == ["main", *(expected or ["caf\udce9", "a-branch"])], order
     assert r"caf\xe9" in text(page)
     assert 'href="/repositories/demo/browse/caf%E9"' in text(page)
     assert over_asgi(alice_client, b"/repositories/demo/browse/caf%E9")[0] == 200
     rows = alice_client.get("/repositories/demo/branches", {"q": "A-B"}, headers=HX)
-    assert [name for name, _ in rows.context["rows"]] == ["a-branch"]
+    assert [row.name for row in rows.context["rows"]] == ["a-branch"]
     assert "<html" not in text(rows)
 
 
