@@ -58,6 +58,13 @@ def kind_of(signature: bytes) -> Kind:
     return _KINDS.get(signature.lstrip().partition(b"\n")[0].strip(), "unknown")
 
 
+def split_tag(tag: bytes) -> tuple[bytes, bytes]:
+    """A tag's bytes to what is signed, and the signature at the end of its message; b"" where there is none."""
+    places = [at + 1 for begin in _KINDS if (at := tag.rfind(b"\n" + begin)) >= 0]
+    at = max(places, default=len(tag))
+    return tag[:at], tag[at:]
+
+
 def split(commit: bytes) -> tuple[bytes, list[bytes]]:
     """A commit's bytes to what is signed, and the signatures for this object format that are in its header.
 

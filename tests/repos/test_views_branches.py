@@ -169,5 +169,8 @@ def test_branches_and_tags_show_what_became_of_their_commits(alice_client, demo,
 
 
 def test_a_tag_tells_its_tagger(alice_client, demo):
-    gitrepo.tag(demo.git, "v2", refs.tip(demo.git, "refs/heads/main"), "Second\n\nAnd why")
-    assert 'title="carl@example.com">Carl Committer</span>' in alice_client.get(url("tags")).content.decode()
+    signature = "-----BEGIN PGP SIGNATURE-----\n\nabc\n-----END PGP SIGNATURE-----"
+    gitrepo.tag(demo.git, "v2", refs.tip(demo.git, "refs/heads/main"), f"Second\n\nAnd why\n{signature}")
+    page = alice_client.get(url("tags")).content.decode()
+    assert 'title="carl@example.com">Carl Committer</span>' in page
+    assert "signed (GPG)" in page and "And why" in page and "BEGIN PGP" not in page
