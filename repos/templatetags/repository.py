@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from urllib.parse import quote
 
 from django import template
@@ -20,10 +21,15 @@ _SAFE = "/:@!$&'()*+,;=~"
 
 
 def code_address(repository_name: str, page: str, revision: str, path: str = "") -> str:
-    """The address of a revision's page: "browse", "raw" or "commits". Names may hold any byte."""
+    """The address of a revision's page: "browse", "raw", "commits", "commit", … Names may hold any byte."""
     spec = f"{revision}/{path}" if path else revision
-    place = reverse("repos:repository", args=[repository_name])
-    return f"{place}{page}/{quote(spec, safe=_SAFE, errors='surrogateescape')}"
+    return f"{_home(repository_name)}{page}/{quote(spec, safe=_SAFE, errors='surrogateescape')}"
+
+
+@lru_cache(maxsize=1000)
+def _home(repository_name: str) -> str:
+    """A page of commits needs it a hundred times, and to work it out costs more than to write the row it is for."""
+    return reverse("repos:repository", args=[repository_name])
 
 
 register.simple_tag(code_address, name="code_url")
