@@ -189,6 +189,9 @@ class CommitSearchForm(ConsoleForm):
         )
 
 
+_NAMES = "Names with commas between them."
+
+
 class ProtectionForm(ConsoleForm):
     """Whom a branch's protection binds, and how much."""
 
@@ -199,7 +202,7 @@ class ProtectionForm(ConsoleForm):
         required=False,
         label="Users",
         max_length=4000,
-        help_text="Names with commas between them.",
+        help_text=_NAMES,
         widget=_plain_input(),
     )
     allows_merges = forms.BooleanField(
@@ -215,13 +218,17 @@ class ProtectionForm(ConsoleForm):
 
     def __init__(self, *args: Any, group_names: Sequence[str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["groups"].choices = [(name, name) for name in group_names]  # type: ignore[attr-defined]
-        if not group_names:
-            del self.fields["groups"]
+        if group_names:
+            self.fields["groups"].choices = [(name, name) for name in group_names]  # type: ignore[attr-defined]
+        else:  # there are none, or the person may not list them and has to know their names
+            self.fields["groups"] = forms.CharField(
+                required=False, label="Groups", max_length=4000, help_text=_NAMES, widget=_plain_input()
+            )
 
     def clean(self) -> dict[str, Any]:
         """Names as lists."""
         values: dict[str, Any] = super().clean() or {}
-        values["users"] = [name for name in values.get("users", "").replace(",", " ").split() if name]
-        values.setdefault("groups", [])
+        for key in ("groups", "users"):
+            value = values.get(key, "")
+            values[key] = value.replace(",", " ").split() if isinstance(value, str) else value
         return values

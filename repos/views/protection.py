@@ -62,7 +62,7 @@ def branch_unprotect(request: ConsoleRequest, name: str) -> HttpResponse:
 
 
 def _group_names(request: ConsoleRequest) -> list[str]:
-    """The groups to choose from; others can be bound by those who know their names."""
+    """The groups to choose from; none for those who may not list them."""
     if not is_allowed(request.principal, "iam:ListGroups", "*"):
         return []
     return list(Group.objects.order_by("name").values_list("name", flat=True))
@@ -75,8 +75,8 @@ def _render(
     groups = _group_names(request)
     initial = {}
     if present is not None:
-        known = [name for name in present.groups if name in groups]
-        initial = {"groups": known, "users": ", ".join(present.users), "allows_merges": present.allows_merges}
+        bound = list(present.groups) if groups else ", ".join(present.groups)
+        initial = {"groups": bound, "users": ", ".join(present.users), "allows_merges": present.allows_merges}
     allows_merges = (
         form.cleaned_data.get("allows_merges", False) if form is not None else bool(present and present.allows_merges)
     )

@@ -161,3 +161,11 @@ def test_readers_see_the_statement_outsiders_do_not_and_neither_writes_it(bob_cl
         assert answer.status_code == 403 and action in answer.content.decode()
         assert who.post(TAKE_AWAY, {"branch": "main", "confirm_name": "main"}).status_code == 403
     assert bob_client.get(TAKE_AWAY).status_code == 405
+
+
+def test_who_may_not_list_groups_types_their_names(client, dora, demo):
+    erin = factories.user("erin", document=factories.allow("iam:CreatePolicy", "iam:Attach*", "codecommit:*"))
+    client.force_login(erin, backend="codeservices.iam.backends.SessionBackend")
+    assert 'type="text" name="groups"' in client.get(PAGE, {"branch": "main"}).content.decode()
+    assert client.post(PAGE, {"branch": "main", "groups": "team, "}).status_code == 302
+    assert not may(dora, "GitPush", "main")
