@@ -26,9 +26,9 @@ from codeservices.errors import InvalidInput
 from repos.git import objects, program, refs
 from repos.git.store import BareRepository
 
-# git/git has about 60 lines of history open at once. Up to this many stand in a cursor whole, more of them by their
+# git/git has up to 130 lines of history open at once. Up to this many stand in a cursor whole, more of them by their
 # first 8 bytes; beyond MAX_OPEN the address would grow past what proxies take, and rows are counted instead.
-MAX_WHOLE: Final = 100
+MAX_WHOLE: Final = 250
 MAX_OPEN: Final = 500
 SHORT_OID_BYTES: Final = 8
 # Names under which a file was before and that wait for their turn; more than one only where lines of history differ.

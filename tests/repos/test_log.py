@@ -59,7 +59,7 @@ def test_pages_of_a_woven_history_give_every_commit_once_and_children_first(made
         assert all(place[parent] > place[oid] for parent in log.commit(made.repository, oid).parent_oids)
 
 
-@pytest.mark.parametrize(("whole", "most"), [(100, 3), (1, 500)], ids=["by-count", "by-abbreviated-oids"])
+@pytest.mark.parametrize(("whole", "most"), [(250, 3), (1, 500)], ids=["by-count", "by-abbreviated-oids"])
 def test_a_history_with_many_open_lines_is_resumed(made, monkeypatch, whole, most):
     monkeypatch.setattr(places, "MAX_WHOLE", whole)
     monkeypatch.setattr(places, "MAX_OPEN", most)
