@@ -6,12 +6,20 @@ class BuildsConfig(AppConfig):
     verbose_name = "Builds"
 
     def ready(self) -> None:
-        from builds import access, aws, health, panels, triggers  # noqa: F401  importing aws registers its operations
+        from builds import (
+            access,
+            aws,  # noqa: F401  importing it registers its operations
+            commit_statuses,
+            health,
+            panels,
+            triggers,
+        )
         from codeservices import registry
         from codeservices.iam import resource_tags
 
         health.register()
         panels.register()
         triggers.register()
+        commit_statuses.register()
         resource_tags.register("codebuild", access.tags_of_arn)
         registry.register_actions("codebuild:RetryBuild", "logs:GetLogEvents", "s3:GetObject", "s3:PutObject")

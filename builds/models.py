@@ -125,6 +125,7 @@ class Build(models.Model):
         indexes = [
             models.Index(fields=["status", "lease_expires_at"], name="build_by_lease"),
             models.Index(fields=["project_name", "-id"], name="build_by_project"),
+            models.Index(fields=["resolved_source_oid"], name="build_by_commit"),
         ]
 
     def __str__(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,6 +69,16 @@ class Notice:
     url: str
 
 
+@dataclass(frozen=True)
+class CommitStatus:
+    """What became of a commit: a status ("SUCCEEDED"), its words, and the page that tells more."""
+
+    state: str
+    word: str
+    url: str
+
+
+CommitStatuses = Callable[[Principal, str, Collection[str]], Mapping[str, CommitStatus]]
 Notices = Callable[[Principal], Iterable[Notice]]
 RoleUses = Callable[[Principal, str], Iterable[SearchResult]]
 
@@ -78,6 +88,7 @@ health_checks: list[HealthCheck] = []
 meters: list[Meter] = []
 notices: list[Notices] = []
 role_uses: list[RoleUses] = []
+commit_status_sources: list[CommitStatuses] = []
 console_actions: set[str] = set()
 
 
@@ -110,6 +121,20 @@ def register_notices(find: Notices) -> None:
 def register_role_uses(find: RoleUses) -> None:
     """Add a function that finds what uses a role, by the role's ARN, among what a principal may see."""
     role_uses.append(find)
+
+
+def register_commit_statuses(find: CommitStatuses) -> None:
+    """Add a function that finds, by repository name and oids, what became of commits, as far as a principal may see."""
+    commit_status_sources.append(find)
+
+
+def commit_statuses(principal: Principal, repository_name: str, oids: Iterable[str]) -> dict[str, CommitStatus]:
+    """What became of these commits of a repository, by oid; those of which nothing is known are left out."""
+    wanted = set(oids)
+    found: dict[str, CommitStatus] = {}
+    for find in commit_status_sources if wanted else ():
+        found = {**find(principal, repository_name, wanted), **found}
+    return found
 
 
 def register_actions(*names: str) -> None:

@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 from codeservices.errors import InvalidInput
 from codeservices.forms import ConsoleForm
 from repos import branches, names
-from repos.git import refs
+from repos.git import log, refs
 
 
 def checked(check: Callable[[str], str], value: str) -> str:
@@ -27,6 +27,9 @@ def plain_input(**attributes: str) -> forms.TextInput:
     return forms.TextInput(
         attrs={"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false", "maxlength": None, **attributes}
     )
+
+
+_SEARCH = {"type": "search", "autocomplete": "off", "spellcheck": "false"}
 
 
 class NameForm(ConsoleForm):
@@ -166,3 +169,67 @@ class TagForm(BranchForm):
         name: str = self.cleaned_data["name"]
         checked(branches.tag_refname, name)
         return name
+
+
+class CommitSearchForm(ConsoleForm):
+    """Which commits of a history are looked for."""
+
+    message = forms.CharField(required=False, max_length=200, label="Message", widget=forms.TextInput(attrs=_SEARCH))
+    author = forms.CharField(required=False, max_length=200, label="Author", widget=forms.TextInput(attrs=_SEARCH))
+    since = forms.DateField(required=False, label="From", widget=forms.DateInput(attrs={"type": "date"}))
+    until = forms.DateField(required=False, label="To", widget=forms.DateInput(attrs={"type": "date"}))
+
+    def search(self) -> log.Search:
+        """What a valid form looks for. A line feed would part two texts of which git takes either."""
+        values = self.cleaned_data
+        return log.Search(
+            message=" ".join(values["message"].split()),
+            author=" ".join(values["author"].split()),
+            since=values["since"],
+            until=values["until"],
+        )
+
+
+_NAMES = "Names with commas between them."
+
+
+class ProtectionForm(ConsoleForm):
+    """Whom a branch's protection binds, and how much."""
+
+    groups = forms.MultipleChoiceField(
+        required=False, label="Groups", widget=forms.CheckboxSelectMultiple, help_text="Everyone in them is bound."
+    )
+    users = forms.CharField(
+        required=False,
+        label="Users",
+        max_length=4000,
+        help_text=_NAMES,
+        widget=plain_input(),
+    )
+    allows_merges = forms.BooleanField(
+        required=False,
+        label="Let them merge into it",
+        help_text="Merges made on this server stay allowed; pushes, edits and deleting are denied.",
+    )
+    binds_oneself = forms.BooleanField(
+        required=False,
+        label="It may bind me as well",
+        help_text="Needed where you are among them. You can still take the protection away.",
+    )
+
+    def __init__(self, *args: Any, group_names: Sequence[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if group_names:
+            self.fields["groups"].choices = [(name, name) for name in group_names]  # type: ignore[attr-defined]
+        else:  # there are none, or the person may not list them and has to know their names
+            self.fields["groups"] = forms.CharField(
+                required=False, label="Groups", max_length=4000, help_text=_NAMES, widget=plain_input()
+            )
+
+    def clean(self) -> dict[str, Any]:
+        """Names as lists."""
+        values: dict[str, Any] = super().clean() or {}
+        for key in ("groups", "users"):
+            value = values.get(key, "")
+            values[key] = value.replace(",", " ").split() if isinstance(value, str) else value
+        return values

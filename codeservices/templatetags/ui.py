@@ -6,6 +6,7 @@ gives an element with the exact figure on hover, the filter gives the words alon
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -19,6 +20,7 @@ from django.utils.safestring import SafeString, mark_safe
 from heroicons import IconDoesNotExist, _render_icon
 
 from codeservices import sizes
+from codeservices.registry import CommitStatus
 
 register = template.Library()
 
@@ -253,6 +255,22 @@ def status_badge(status: str | None, label: str = "") -> SafeString:
     word = label or (STATUSES[name][0] if name in STATUSES else name.replace("_", " ").capitalize() or NOTHING)
     return format_html(
         '<span class="status" data-status="{}">{} {}</span>', name, _svg(name or "UNKNOWN", 16, "", ""), word
+    )
+
+
+@register.simple_tag
+def commit_status(statuses: Mapping[str, CommitStatus] | None, oid: str) -> SafeString | str:
+    """What became of a commit, as icon and words that lead there; `statuses` is from `registry.commit_statuses`."""
+    status = (statuses or {}).get(oid)
+    if status is None:
+        return ""
+    return format_html(
+        '<a class="status" data-status="{}" href="{}" title="Build: {}">{} {}</a>',
+        status.state,
+        status.url,
+        status.word,
+        _svg(status.state, 16, "", ""),
+        status.word,
     )
 
 

@@ -1,7 +1,8 @@
-"""How two commits came apart: where, by how many commits, and by which."""
+"""How two commits came apart: where, by how many commits, and by which; and how old commits are."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -34,13 +35,23 @@ def divergence(repository: BareRepository, a: str, b: str) -> Divergence:
     # It ends with 1 where there is none.
     bases = program.run(repository, ["merge-base", "--all", a, b], ok_codes=(0, 1)).decode("ascii").split()
     try:
-        counted = program.run(
-            repository, ["rev-list", "--count", "--left-right", f"{a}...{b}"], timeout_seconds=COUNT_SECONDS
-        )
+        ahead, behind = ahead_behind(repository, a, b, timeout_seconds=COUNT_SECONDS)
     except program.GitTimeout:
         return Divergence(tuple(bases), None, None)
-    behind, ahead = (int(number) for number in counted.split())
     return Divergence(tuple(bases), behind, ahead)
+
+
+def ahead_behind(repository: BareRepository, base: str, oid: str, *, timeout_seconds: float) -> tuple[int, int]:
+    """How many commits `oid` has that `base` has not, and the other way round; both full oids of commits.
+
+    Raises:
+        GitTimeout: It could not be counted in that time.
+    """
+    if base == oid:
+        return 0, 0
+    args = ["rev-list", "--left-right", "--count", "--end-of-options", f"{base}...{oid}"]
+    behind, ahead = program.run(repository, args, timeout_seconds=timeout_seconds).split()
+    return int(ahead), int(behind)
 
 
 def commits_between(repository: BareRepository, a: str, b: str, *, skip: int, limit: int) -> list[log.Commit]:
@@ -52,3 +63,13 @@ def commits_between(repository: BareRepository, a: str, b: str, *, skip: int, li
     args = ["rev-list", "--date-order", f"--skip={skip}", f"--max-count={limit}", b, f"^{a}"]
     oids = program.run(repository, args).decode("ascii").split()
     return [log.parse(oid, objects.read(repository, oid)[1]) for oid in oids]
+
+
+def timestamps(repository: BareRepository, oids: Iterable[str]) -> dict[str, int]:
+    """When each of these commits was committed, in seconds since 1970. What is no commit is left out."""
+    given = "".join(f"{oid}\n" for oid in dict.fromkeys(oids)).encode("ascii")
+    if not given:
+        return {}
+    args = ["rev-list", "--no-walk=unsorted", "--timestamp", "--ignore-missing", "--stdin"]
+    rows = (line.split() for line in program.run(repository, args, input=given).decode("ascii").splitlines())
+    return {oid: int(seconds) for seconds, oid in rows}

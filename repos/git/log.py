@@ -6,26 +6,30 @@ encoding that nobody knows, and no page may fail for one of them.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import time as dt_time
+from itertools import islice
 from typing import Final
 
-from codeservices.errors import InvalidInput, NotFound
-from repos.git import objects, program, refs
+from codeservices.errors import NotFound
+from repos.git import objects, program, signatures
 from repos.git.store import BareRepository
+from repos.git.walk import Place, Row, Walk
 
 # A message is shown up to here; the raw object has all of it. Real ones are far shorter, hostile ones are 10 MB.
 MAX_MESSAGE_CHARS: Final = 64 * 1024
 MAX_SUBJECT_CHARS: Final = 1000
 MAX_PAGE: Final = 1000
-# A cursor holds 8 bytes for each open line of history. git/git has about 60 open at once; beyond this many the address
-# would grow past what proxies accept, and the cursor counts commits instead.
-MAX_FRONTIER: Final = 250
-CURSOR_OID_BYTES: Final = 8
+# Longer than people like to wait; git reads some 100,000 commits meanwhile.
+SEARCH_SECONDS: Final = 4.0
+# A search reads few commits to begin with, since what is looked for is often recent, and then more at a time.
+FIRST_BATCH: Final = 250
+MAX_BATCH: Final = 8000
+DAY_SECONDS: Final = 86400
 # Commits say "latin1" or "cp1251"; Python's other codecs ("punycode", "unicode_escape") aren't for messages.
 _ENCODING: Final = re.compile(
     r"(utf[-_]?(8|16|32)|us-ascii|ascii|latin[-_]?\d+|iso[-_]?\d+|windows|cp\d|koi8|euc|shift|sjis|gb|big5|mac|hz|tis)",
@@ -69,7 +73,8 @@ class Signature:
 class Commit:
     """One commit. `message` is all of it, `subject` its first paragraph on one line, `body` the rest.
 
-    A tag object has the same form; only one of those has a `tagger`.
+    A tag object has the same form; only one of those has a `tagger`. Whether a signature is any good is for
+    repos/signatures.py to say.
     """
 
     oid: str
@@ -81,7 +86,7 @@ class Commit:
     body: str
     message: str
     encoding: str
-    is_signed: bool
+    signature_kind: signatures.Kind | None
     is_truncated: bool
     tagger: Signature
 
@@ -92,11 +97,73 @@ class Commit:
 
 
 @dataclass(frozen=True)
-class Page:
-    """Some commits in order, and the cursor of those after them; None at the end."""
+class Search:
+    """What commits are looked for; empty members want nothing.
 
-    commits: tuple[Commit, ...]
+    Attributes:
+        message, author: Text that is in the message, in the author's name or e-mail; a to z in either case.
+        since, until: The first and the last day, in UTC, on which they were committed.
+    """
+
+    message: str = ""
+    author: str = ""
+    since: date | None = None
+    until: date | None = None
+
+    def __bool__(self) -> bool:
+        return self != Search()
+
+    @property
+    def has_words(self) -> bool:
+        """Whether the commits' texts have to be read."""
+        return bool(self.message or self.author)
+
+    @property
+    def since_timestamp(self) -> int | None:
+        """Seconds since 1970 of the first moment."""
+        return None if self.since is None else int(datetime.combine(self.since, dt_time(), UTC).timestamp())
+
+    @property
+    def until_timestamp(self) -> int | None:
+        """Seconds since 1970 of the first moment that is too late."""
+        return (
+            None if self.until is None else int(datetime.combine(self.until, dt_time(), UTC).timestamp()) + DAY_SECONDS
+        )
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A commit in a history.
+
+    Attributes:
+        path: What the file or folder was called after it; "" where the history is of everything.
+        renamed_from: What the file was called before it, where it was moved.
+    """
+
+    commit: Commit
+    path: str = ""
+    renamed_from: str | None = None
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some commits in order, and the cursor of those after them.
+
+    Attributes:
+        next_cursor: None at the end. After a search there may be nothing behind it.
+        seen: How many commits a search had looked at when its time was over; 0 where it was not.
+        reached_at: When the last of those was committed.
+    """
+
+    entries: tuple[Entry, ...]
     next_cursor: str | None
+    seen: int = 0
+    reached_at: datetime | None = None
+
+    @property
+    def commits(self) -> tuple[Commit, ...]:
+        """The commits alone."""
+        return tuple(entry.commit for entry in self.entries)
 
 
 NOBODY: Final = Signature("", "", None, 0, None)
@@ -115,96 +182,102 @@ def commit(repository: BareRepository, oid: str) -> Commit:
 
 
 def commits(
-    repository: BareRepository, oid: str, *, path: str = "", limit: int = 30, cursor: str | None = None
+    repository: BareRepository,
+    oid: str,
+    *,
+    path: str = "",
+    limit: int = 30,
+    cursor: str | None = None,
+    follows: bool = False,
+    search: Search = Search(),
 ) -> Page:
     """Commits reachable from `oid`, newest first and never a parent before its child.
-
-    The cursor of a whole history is the set of commits that come next: those not shown with a child that was. Exactly
-    the commits reachable from that set are left, so a page costs the same at any depth, given a commit-graph. The
-    history of a path, where git leaves out side branches that changed nothing, is resumed by count instead.
 
     Args:
         oid: A commit, or a tag of one.
         path: Only commits that changed this file or folder; "" for all. Names are literal, `*` is no pattern.
         limit: Commits in the page, at most 1,000.
-        cursor: `next_cursor` of the page before.
+        cursor: `next_cursor` of the page before. A page then costs what the first one does, given a commit-graph.
+        follows: The path is a file; its history goes on under the names it had before.
+        search: Only those that are like this. It ends after SEARCH_SECONDS, and the page then says how far it came.
 
     Raises:
         NotFound: `oid` is no commit of this repository.
         InvalidInput: The cursor is not one of ours, or what it names is gone.
+        GitTimeout: The time was over before there was anything to show.
     """
     limit = max(1, min(limit, MAX_PAGE))
-    tip = objects.peel(repository, oid)
-    if tip[0] != "commit":
-        raise NotFound(f"The object {tip[1]} is a {tip[0]}, so it has no history.", code="CommitDoesNotExistException")
-    starts, skip = _unpack(cursor) if cursor else ([tip[1]], 0)
-    # One more than asked for tells whether there is a next page.
-    options = [f"--skip={skip}", f"--max-count={limit + 1}", *(() if path else ("--date-order", "--parents"))]
-    rows = _walk(repository, starts, options, path=path)
-    page = tuple(parse(row[0], objects.read(repository, row[0])[1]) for row in rows[:limit])
-    if len(rows) <= limit:
-        return Page(page, None)
-    if path or skip:
-        return Page(page, _pack(starts, skip + limit))
-    frontier = _frontier(repository, starts, rows[:limit])
-    return Page(page, _pack(frontier, 0) if len(frontier) <= MAX_FRONTIER else _pack(starts, limit))
-
-
-def _frontier(repository: BareRepository, starts: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """The commits that come after these rows: starts and parents that no row shows."""
-    full = list(starts)
-    if any(len(oid) < 40 for oid in starts):
-        full = [row[0] for row in _walk(repository, starts, ["--no-walk=unsorted"])]
-    shown = {row[0] for row in rows}
-    candidates = dict.fromkeys([*full, *(parent for row in rows for parent in row[1:])])
-    return [oid for oid in candidates if oid not in shown]
-
-
-def _walk(
-    repository: BareRepository, starts: Iterable[str], options: Sequence[str], *, path: str = ""
-) -> list[list[str]]:
-    """Lines of `git rev-list` split at spaces: the oid, and its parents where asked for."""
-    # --stdin takes revisions and then, after "--", paths, one a line: any number of starts fits, and nothing a user
-    # typed is ever an argument. A path with a line feed in it can't be said there and goes to the command line.
-    args = ["rev-list", *options, "--stdin"]
-    lines = [*starts]
-    if path and "\n" not in path:
-        lines += ["--", path]
-    elif path:
-        args += ["--", path]
-    given = refs.encode("".join(f"{line}\n" for line in lines))
-    try:
-        output = program.run(repository, args, input=given, environment={"GIT_LITERAL_PATHSPECS": "1"})
-    except (program.GitTimeout, program.GitOutputTooLarge):
-        raise
-    except program.GitError as error:
-        raise InvalidInput(
-            "This history can't be followed from here: a commit it starts at is gone or damaged.",
-            hint="Open the history of the branch again from its first page.",
-        ) from error
-    return [line.split(" ") for line in output.decode("ascii").splitlines()]
-
-
-def _pack(oids: Sequence[str], skip: int) -> str:
-    """A cursor: how many to skip, then the starts; whole oids where few, abbreviated where many."""
-    width = 20 if len(oids) == 1 else CURSOR_OID_BYTES
-    raw = skip.to_bytes(4, "big") + bytes([width]) + b"".join(bytes.fromhex(oid)[:width] for oid in oids)
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
-
-
-def _unpack(cursor: str) -> tuple[list[str], int]:
-    try:
-        raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
-        raw = b""
-    width, oids = raw[4:5], raw[5:]
-    if width not in (b"\x14", bytes([CURSOR_OID_BYTES])) or not oids or len(oids) % width[0]:
-        raise InvalidInput(
-            "This page's cursor is not one that this server gave.",
-            code="InvalidContinuationTokenException",
-            hint="Open the history from its first page.",
+    kind, tip, _ = objects.peel(repository, oid)
+    if kind != "commit":
+        raise NotFound(f"The object {tip} is a {kind}, so it has no history.", code="CommitDoesNotExistException")
+    place: Place | None = Place.unpacked(repository, cursor, path) if cursor else Place([tip], path=path)
+    deadline = time.monotonic() + (SEARCH_SECONDS if search else program.TIMEOUT_SECONDS)
+    found: list[tuple[Row, str, str | None]] = []
+    last: Row | None = None
+    seen = 0
+    while place is not None:
+        walk = Walk(repository, place, follows=follows)
+        rows = walk.rows(
+            max_rows=None if search else limit + 1 - len(found),
+            since=search.since_timestamp,
+            timeout_seconds=max(0.05, deadline - time.monotonic()),
         )
-    return [oids[at : at + width[0]].hex() for at in range(0, len(oids), width[0])], int.from_bytes(raw[:4], "big")
+        try:
+            for row, is_wanted in _wanted(repository, rows, search, deadline):
+                if not walk.has(row):
+                    continue
+                if len(found) == limit:
+                    return _page(repository, found, walk.place, path)
+                before = walk.take(row)
+                last, seen = row, seen + 1
+                if is_wanted:
+                    found.append((row, place.path, before))
+        except program.GitTimeout:
+            if last is None:
+                raise
+            return _page(repository, found, walk.place, path, seen, last)
+        place = walk.place if walk.is_cut else walk.place_before
+    return _page(repository, found, None, path)
+
+
+def _wanted(
+    repository: BareRepository, rows: Iterator[Row], search: Search, deadline: float
+) -> Iterator[tuple[Row, bool]]:
+    """Rows with whether the search wants them. Git looks at their texts many at a time, at few to begin with."""
+    if not search:
+        yield from ((row, True) for row in rows)
+    size, end = FIRST_BATCH, search.until_timestamp
+    while batch := list(islice(rows, size)):
+        wanted = {row.oid for row in batch if end is None or row.timestamp < end}
+        if search.has_words and wanted:
+            wanted = _matching(repository, wanted, search, max(0.05, deadline - time.monotonic()))
+        yield from ((row, row.oid in wanted) for row in batch)
+        size = min(2 * size, MAX_BATCH)
+
+
+def _matching(repository: BareRepository, oids: Iterable[str], search: Search, timeout_seconds: float) -> set[str]:
+    """Those of the commits whose message and author have the words in them."""
+    args = ["rev-list", "--no-walk=unsorted", "--stdin", "--fixed-strings", "--regexp-ignore-case"]
+    args += [f"--grep={search.message}"] if search.message else []
+    args += [f"--author={search.author}"] if search.author else []
+    given = "".join(f"{oid}\n" for oid in oids).encode("ascii")
+    output = program.run(repository, args, input=given, timeout_seconds=timeout_seconds)
+    return set(output.decode("ascii").split())
+
+
+def _page(
+    repository: BareRepository,
+    found: Sequence[tuple[Row, str, str | None]],
+    place: Place | None,
+    path: str,
+    seen: int = 0,
+    last: Row | None = None,
+) -> Page:
+    entries = tuple(
+        Entry(parse(row.oid, objects.read(repository, row.oid)[1]), path, before) for row, path, before in found
+    )
+    reached_at = moment(last.timestamp) if last is not None else None
+    return Page(entries, place.packed(path) if place is not None else None, seen, reached_at)
 
 
 def parse(oid: str, data: bytes) -> Commit:
@@ -234,7 +307,7 @@ def parse(oid: str, data: bytes) -> Commit:
         body=rest.strip("\n"),
         message=message,
         encoding=encoding or "UTF-8",
-        is_signed=b"gpgsig" in headers or b"gpgsig-sha256" in headers,
+        signature_kind=signatures.kind_of(headers[b"gpgsig"]) if b"gpgsig" in headers else None,
         is_truncated=is_truncated,
         tagger=signature(headers.get(b"tagger", b""), encoding),
     )
@@ -247,13 +320,16 @@ def signature(value: bytes, encoding: str = "") -> Signature:
         return Signature(_text(value, encoding).strip(), "", None, 0, None) if value.strip() else NOBODY
     name, email, seconds, zone = match.groups()
     timestamp = int(seconds) if seconds is not None and len(seconds) < 20 else None
-    when_at: datetime | None = None
-    if timestamp is not None:
-        try:
-            when_at = datetime.fromtimestamp(timestamp, UTC)
-        except (ValueError, OverflowError, OSError):
-            when_at = None
+    when_at = None if timestamp is None else moment(timestamp)
     return Signature(_text(name, encoding).strip(), _text(email, encoding).strip(), timestamp, _offset(zone), when_at)
+
+
+def moment(timestamp: int) -> datetime | None:
+    """Seconds since 1970 as aware UTC; None where no calendar reaches them."""
+    try:
+        return datetime.fromtimestamp(timestamp, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _offset(zone: bytes | None) -> int:

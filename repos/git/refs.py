@@ -3,9 +3,8 @@
 Git speaks bytes; here they become text once, losslessly (UTF-8 with surrogate escapes). `shown` makes such text fit to
 be printed.
 
-Refs are read from the files that git keeps them in, since a process to list them costs more than a page may. Git
-replaces each of those files in one step, and loose refs are read before packed ones: a ref that git packs meanwhile is
-then seen in one of the two places.
+Refs are read from the files that git keeps them in (`ref_files`), since a process to list them costs more than a page
+may. All of them together are kept in memory while no file changes; a page that needs one looks up that one.
 """
 
 from __future__ import annotations
@@ -14,13 +13,16 @@ import contextlib
 import hashlib
 import os
 import re
-from collections.abc import Collection, Iterable
+import threading
+from collections import OrderedDict
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from codeservices.errors import InvalidInput, NotFound
-from repos.git import program
+from repos.git import program, ref_files
 from repos.git.store import BareRepository
 
 if TYPE_CHECKING:
@@ -36,6 +38,8 @@ MAX_SYMBOLIC_DEPTH = 5  # as git has it
 # Loose refs are files: what a path component and a path below the repository may measure on any file system.
 MAX_PART_BYTES = 255 - len(".lock")
 MAX_REFNAME_BYTES = 1024
+# What a process keeps of all repositories together; a ref takes about half a kilobyte of memory.
+MAX_KEPT_REFS = 50_000
 
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(?:/|$)|\.$|/$")
 _ESCAPED = re.compile(rb"\\x([0-9a-f]{2})")
@@ -62,6 +66,8 @@ def is_valid_refname(refname: str) -> bool:
     if not refname.startswith("refs/") or refname.count("/") < 2 or _FORBIDDEN.search(refname):
         return False
     raw = encode(refname)
+    if len(raw) <= MAX_PART_BYTES:
+        return True
     return len(raw) <= MAX_REFNAME_BYTES and all(len(part) <= MAX_PART_BYTES for part in raw.split(b"/"))
 
 
@@ -85,15 +91,12 @@ def check_branch_name(name: str) -> str:
     return name
 
 
-def all_refs(repository: BareRepository) -> dict[str, str]:
+def all_refs(repository: BareRepository) -> Mapping[str, str]:
     """Every ref but HEAD: refname to oid, in the order of the names' bytes; hidden ones included.
 
     A symbolic ref has the oid of what it points at. Names and contents that git itself would call broken are left out.
     """
-    loose = _read_loose(repository)
-    merged = {**_read_packed(repository), **loose}
-    resolved = {decode(name): oid.decode() for name in sorted(merged) if (oid := _follow(name, merged)) is not None}
-    return {name: oid for name, oid in resolved.items() if is_valid_refname(name)}
+    return _kept.refs_of(repository.path)
 
 
 def branches(repository: BareRepository) -> list[tuple[str, str]]:
@@ -108,12 +111,50 @@ def tags(repository: BareRepository) -> list[tuple[str, str]]:
 
 def tip(repository: BareRepository, refname: str) -> str | None:
     """The oid that a full refname has, or None where there is no such ref."""
-    if not is_valid_refname(refname):
-        return None
-    loose = _read_file(repository.path / os.fsdecode(encode(refname)))
-    if loose is not None and _RAW_OID.fullmatch(loose):
-        return loose.decode()
-    return all_refs(repository).get(refname)  # packed, symbolic or absent
+    with ref_files.Lookup(repository.path) as lookup:
+        return _tip(lookup, refname)
+
+
+def first_tip(repository: BareRepository, refnames: Iterable[str]) -> tuple[str, str] | None:
+    """The first of these full refnames that there is, with its oid."""
+    with ref_files.Lookup(repository.path) as lookup:
+        return next(((name, oid) for name in refnames if (oid := _tip(lookup, name)) is not None), None)
+
+
+def longest_tip(repository: BareRepository, prefixes: Iterable[str], spec: str) -> tuple[str, str, int] | None:
+    """The ref that the longest part of "NAME/and/a/path" names: its refname, its oid, and where in `spec` it ends.
+
+    Args:
+        prefixes: What may stand before the name, "refs/heads/" or ""; of equally long names the first one's is meant.
+    """
+    best: tuple[str, str, int] | None = None
+    with ref_files.Lookup(repository.path) as lookup:
+        for prefix in prefixes:
+            for end in _ends(spec):
+                refname = prefix + spec[:end]
+                oid = _tip(lookup, refname) if best is None or end > best[2] else None
+                if oid is not None:
+                    best = (refname, oid, end)
+                # No part that is longer can name a ref, then: a path has as many parts as it likes.
+                if not lookup.has_below(encode(refname) + b"/"):
+                    break
+    return best
+
+
+def _ends(spec: str) -> list[int]:
+    """Where a ref's name may end in a text: before each slash, and at its end."""
+    reach = spec[: MAX_REFNAME_BYTES + 1]
+    ends = [index for index, character in enumerate(reach) if character == "/"]
+    return ends if len(spec) > MAX_REFNAME_BYTES else [*ends, len(spec)]
+
+
+def _tip(lookup: ref_files.Lookup, refname: str) -> str | None:
+    for _ in range(MAX_SYMBOLIC_DEPTH):
+        content = lookup.content(encode(refname)) if is_valid_refname(refname) else None
+        if content is None or not content.startswith(b"ref:"):
+            return content.decode() if content is not None and _RAW_OID.fullmatch(content) else None
+        refname = decode(content.removeprefix(b"ref:").strip())
+    return None
 
 
 def in_the_way(repository: BareRepository, refname: str) -> str | None:
@@ -263,36 +304,46 @@ def shown(text: str) -> str:
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in readable)
 
 
-def _under(prefix: str, refs: dict[str, str]) -> list[tuple[str, str]]:
+def _under(prefix: str, refs: Mapping[str, str]) -> list[tuple[str, str]]:
     return [(name.removeprefix(prefix), oid) for name, oid in refs.items() if name.startswith(prefix)]
 
 
-def _read_loose(repository: BareRepository) -> dict[bytes, bytes]:
-    found: dict[bytes, bytes] = {}
-    waiting = [(repository.path / "refs", b"refs/")]
-    while waiting:
-        folder, prefix = waiting.pop()
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
-            for entry in entries:
-                name = prefix + os.fsencode(entry.name)
-                if entry.is_dir(follow_symlinks=False):
-                    waiting.append((Path(entry.path), name + b"/"))
-                elif (content := _read_file(Path(entry.path))) is not None:
-                    found[name] = content
+class _Kept:
+    """The refs of the repositories looked at last, by path, with the files that they came from. Threads share it."""
+
+    def __init__(self, max_refs: int) -> None:
+        self._max_refs = max_refs
+        self._kept: OrderedDict[Path, tuple[ref_files.Snapshot, Mapping[str, str]]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def refs_of(self, path: Path) -> Mapping[str, str]:
+        """As they are now: the files are looked at each time, and read where they changed."""
+        with self._lock:
+            before = self._kept.get(path)
+        snapshot = ref_files.read(path, before[0] if before else None)
+        if before is not None and snapshot is before[0]:
+            found = before[1]
+        else:
+            found = MappingProxyType(_resolved(snapshot.contents(), before[1] if before else {}))
+        with self._lock:
+            self._kept[path] = (snapshot, found)
+            self._kept.move_to_end(path)
+            while len(self._kept) > 1 and sum(len(refs) for _, refs in self._kept.values()) > self._max_refs:
+                self._kept.popitem(last=False)
+        return found
+
+
+_kept = _Kept(MAX_KEPT_REFS)
+
+
+def _resolved(contents: dict[bytes, bytes], checked: Collection[str]) -> dict[str, str]:
+    """Refs by what their files say; names that were checked before need not be again."""
+    found: dict[str, str] = {}
+    for name in sorted(contents):
+        oid = _follow(name, contents)
+        if oid is not None and ((refname := decode(name)) in checked or is_valid_refname(refname)):
+            found[refname] = oid.decode()
     return found
-
-
-def _read_file(path: Path) -> bytes | None:
-    try:
-        return path.read_bytes().strip()
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-        return None
-
-
-def _read_packed(repository: BareRepository) -> dict[bytes, bytes]:
-    """packed-refs has lines of an oid, a blank and a refname; headers begin with #, the peeled line of a tag with ^."""
-    raw = _read_file(repository.path / "packed-refs") or b""
-    return {line[41:]: line[:40] for line in raw.split(b"\n") if line[40:41] == b" " and line[:1] not in b"#^"}
 
 
 def _follow(name: bytes, refs: dict[bytes, bytes]) -> bytes | None:

@@ -14,8 +14,8 @@ from repos.git import objects, refs
 from repos.git.store import BareRepository
 
 MAX_SUGGESTIONS_AMONG = 1000
-# The greatest length that a name is searched for among refs; a longer one could not have been pushed.
-MAX_NAME = 4096
+# What may stand before a name that people use for a ref, in the order in which it is meant.
+PREFIXES = (refs.HEADS, refs.TAGS, "")
 
 
 class RevisionNotFound(NotFound):
@@ -66,15 +66,13 @@ def resolve(repository: BareRepository, spec: str) -> Resolved:
     first, _, path = spec.partition("/")
     if refs.OID.fullmatch(first.lower()):
         return _with_path(resolve_revision(repository, first), path)
-    known = refs.all_refs(repository)
-    for end in reversed(_ends(spec)):
-        refname = _refname(spec[:end], known)
-        if refname is not None:
-            oid = _peel(repository, known[refname], spec[:end])
-            return Resolved(refname, spec[:end], oid, spec[end:].strip("/"))
+    found = refs.longest_tip(repository, PREFIXES, spec)
+    if found is not None:
+        refname, oid, end = found
+        return Resolved(refname, spec[:end], _peel(repository, oid, spec[:end]), spec[end:].strip("/"))
     if first in ("", "HEAD"):
         return _with_path(resolve_revision(repository, "HEAD"), path)
-    raise _not_found(spec, known)
+    raise _not_found(repository, spec)
 
 
 def resolve_revision(repository: BareRepository, revision: str) -> Revision:
@@ -87,39 +85,27 @@ def resolve_revision(repository: BareRepository, revision: str) -> Revision:
     if refs.OID.fullmatch(revision.lower()):
         oid = revision.lower()
         return Revision(None, oid, _peel(repository, oid, oid))
-    known = refs.all_refs(repository)
-    refname = _refname(revision, known)
-    if refname is not None:
-        return Revision(refname, revision, _peel(repository, known[refname], revision))
+    found = refs.first_tip(repository, (prefix + revision for prefix in PREFIXES))
+    if found is not None:
+        return Revision(found[0], revision, _peel(repository, found[1], revision))
     if revision == "HEAD":
-        return _resolve_head(repository, known)
-    raise _not_found(revision, known)
+        return _resolve_head(repository)
+    raise _not_found(repository, revision)
 
 
-def _resolve_head(repository: BareRepository, known: dict[str, str]) -> Revision:
+def _resolve_head(repository: BareRepository) -> Revision:
     target = refs.head(repository)
     if refs.OID.fullmatch(target):
         return Revision(None, target, _peel(repository, target, "HEAD"))
-    if target in known:
-        return Revision(target, target.removeprefix(refs.HEADS), _peel(repository, known[target], "HEAD"))
-    if known:
+    oid = refs.tip(repository, target)
+    if oid is not None:
+        return Revision(target, target.removeprefix(refs.HEADS), _peel(repository, oid, "HEAD"))
+    if refs.all_refs(repository):
         raise RevisionNotFound(
             f"The default branch “{refs.shown(target.removeprefix(refs.HEADS))}” does not exist.",
             hint="Choose another default branch.",
         )
     raise RevisionNotFound("The repository has no commits yet.", hint="Push a first commit to it.")
-
-
-def _refname(name: str, known: dict[str, str]) -> str | None:
-    candidates = (refs.HEADS + name, refs.TAGS + name, name)
-    return next((candidate for candidate in candidates if candidate in known), None)
-
-
-def _ends(spec: str) -> list[int]:
-    """Where a ref's name may end in a text: before each slash, and at its end."""
-    reach = spec[: MAX_NAME + 1]
-    ends = [index for index, character in enumerate(reach) if character == "/"]
-    return ends if len(spec) > MAX_NAME else [*ends, len(spec)]
 
 
 def _peel(repository: BareRepository, oid: str, name: str) -> str:
@@ -137,7 +123,8 @@ def _with_path(revision: Revision, path: str) -> Resolved:
     return Resolved(revision.refname, revision.name, revision.oid, path.strip("/"))
 
 
-def _not_found(name: str, known: dict[str, str]) -> RevisionNotFound:
+def _not_found(repository: BareRepository, name: str) -> RevisionNotFound:
+    known = refs.all_refs(repository)
     short = [refname.split("/", 2)[2] for refname in known if refname.startswith((refs.HEADS, refs.TAGS))]
     # Of "relase/src/app.py" the first part alone may be what was mistyped.
     wanted = [name[: refs.MAX_BRANCH_NAME], name.partition("/")[0][: refs.MAX_BRANCH_NAME]]

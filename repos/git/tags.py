@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from codeservices.errors import NotFound
-from repos.git import log, objects
+from repos.git import log, objects, signatures
 from repos.git.objects import Kind
 from repos.git.store import BareRepository
 
@@ -19,7 +19,8 @@ class Tag:
         kind: Of what is tagged in the end; None where that is missing or damaged.
         target_oid: Its oid.
         tagger: NOBODY for a lightweight tag.
-        subject, body: Of the annotation.
+        subject, body: Of the annotation, without its signature.
+        signature_kind: Of which kind the annotation's signature is, where it has one. It is not verified.
         commit: What is tagged, where it is a commit.
     """
 
@@ -31,6 +32,7 @@ class Tag:
     subject: str
     body: str
     commit: log.Commit | None
+    signature_kind: signatures.Kind | None = None
 
 
 def describe(repository: BareRepository, oid: str) -> Tag:
@@ -38,6 +40,7 @@ def describe(repository: BareRepository, oid: str) -> Tag:
     try:
         outer_kind, data = objects.read(repository, oid)
         # An annotation is written like a commit: headers, a blank line, a message.
+        data, signature = signatures.split_tag(data)
         annotation = log.parse(oid, data) if outer_kind == "tag" else None
         kind, target_oid, target = objects.peel(repository, oid)
     except NotFound:
@@ -51,4 +54,5 @@ def describe(repository: BareRepository, oid: str) -> Tag:
         subject=annotation.subject if annotation else "",
         body=annotation.body if annotation else "",
         commit=log.parse(target_oid, target) if kind == "commit" else None,
+        signature_kind=signatures.kind_of(signature) if annotation and signature else None,
     )

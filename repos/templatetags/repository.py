@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import lru_cache
 from urllib.parse import quote
 
 from django import template
+from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils.safestring import SafeString
 
 from repos.git import refs
+from repos.signatures import Signature
 
 register = template.Library()
 
@@ -16,12 +21,16 @@ _SAFE = "/:@!$&'()*+,;=~"
 
 
 def code_address(repository_name: str, page: str, revision: str, path: str = "") -> str:
-    """The address of a revision's page: "browse", "raw" or "commits". Names may hold any byte."""
+    """The address of a revision's page: "browse", "raw", "commits", "commit", … Names may hold any byte."""
     return f"{place_address(repository_name)}{page}/{quoted_spec(revision, path)}"
 
 
+@lru_cache(maxsize=1000)
 def place_address(repository_name: str) -> str:
-    """The address of a repository, which those of its pages begin with: to be asked for once by who writes many."""
+    """The address of a repository, which those of its pages begin with.
+
+    A page of commits needs it a hundred times, and to work it out costs more than to write the row it is for.
+    """
     return reverse("repos:repository", args=[repository_name])
 
 
@@ -36,8 +45,16 @@ register.simple_tag(code_address, name="code_url")
 @register.simple_tag
 def compare_url(repository_name: str, base: str, head: str, dots: str = "...") -> str:
     """The address of the comparison of two revisions: with two dots of themselves, with three since they parted."""
-    place = reverse("repos:repository", args=[repository_name])
-    return f"{place}compare/{quote(f'{base}{dots}{head}', safe=_SAFE, errors='surrogateescape')}"
+    return (
+        f"{place_address(repository_name)}compare/{quote(f'{base}{dots}{head}', safe=_SAFE, errors='surrogateescape')}"
+    )
+
+
+@register.simple_tag
+def commit_signature(signatures: Mapping[str, Signature] | None, oid: str) -> SafeString | str:
+    """What is told of a commit's signature; `signatures` is from `repos.signatures.of_commits`."""
+    signature = (signatures or {}).get(oid)
+    return "" if signature is None else render_to_string("repos/_signature.html", {"signature": signature})
 
 
 @register.filter

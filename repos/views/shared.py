@@ -86,28 +86,30 @@ class Choice:
 def switch(repository: Repository, at: Resolved, page: str, query: str) -> dict[str, Any]:
     """The context of the branch and tag switch's choices: those whose names contain the query.
 
-    Asked for when the switch is opened, since reading every ref costs more than a page may.
+    Asked for when the switch is opened: there may be ten thousand.
     """
     everything = refs.all_refs(repository.git)
-    heads = [name.removeprefix(refs.HEADS) for name in everything if name.startswith(refs.HEADS)]
     wanted = query.strip().lower()
     default = repository.default_branch
-    branches = [Choice(one, one, at.refname == refs.HEADS + one) for one in heads if wanted in one.lower()]
-    branches.sort(key=lambda one: (not one.is_current, one.name != default))
-    taken = set(heads)
-    found = [name for name in everything if name.startswith(refs.TAGS) and wanted in name[len(refs.TAGS) :].lower()]
+    heads = [name.removeprefix(refs.HEADS) for name in everything if name.startswith(refs.HEADS)]
+    found = [name for name in heads if wanted in name.lower()]
+    first = [name for name in (at.refname.removeprefix(refs.HEADS) if at.refname else None, default) if name in found]
+    shown = list(dict.fromkeys([*first, *found[: MAX_CHOICES + len(first)]]))[:MAX_CHOICES]
+    branches = [Choice(name, name, at.refname == refs.HEADS + name) for name in shown]
+    tagged = [name for name in everything if name.startswith(refs.TAGS) and wanted in name[len(refs.TAGS) :].lower()]
+    taken = set(heads) if tagged else set()
     choices = [
         Choice(tag, revision_of_tag(tag, taken), at.refname == refname)
-        for refname in found[:MAX_CHOICES]
+        for refname in tagged[:MAX_CHOICES]
         if (tag := refname.removeprefix(refs.TAGS)) and tags.describe(repository.git, everything[refname]).commit
     ]
     return {
         "repository": repository,
         "at": at,
         "switch_page": page,
-        "switch_branches": branches[:MAX_CHOICES],
+        "switch_branches": branches,
         "switch_tags": choices,
-        "switch_more": max(0, len(branches) - MAX_CHOICES) + max(0, len(found) - MAX_CHOICES),
+        "switch_more": max(0, len(found) - MAX_CHOICES) + max(0, len(tagged) - MAX_CHOICES),
         "default_branch": default,
     }
 

@@ -10,6 +10,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
+from codeservices import registry
 from codeservices.errors import ServiceError
 from codeservices.http import ConsoleRequest, confirmed, is_partial
 from codeservices.iam.views.shared import tell
@@ -72,12 +73,15 @@ def _render(request: ConsoleRequest, name: str, form: TagForm | None = None) -> 
         found = [one for one in refs.tags(repository.git) if query.lower() in one[0].lower()]
         found.sort(key=lambda one: _version(one[0]), reverse=True)
         page = Paginator(found, PAGE_SIZE).get_page(request.GET.get("page"))
+        rows = [(tag, revision_of_tag(tag, heads), tags.describe(repository.git, oid)) for tag, oid in page]
+        oids = [tag.target_oid for _, _, tag in rows if tag.commit is not None]
         may_push = repository.archived_at is None and may(request, repository, branches.MOVE_TAG)
         context = {
             "repository": repository,
             "tab": "tags",
             "page": page,
-            "rows": [(tag, revision_of_tag(tag, heads), tags.describe(repository.git, oid)) for tag, oid in page],
+            "rows": rows,
+            "statuses": registry.commit_statuses(request.principal, name, oids),
             "query": query,
             "form": form or TagForm(initial={"start": repository.default_branch or ""}),
             "may_create": may_push and bool(heads or found),

@@ -305,6 +305,21 @@ CONSOLE = {
     "repos:branch_delete": Door(
         CLOSED, "codecommit:DeleteBranch", REPOSITORY, {"branch": "side", "confirm_name": "side"}
     ),
+    "repos:branch_protect": Door(
+        "codecommit:ListBranches",
+        "codecommit:ListBranches iam:CreatePolicy",
+        REPOSITORY,
+        {"branch": "side", "groups": "team"},
+        query="?branch=side",
+    ),
+    # The branch “side” has no protection to be taken away.
+    "repos:branch_unprotect": Door(
+        CLOSED,
+        "codecommit:ListBranches iam:DeletePolicy",
+        REPOSITORY,
+        {"branch": "side", "confirm_name": "side"},
+        statuses=(404,),
+    ),
     "repos:tag_create": Door(CLOSED, "codecommit:GitPush", REPOSITORY, {"name": "v2", "start": "main"}),
     "repos:tag_delete": Door(CLOSED, "codecommit:GitPush", REPOSITORY, {"tag": "v1", "confirm_name": "v1"}),
     "repos:trigger_list": Door(

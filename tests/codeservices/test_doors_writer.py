@@ -68,6 +68,7 @@ OWN = [
     "arn:aws:iam::*:group/renamed",  # what crew is renamed to
     "arn:aws:iam::*:policy/ours",
     "arn:aws:iam::*:policy/kept",
+    "arn:aws:iam::*:policy/protected-branches/protect-hush-side-*",
     "arn:aws:iam::*:role/codebuild-service-role",
     "arn:aws:iam::*:role/idle",
     "arn:aws:iam::*:role/watch",

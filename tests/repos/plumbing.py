@@ -90,5 +90,7 @@ class Plumbing:
         oid = self.raw("commit", f"{head}{people}\n{message}\n".encode())
         ref = self.path / "refs" / "heads" / branch
         ref.parent.mkdir(parents=True, exist_ok=True)
-        ref.write_text(f"{oid}\n")
+        lock = ref.with_name(f"{ref.name}.lock")  # as git does, by which readers see that the folder changed
+        lock.write_text(f"{oid}\n")
+        lock.replace(ref)
         return oid

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from codeservices.errors import InvalidInput, NotFound
-from repos.git import log
+from repos.git import log, program
+from repos.git import walk as places
 
 
 def walk(made, oid, limit, **options):
@@ -58,12 +59,144 @@ def test_pages_of_a_woven_history_give_every_commit_once_and_children_first(made
         assert all(place[parent] > place[oid] for parent in log.commit(made.repository, oid).parent_oids)
 
 
-def test_a_history_wider_than_a_cursor_is_resumed_by_count(made, monkeypatch):
-    monkeypatch.setattr(log, "MAX_FRONTIER", 3)
+@pytest.mark.parametrize(("whole", "most"), [(250, 3), (1, 500)], ids=["by-count", "by-abbreviated-oids"])
+def test_a_history_with_many_open_lines_is_resumed(made, monkeypatch, whole, most):
+    monkeypatch.setattr(places, "MAX_WHOLE", whole)
+    monkeypatch.setattr(places, "MAX_OPEN", most)
     tip = woven(made)
+    # To git, a branch comes before an abbreviated oid.
+    made.git("update-ref", f"refs/heads/{made.git('rev-list', tip).decode().split()[20][:16]}", tip)
     oids, _ = walk(made, tip, 7)
     assert sorted(oids) == sorted(made.git("rev-list", tip).decode().split())
     assert len(set(oids)) == len(oids)
+    for path in ("a", "b"):
+        assert walk(made, tip, 3, path=path)[0] == walk(made, tip, 1000, path=path)[0]
+
+
+@pytest.mark.parametrize("limit", [1, 3, 1000])
+@pytest.mark.parametrize("with_graph", [True, False], ids=["with-commit-graph", "without"])
+def test_pages_of_a_paths_woven_history_give_what_git_gives(made, limit, with_graph):
+    tip = woven(made)
+    if with_graph:
+        made.git("commit-graph", "write", "--changed-paths", "--stdin-commits", input=f"{tip}\n".encode())
+    for path in ("a", "b", "dir", "dir/c"):
+        oids, _ = walk(made, tip, limit, path=path)
+        assert sorted(oids) == sorted(made.git("rev-list", tip, "--", path).decode().split()), path
+        assert oids == walk(made, tip, limit, path=path, follows=True)[0]
+
+
+def renamed(made):
+    """A file that was moved twice, the second time back over a name that another file once had."""
+    body = "".join(f"line {number}\n" for number in range(30))
+    steps = [
+        {"old": "another file\n"},
+        {"other": "x"},
+        {"first": body, "other": "x"},
+        {"first": body + "more\n", "other": "x"},
+        {"dir/second": body + "more\n", "other": "x"},
+        {"dir/second": body + "more\nand more\n", "other": "y"},
+        {"old": body + "more\nand more\nat last\n", "other": "y"},
+        {"old": "all new\n", "other": "y"},
+    ]
+    oids: list[str] = []
+    for number, files in enumerate(steps):
+        oids.append(made.commit(files, f"step {number}", oids[-1:]))
+    return oids
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 100])
+def test_a_file_is_followed_to_the_names_that_it_had(made, limit):
+    oids = renamed(made)
+    found, cursor = [], None
+    while True:
+        page = log.commits(made.repository, oids[-1], path="old", limit=limit, cursor=cursor, follows=True)
+        found += [(oids.index(one.commit.oid), one.path, one.renamed_from) for one in page.entries]
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    assert found == [
+        (7, "old", None),
+        (6, "old", "dir/second"),
+        (5, "dir/second", None),
+        (4, "dir/second", "first"),
+        (3, "first", None),
+        (2, "first", None),
+    ]
+    plain = log.commits(made.repository, oids[-1], path="old", limit=100)
+    assert [oids.index(one.oid) for one in plain.commits] == [7, 6, 1, 0]
+
+
+def test_a_file_that_was_made_on_two_branches_and_moved_on_one_shows_both_lines(made):
+    body = "".join(f"line {number}\n" for number in range(30))
+    root = made.commit({"x": body})
+    left = made.commit({"y": body}, "moved", [root])
+    right = made.commit({"x": body, "y": "quite another\n"}, "made", [root], branch="right")
+    merge = made.commit({"y": body + "both\n"}, "merge", [left, right])
+    oids, _ = walk(made, merge, 1, path="y", follows=True)
+    assert oids == walk(made, merge, 10, path="y", follows=True)[0]
+    assert oids[0] == merge and oids[-1] == root and set(oids) == {merge, left, right, root}
+
+
+def test_a_search_finds_text_in_any_case_without_patterns_and_goes_on_page_by_page(made):
+    oids: list[str] = []
+    for number in range(40):
+        subject = f"Fix .* number {number}" if number % 4 == 0 else f"Other {number}\n\nSee FIX .* in the body"
+        message = subject if number % 2 == 0 else "Nothing"
+        oids.append(made.commit({"a": str(number)}, message, oids[-1:]))
+    expected = [oids[number] for number in range(38, -1, -2)]
+    for text in ("fix .*", "FIX .*"):
+        assert walk_loosely(made, oids[-1], 7, search=log.Search(message=text)) == expected
+    assert walk_loosely(made, oids[-1], 7, search=log.Search(message="fix .+")) == []
+    assert walk_loosely(made, oids[-1], 7, search=log.Search(author="LOVELACE")) == oids[::-1]
+    assert walk_loosely(made, oids[-1], 7, search=log.Search(author="lovelace", message="number 36")) == [oids[36]]
+    assert walk_loosely(made, oids[-1], 7, path="a", search=log.Search(message="number 36")) == [oids[36]]
+    assert walk_loosely(made, oids[-1], 7, search=log.Search(message="--all")) == []
+
+
+def walk_loosely(made, oid, limit, **options):
+    """As `walk`, where the last page may be empty."""
+    oids, cursor = [], None
+    while True:
+        page = log.commits(made.repository, oid, limit=limit, cursor=cursor, **options)
+        oids += [one.oid for one in page.commits]
+        cursor = page.next_cursor
+        if cursor is None:
+            return oids
+
+
+def test_a_search_by_day_takes_whole_days_of_utc(made):
+    oids: list[str] = []
+    for day in range(6):
+        made.clock = 1_500_000_000 - 1_500_000_000 % 86400 + day * 86400 + (-60 if day % 2 else 86339 - 60)
+        oids.append(made.commit({"a": str(day)}, f"day {day}", oids[-1:]))
+    first = datetime.fromtimestamp(made.clock, UTC).date() - timedelta(days=5)
+    found = log.Search(since=first + timedelta(days=1), until=first + timedelta(days=3))
+    times = [log.commit(made.repository, oid).committer.when_at.date() for oid in oids]
+    expected = [oid for oid, day in zip(oids, times, strict=True) if found.since <= day <= found.until][::-1]
+    assert walk_loosely(made, oids[-1], 1, search=found) == expected and expected
+    assert walk_loosely(made, oids[-1], 2, search=log.Search(until=times[0])) == oids[:1]
+
+
+def test_a_search_that_takes_too_long_says_how_far_it_came_and_goes_on_there(made, monkeypatch):
+    oids: list[str] = []
+    for number in range(30):
+        oids.append(made.commit({"a": str(number)}, "Wanted" if number == 3 else "Other", oids[-1:]))
+    monkeypatch.setattr(log, "FIRST_BATCH", 10)
+    monkeypatch.setattr(log, "MAX_BATCH", 10)
+    real, calls = log._matching, []
+
+    def slow(*args):
+        calls.append(args)
+        if len(calls) == 2:
+            raise program.GitTimeout("rev-list", 1)
+        return real(*args)
+
+    monkeypatch.setattr(log, "_matching", slow)
+    page = log.commits(made.repository, oids[-1], search=log.Search(message="wanted"))
+    assert (page.commits, page.seen) == ((), 10)
+    assert page.reached_at == log.commit(made.repository, oids[20]).committer.when_at
+    page = log.commits(made.repository, oids[-1], search=log.Search(message="wanted"), cursor=page.next_cursor)
+    assert [one.oid for one in page.commits] == [oids[3]] and not page.seen
 
 
 def test_a_page_that_ends_with_the_last_commit_has_no_next_one(made):
@@ -181,5 +314,6 @@ def test_an_octopus_merge_and_a_signed_commit_are_told(made):
     assert len(found.parent_oids) == 66
     assert walk(made, found.oid, 10)[0][0] == found.oid
     signed = commit_with(made, b"author A <a@x> 1 +0000\ngpgsig -----BEGIN\n parent fake\n -----END\n")
-    assert signed.is_signed
+    assert signed.signature_kind == "unknown"
+    assert found.signature_kind is None
     assert signed.parent_oids == ()

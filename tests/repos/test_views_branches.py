@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from codeservices import registry
 from codeservices.audit.models import Event, Outcome
 from repos import provision
-from repos.git import refs, tags
+from repos.git import program, refs, tags
 from repos.models import Push, Repository
 from tests import factories, gitrepo
 
@@ -128,3 +129,48 @@ def test_readers_and_outsiders_may_not_and_nobody_may_while_it_is_archived(
     page = alice_client.get(url(what.partition("/")[0])).content.decode()
     assert "/create" not in page and "/delete" not in page
     assert names(demo) == before
+
+
+def test_how_far_branches_are_apart_is_counted_after_the_page_and_remembered(alice_client, demo, monkeypatch):
+    for number in range(3):
+        gitrepo.commit(demo.git, {"a": f"more {number}"})
+    gitrepo.commit(demo.git, {"b": "1"}, branch="side")
+    page = alice_client.get(url("branches"))
+    assert [row.apart for row in page.context["rows"]] == [None, None]
+    assert 'hx-get="/repositories/demo/branches?divergence=1" hx-trigger="load"' in page.content.decode()
+    rows = alice_client.get(url("branches"), {"divergence": "1"}, headers={"HX-Request": "true"})
+    assert {row.name: row.apart for row in rows.context["rows"]} == {"main": (0, 0), "side": (1, 3)}
+    text = rows.content.decode()
+    assert 'href="/repositories/demo/compare/main...side"' in text and "hx-trigger" not in text
+
+    def never(*args, **options):
+        raise AssertionError("counted again")
+
+    monkeypatch.setattr("repos.git.divergence.ahead_behind", never)
+    rows = alice_client.get(url("branches"), {"divergence": "1"})
+    assert {row.name: row.apart for row in rows.context["rows"]} == {"main": (0, 0), "side": (1, 3)}
+
+
+def test_what_takes_too_long_to_count_is_left_open(alice_client, demo, monkeypatch):
+    def slow(*args, **options):
+        raise program.GitTimeout("rev-list", 2)
+
+    monkeypatch.setattr("repos.git.divergence.ahead_behind", slow)
+    page = alice_client.get(url("branches"), {"divergence": "1"})
+    assert [row.apart for row in page.context["rows"]] == [None, None]
+    assert "Not counted within the time" in page.content.decode()
+
+
+def test_branches_and_tags_show_what_became_of_their_commits(alice_client, demo, monkeypatch):
+    status = registry.CommitStatus("FAILED", "Failed", "/projects/x/builds/1/")
+    monkeypatch.setattr(registry, "commit_status_sources", [lambda principal, name, oids: dict.fromkeys(oids, status)])
+    for what in ("branches", "tags"):
+        assert 'data-status="FAILED" href="/projects/x/builds/1/"' in alice_client.get(url(what)).content.decode()
+
+
+def test_a_tag_tells_its_tagger(alice_client, demo):
+    signature = "-----BEGIN PGP SIGNATURE-----\n\nabc\n-----END PGP SIGNATURE-----"
+    gitrepo.tag(demo.git, "v2", refs.tip(demo.git, "refs/heads/main"), f"Second\n\nAnd why\n{signature}")
+    page = alice_client.get(url("tags")).content.decode()
+    assert 'title="carl@example.com">Carl Committer</span>' in page
+    assert "signed (GPG)" in page and "And why" in page and "BEGIN PGP" not in page

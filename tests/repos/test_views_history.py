@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from codeservices import registry
+from repos.git import log, program
 from tests.repos.doors import over_asgi
 
 HX = {"HX-Request": "true"}
@@ -32,8 +34,8 @@ def test_commits_come_by_day_newest_first_in_pages(alice_client, history):
     page = alice_client.get("/repositories/demo/commits/main")
     seen: list[str] = []
     while True:
-        seen += [commit.oid for _, commits in page.context["days"] for commit in commits]
-        cursor = page.context["next_cursor"]
+        seen += [entry.commit.oid for _, entries in page.context["days"] for entry in entries]
+        cursor = page.context["page"].next_cursor
         if cursor is None:
             break
         assert f"?after={cursor}" in text(page)
@@ -44,7 +46,7 @@ def test_commits_come_by_day_newest_first_in_pages(alice_client, history):
 
 def test_commits_of_a_path_are_those_that_changed_it(alice_client, history):
     page = alice_client.get("/repositories/demo/commits/main/dir")
-    subjects = [commit.subject for _, commits in page.context["days"] for commit in commits]
+    subjects = [entry.commit.subject for _, entries in page.context["days"] for entry in entries]
     assert subjects == [f"Change {number}" for number in range(60, -1, -5)]
 
 
@@ -55,6 +57,81 @@ def test_a_row_has_author_mail_id_and_the_way_to_its_code(alice_client, stored):
     assert f'data-copy="{oid}"' in page
     assert f'href="/repositories/demo/browse/{oid}"' in page
     assert HOSTILE not in page
+
+
+def subjects(page) -> list[str]:
+    return [entry.commit.subject for _, entries in page.context["days"] for entry in entries]
+
+
+def test_commits_are_searched_by_message_author_and_day(alice_client, history):
+    url = "/repositories/demo/commits/main"
+    page = alice_client.get(url, {"message": "CHANGE 6"})
+    assert subjects(page) == [f"Change {number}" for number in (64, 63, 62, 61, 60, 6)]
+    assert 'name="message" value="CHANGE 6"' in text(page)
+    assert subjects(alice_client.get(url, {"message": "change .*"})) == []
+    assert len(subjects(alice_client.get(url, {"author": "ada"}))) == 30
+    page = alice_client.get(url, {"author": "nobody"})
+    assert subjects(page) == [] and "No commit here is like that." in text(page)
+    assert len(subjects(alice_client.get(url, {"since": "2020-09-13", "until": "2020-09-13"}))) == 30
+    assert subjects(alice_client.get(url, {"since": "2020-09-14"})) == []
+    assert "Enter a valid date" in text(alice_client.get(url, {"since": "soon"}))
+    assert subjects(alice_client.get(f"{url}/dir", {"message": "change 6"})) == ["Change 60"]
+    for odd in ("--all", "--output=x", "$(id)", "a\nb", "é" * 150):
+        assert alice_client.get(url, {"message": odd, "author": odd}).status_code == 200, odd
+
+
+def test_a_search_keeps_what_was_searched_for_on_the_next_page(alice_client, history):
+    page = alice_client.get("/repositories/demo/commits/main", {"message": "change"})
+    assert "message=change&amp;after=" in text(page)
+
+
+def test_a_search_that_ran_out_of_time_says_how_far_it_came(alice_client, history, monkeypatch):
+    monkeypatch.setattr("repos.git.log.FIRST_BATCH", 10)
+    monkeypatch.setattr("repos.git.log.MAX_BATCH", 10)
+    real, calls = log._matching, []
+
+    def slow(*args):
+        calls.append(args)
+        if len(calls) > 1:
+            raise program.GitTimeout("rev-list", 1)
+        return real(*args)
+
+    monkeypatch.setattr(log, "_matching", slow)
+    page = text(alice_client.get("/repositories/demo/commits/main", {"message": "change 1"}))
+    assert "Nothing was found among 10 commits, back to 13 September 2020." in page
+    assert "Look further" in page and "No commit here" not in page
+
+
+def test_a_file_is_followed_over_its_rename_and_browsed_under_the_old_name(alice_client, stored):
+    body = "".join(f"line {number}\n" for number in range(30))
+    first = stored.commit({"old.txt": body}, "Born")
+    second = stored.commit({"new.txt": body}, "Moved", [first])
+    page = alice_client.get("/repositories/demo/commits/main/new.txt")
+    assert subjects(page) == ["Moved", "Born"]
+    assert "moved here from" in text(page)
+    assert f'href="/repositories/demo/browse/{first}/old.txt"' in text(page)
+    assert f'href="/repositories/demo/browse/{second}/new.txt"' in text(page)
+
+
+def test_an_author_who_did_not_commit_is_told_from_the_committer(alice_client, stored):
+    people = b"author Ada <ada@x> 1 +0000\ncommitter Bo <bo@x> 1 +0000\n"
+    oid = stored.raw("commit", f"tree {stored.tree({'a': '1'})}\n".encode() + people + b"\nText\n")
+    stored.git("update-ref", "refs/heads/main", oid)
+    page = text(alice_client.get("/repositories/demo/commits/main"))
+    assert 'title="ada@x">Ada</span>, committed by <span title="bo@x">Bo</span>' in page
+
+
+def test_rows_show_signatures_and_builds(alice_client, stored, monkeypatch):
+    plain = stored.commit({"a": "1"})
+    head = f"tree {stored.tree({'a': '1'})}\nauthor A <a> 1 +0000\ncommitter A <a> 1 +0000\n"
+    signed = stored.raw("commit", f"{head}gpgsig -----BEGIN PGP SIGNATURE-----\n abc\n\nSigned\n".encode())
+    stored.git("update-ref", "refs/heads/main", signed)
+    status = registry.CommitStatus("FAILED", "Failed", "/projects/x/builds/1/")
+    monkeypatch.setattr(registry, "commit_status_sources", [lambda principal, name, oids: dict.fromkeys(oids, status)])
+    page = text(alice_client.get("/repositories/demo/commits/main"))
+    assert "Signed (GPG)" in page
+    assert 'data-status="FAILED" href="/projects/x/builds/1/"' in page
+    assert 'class="signature"' not in text(alice_client.get(f"/repositories/demo/commits/{plain}"))
 
 
 def test_a_cursor_that_nobody_gave_is_refused(alice_client, history):
@@ -96,12 +173,15 @@ def test_branches_show_the_default_first_and_are_filtered(alice_client, history,
     stored.git("update-ref", "refs/heads/a-branch", history[3])
     stored.git("update-ref", b"refs/heads/caf\xe9", history[4])
     page = alice_client.get("/repositories/demo/branches")
-    assert [name for name, _ in page.context["rows"]] == ["main", "a-branch", "caf\udce9"]
+    assert [row.name for row in page.context["rows"]] == ["main", "caf\udce9", "a-branch"]
+    for order, expected in {"oldest": ["a-branch", "caf\udce9"], "name": ["a-branch", "caf\udce9"], "x": None}.items():
+        rows = alice_client.get("/repositories/demo/branches", {"sort": order}).context["rows"]
+        assert [row.name for row in rows] == ["main", *(expected or ["caf\udce9", "a-branch"])], order
     assert r"caf\xe9" in text(page)
     assert 'href="/repositories/demo/browse/caf%E9"' in text(page)
     assert over_asgi(alice_client, b"/repositories/demo/browse/caf%E9")[0] == 200
     rows = alice_client.get("/repositories/demo/branches", {"q": "A-B"}, headers=HX)
-    assert [name for name, _ in rows.context["rows"]] == ["a-branch"]
+    assert [row.name for row in rows.context["rows"]] == ["a-branch"]
     assert "<html" not in text(rows)
 
 

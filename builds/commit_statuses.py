@@ -1,0 +1,62 @@
+"""What the builds of a commit say about it, shown where commits are listed."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection
+
+from django.db.models import Q
+from django.urls import reverse
+
+from builds.access import project_arn
+from builds.models import Build, Status, repository_name_of
+from codeservices import registry
+from codeservices.iam.authorize import is_allowed
+from codeservices.iam.principal import Principal
+from codeservices.registry import CommitStatus
+
+# Where the projects of a repository differ, the first of these that one of them has is told.
+_BY_WEIGHT = (
+    Status.FAILED,
+    Status.FAULT,
+    Status.TIMED_OUT,
+    Status.STOPPED,
+    Status.IN_PROGRESS,
+    Status.SUCCEEDED,
+)
+
+
+def register() -> None:
+    """Tell the pages of commits."""
+    registry.register_commit_statuses(find)
+
+
+def find(principal: Principal, repository_name: str, oids: Collection[str]) -> dict[str, CommitStatus]:
+    """The newest build of each project at these commits, as one status a commit.
+
+    A build counts where its source is this repository and the principal may see its project's builds. One that is
+    queued counts where the commit's id was asked for, since nobody has resolved another name yet.
+    """
+    wanted = Q(resolved_source_oid__in=oids)
+    wanted |= Q(resolved_source_oid="", status=Status.IN_PROGRESS, source_version__in=oids)
+    rows = Build.objects.filter(wanted).order_by("pk")
+    newest: dict[str, dict[str, Build]] = defaultdict(dict)
+    for build in rows.only("project_name", "number", "status", "source", "source_version", "resolved_source_oid"):
+        if repository_name_of(build.source) == repository_name:
+            newest[build.resolved_source_oid or build.source_version][build.project_name] = build
+    names = {name for by_project in newest.values() for name in by_project}
+    seen = {name for name in names if is_allowed(principal, "codebuild:BatchGetBuilds", project_arn(name))}
+    found: dict[str, CommitStatus] = {}
+    for oid, by_project in newest.items():
+        builds = [build for name, build in by_project.items() if name in seen]
+        if builds:
+            found[oid] = _told(builds)
+    return found
+
+
+def _told(builds: list[Build]) -> CommitStatus:
+    first = min(builds, key=lambda build: _BY_WEIGHT.index(Status(build.status)))
+    alike = sum(build.status == first.status for build in builds)
+    share = f" ({alike} of {len(builds)})" if len(builds) > 1 else ""
+    url = reverse("builds:build", args=[first.project_name, first.number])
+    return CommitStatus(first.status, f"{Status(first.status).label}{share}", url)

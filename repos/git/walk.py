@@ -1,0 +1,269 @@
+"""Histories as rows of oids that come in order and may be left and taken up again at any row.
+
+What is left of a history after some rows is exactly what is reachable from those commits that come next: those not
+shown with a child that was. So the place where a page ends is that set of commits, and going on from there costs the
+same at any depth, given a commit-graph. For the history of a path git rewrites parents to the nearest commits that
+changed it, which makes the same true of that shorter history.
+
+The set is right only because no parent comes before its child (`--date-order`), whatever clocks said.
+
+Source: git-rev-list(1), "History Simplification", "Parent Rewriting" and "Commit Ordering".
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+import json
+import re
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from codeservices.errors import InvalidInput
+from repos.git import objects, program, refs
+from repos.git.store import BareRepository
+
+# git/git has up to 130 lines of history open at once. Up to this many stand in a cursor whole, more of them by their
+# first 8 bytes; beyond MAX_OPEN the address would grow past what proxies take, and rows are counted instead.
+MAX_WHOLE: Final = 250
+MAX_OPEN: Final = 500
+SHORT_OID_BYTES: Final = 8
+# Names under which a file was before and that wait for their turn; more than one only where lines of history differ.
+MAX_EARLIER: Final = 10
+MAX_CURSOR_BYTES: Final = 64 * 1024
+# A commit that moves very many files: git then compares only as many for their likeness (`diff.renameLimit`).
+RENAME_LIMIT: Final = 1000
+RENAME_SECONDS: Final = 5.0
+LITERAL_PATHS: Final = {"GIT_LITERAL_PATHSPECS": "1"}
+
+_DAMAGED = "This history can't be followed from here: a commit it starts at is gone or damaged."
+
+
+@dataclass(frozen=True)
+class Row:
+    """One commit of a walk.
+
+    Attributes:
+        parents: Of the history walked: for a path's, the nearest ones that changed it.
+        timestamp: When it was committed, in seconds since 1970.
+        is_addition: It is where the file at the path begins; told only where the walk looks for that.
+    """
+
+    oid: str
+    parents: tuple[str, ...]
+    timestamp: int
+    is_addition: bool = False
+
+
+@dataclass
+class Place:
+    """Where a history is read on.
+
+    Attributes:
+        starts: All commits that come next.
+        skip: How many rows after them were shown already; 0 unless the starts would have been too many.
+        path: The file or folder that the history is of, as it was called here; "" for all.
+        earlier: Names that the file had before, each with the commit to go on at, when this one has ended.
+    """
+
+    starts: list[str]
+    skip: int = 0
+    path: str = ""
+    earlier: list[tuple[str, str]] = field(default_factory=list)
+
+    def packed(self, path: str) -> str:
+        """The place as a cursor; `path` is what whoever gives it back says as well."""
+        width = 40 if len(self.starts) <= MAX_WHOLE else 2 * SHORT_OID_BYTES
+        members: dict[str, Any] = {"w": width, "o": "".join(oid[:width] for oid in self.starts)}
+        if self.skip:
+            members["s"] = self.skip
+        if self.path != path:
+            members["p"] = self.path
+        if self.earlier:
+            members["e"] = self.earlier
+        raw = zlib.compress(json.dumps(members, separators=(",", ":")).encode("ascii"), 9)
+        return base64.urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
+
+    @classmethod
+    def unpacked(cls, repository: BareRepository, cursor: str, path: str) -> Place:
+        """The place that a cursor names; raises InvalidInput where it is none of ours."""
+        with contextlib.suppress(binascii.Error, ValueError, KeyError, TypeError, AttributeError, zlib.error):
+            raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+            members = json.loads(zlib.decompressobj().decompress(raw, MAX_CURSOR_BYTES))
+            width, packed = members["w"], members["o"]
+            earlier = [(_text(name), _oid(oid)) for name, oid in members.get("e", ())][:MAX_EARLIER]
+            starts = [packed[at : at + width] for at in range(0, len(packed), width)]
+            whole = [_oid(one) if width == 40 else _completed(repository, one) for one in starts]
+            skip = members.get("s", 0)
+            if starts and isinstance(skip, int) and 0 <= skip < 2**31:
+                return cls(whole, skip, _text(members.get("p", path)), earlier)
+        raise InvalidInput(
+            "This page's cursor is not one that this server gave.",
+            code="InvalidContinuationTokenException",
+            hint="Open the history from its first page.",
+        )
+
+
+def _oid(text: str) -> str:
+    if not refs.OID.fullmatch(text):
+        raise ValueError(text)
+    return text
+
+
+def _text(text: Any) -> str:
+    if not isinstance(text, str) or "\0" in text:
+        raise TypeError(text)
+    return text
+
+
+def _completed(repository: BareRepository, short: str) -> str:
+    """The whole oid. Not asked of git, to which a branch of that name would come first."""
+    if not re.fullmatch(r"[0-9a-f]{16}", short):
+        raise ValueError(short)
+    found = next(repository.dulwich.object_store.iter_prefix(short.encode()), None)
+    if found is None:
+        raise InvalidInput(_DAMAGED, hint="Open the history of the branch again from its first page.")
+    return found.decode()
+
+
+class Walk:
+    """Rows from a place on. Whoever reads them says which are taken; `place` is then where to go on behind those."""
+
+    def __init__(self, repository: BareRepository, place: Place, *, follows: bool = False) -> None:
+        """Begin a walk; nothing is read yet.
+
+        Args:
+            follows: The path is a file, which is followed to the name it had before.
+        """
+        self._repository = repository
+        self._given = place
+        self._follows = follows and bool(place.path) and "\n" not in place.path
+        self._taken = 0
+        self._open = dict.fromkeys(place.starts)
+        self._live = set(place.starts)
+        self._earlier = list(place.earlier)
+        # Whether the number of rows asked for ended them before the history did.
+        self.is_cut = False
+
+    def rows(self, *, max_rows: int | None, since: int | None, timeout_seconds: float) -> Iterator[Row]:
+        """Rows, no parent before its child, without those that were shown already.
+
+        Args:
+            max_rows: As many at most; None for all.
+            since: Seconds since 1970; at a commit from before, nothing behind it is looked at.
+            timeout_seconds: For all of them together.
+
+        Raises:
+            GitTimeout: The time is over; `place` is as good as ever.
+            InvalidInput: What the place names is gone.
+        """
+        options = [] if since is None else [f"--max-age={since}"]
+        if max_rows is not None:
+            options.append(f"--max-count={max_rows + self._given.skip}")
+        count = 0
+        for row in _rows(self._repository, self._given, options, timeout_seconds, with_additions=self._follows):
+            count += 1
+            if count > self._given.skip:
+                yield row
+            elif self.has(row):
+                self.take(row)
+        self.is_cut = max_rows is not None and count == max_rows + self._given.skip
+
+    def has(self, row: Row) -> bool:
+        """Whether a row belongs to the history: not where the name was another file's before this one was moved."""
+        # The first row is what one start leads to that did not change the path itself.
+        return not self._follows or not self._taken or row.oid in self._live
+
+    def take(self, row: Row) -> str | None:
+        """Note a row as given, in its order. The name that the file had before it, or None."""
+        if not self._taken and len(self._open) == 1:
+            self._open = {row.oid: None}
+        self._taken += 1
+        self._open.pop(row.oid, None)
+        before = self._name_before(row) if row.is_addition and self._follows else None
+        if before is None:
+            self._live.update(row.parents)
+            self._open.update(dict.fromkeys(row.parents))
+        return before
+
+    @property
+    def place(self) -> Place | None:
+        """Where to go on behind the rows taken; where the rows have ended, under the name before; None at the end."""
+        if self._taken <= self._given.skip:
+            return self._given
+        if len(self._open) > MAX_OPEN:
+            return replace(self._given, skip=self._taken)
+        if self._open:
+            return Place(list(self._open), 0, self._given.path, list(self._earlier))
+        return self.place_before
+
+    @property
+    def place_before(self) -> Place | None:
+        """Where the history goes on under a name that the file had before, once this one has ended."""
+        if not self._earlier:
+            return None
+        (path, oid), *rest = self._earlier
+        return Place([oid], 0, path, rest)
+
+    def _name_before(self, row: Row) -> str | None:
+        found = moved_from(self._repository, row.oid, self._given.path) if len(self._earlier) < MAX_EARLIER else None
+        if found is None:
+            return None
+        self._earlier.append(found)
+        return found[0]
+
+
+def moved_from(repository: BareRepository, oid: str, path: str) -> tuple[str, str] | None:
+    """The name that a file had before a commit gave it this one, and that commit's first parent; None if it is new."""
+    head = objects.read(repository, oid)[1].partition(b"\n\n")[0].split(b"\n")
+    parent = next((line[7:].decode("ascii") for line in head if line.startswith(b"parent ")), None)
+    if parent is None:
+        return None
+    args = ["diff-tree", "-r", "-z", "--raw", "-M", f"-l{RENAME_LIMIT}", "--diff-filter=R", "--end-of-options"]
+    with contextlib.suppress(program.GitTimeout, program.GitOutputTooLarge):
+        output = program.run(repository, [*args, parent, oid], timeout_seconds=RENAME_SECONDS)
+        fields = output.split(b"\0")
+        for source, target in zip(fields[1::3], fields[2::3], strict=False):
+            if target == refs.encode(path):
+                return refs.decode(source), parent
+    return None
+
+
+def _rows(
+    repository: BareRepository, place: Place, options: Sequence[str], timeout_seconds: float, *, with_additions: bool
+) -> Iterator[Row]:
+    """Git's rows. Where additions are asked for, git also compares the file with its parent's, commit by commit."""
+    # --stdin takes revisions and then, after "--", paths, one a line: any number of starts fits, and nothing a user
+    # typed is ever an argument. A path with a line feed in it can't be said there and goes to the command line.
+    if with_additions:
+        args = ["log", "--format=%ct %H %P", "--raw", "--no-renames", "--no-abbrev"]
+    else:
+        args = ["rev-list", "--timestamp"]
+    args += ["--date-order", "--parents", *options, "--stdin"]
+    given = "".join(f"{oid}\n" for oid in place.starts)
+    if place.path and "\n" not in place.path:
+        given += f"--\n{place.path}\n"
+    elif place.path:
+        args += ["--", place.path]
+    lines = program.lines(
+        repository, args, input=refs.encode(given), timeout_seconds=timeout_seconds, environment=LITERAL_PATHS
+    )
+    row: Row | None = None
+    try:
+        for line in lines:
+            if line.startswith(b":") and row is not None:
+                row = replace(row, is_addition=line.split(b"\t")[0].endswith(b" A"))
+            elif line:
+                if row is not None:
+                    yield row
+                timestamp, oid, *parents = line.decode("ascii").split(" ")
+                row = Row(oid, tuple(filter(None, parents)), int(timestamp or 0))
+    except program.GitTimeout:
+        raise
+    except program.GitError as error:
+        raise InvalidInput(_DAMAGED, hint="Open the history of the branch again from its first page.") from error
+    if row is not None:
+        yield row
