@@ -1,8 +1,8 @@
-"""Functions of ours that a hostile text can make slow, run in a process that is killed when their time is over.
+"""Functions of ours that a hostile text can make slow, run in a process that is ended when they take too much.
 
-The process lives on from call to call, since the libraries such a function needs take longer to import than it takes to
-answer. It is started with `python -m repos.killable MODULE:FUNCTION` and told, line by line, a JSON list of arguments; it
-answers with a JSON value each.
+The process lives on from call to call, since the libraries such a function needs take longer to import than it takes
+to answer. It is started with `python -m repos.killable MODULE:FUNCTION` and told, line by line, how much processor time
+a call has and a JSON list of arguments; it answers with a JSON value each.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import json
 import os
 import resource
 import select
+import signal
 import subprocess
 import sys
 import threading
@@ -27,12 +28,21 @@ from codeservices.env import SUPERVISED
 MEMORY_BYTES: Final = 768 * 1024 * 1024
 READ_BYTES: Final = 64 * 1024
 # The first call waits for the process's imports as well.
-START_SECONDS: Final = 10.0
+START_SECONDS: Final = 20.0
+PATIENCE: Final = 4
 _ROOT: Final = Path(__file__).resolve().parent.parent
 
 
 class Stopped(Exception):
-    """The function did not answer in time, or its process ended."""
+    """There is no answer.
+
+    Attributes:
+        is_final: The function takes too much, as it will the next time; False where the machine had no time for it now.
+    """
+
+    def __init__(self, *, is_final: bool) -> None:
+        super().__init__("it takes too much" if is_final else "the machine is busy")
+        self.is_final = is_final
 
 
 class Killable:
@@ -47,27 +57,31 @@ class Killable:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
 
-    def call(self, *arguments: Any, timeout_seconds: float) -> Any:
+    def call(self, *arguments: Any, cpu_seconds: float) -> Any:
         """What the function returns.
 
+        Args:
+            arguments: For the function.
+            cpu_seconds: How much processor time it has; a machine that does much else gives it PATIENCE times as long.
+
         Raises:
-            Stopped: It took longer than this, waiting for its turn included, or it failed.
+            Stopped: It took more, it failed, or its turn did not come.
         """
-        deadline = time.monotonic() + timeout_seconds
-        if not self._lock.acquire(timeout=timeout_seconds):
-            raise Stopped
+        deadline = time.monotonic() + cpu_seconds * PATIENCE
+        if not self._lock.acquire(timeout=cpu_seconds * PATIENCE):
+            raise Stopped(is_final=False)
         try:
             process = self._process
             if process is None or process.poll() is not None:
                 process = self._start()
                 deadline += START_SECONDS
             try:
-                answer = self._ask(process, json.dumps(arguments).encode("ascii") + b"\n", deadline)
-            except (OSError, Stopped):
+                answer = self._ask(process, json.dumps([cpu_seconds, arguments]).encode("ascii") + b"\n", deadline)
+            except (OSError, Stopped) as error:
                 self._stop()
-                raise Stopped from None
+                raise Stopped(is_final=getattr(error, "is_final", True)) from None
             if answer is None:
-                raise Stopped
+                raise Stopped(is_final=True)
             return answer["value"]
         finally:
             self._lock.release()
@@ -120,8 +134,8 @@ def _line(descriptor: int, deadline: float) -> Iterator[bytes]:
     while True:
         _ready(descriptor, select.POLLIN, deadline)
         piece = os.read(descriptor, READ_BYTES)
-        if not piece:
-            raise Stopped
+        if not piece:  # killed by the system for what it took
+            raise Stopped(is_final=True)
         yield piece
         if piece.endswith(b"\n"):
             return
@@ -131,7 +145,7 @@ def _ready(descriptor: int, event: int, deadline: float) -> None:
     poll = select.poll()
     poll.register(descriptor, event)
     if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
-        raise Stopped
+        raise Stopped(is_final=False)
 
 
 def serve(target: str) -> None:
@@ -139,10 +153,13 @@ def serve(target: str) -> None:
     module, _, name = target.partition(":")
     function = getattr(importlib.import_module(module), name)
     for question in sys.stdin.buffer:
+        cpu_seconds, arguments = json.loads(question)
+        signal.setitimer(signal.ITIMER_PROF, cpu_seconds)  # its signal, which nobody handles, ends the process
         try:
-            answer = {"value": function(*json.loads(question))}
-        except Exception:  # noqa: BLE001  whatever a library does with a hostile text, the next one is answered
+            answer = {"value": function(*arguments)}
+        except Exception:  # whatever a library does with a hostile text, MemoryError too, the next one is answered
             answer = None
+        signal.setitimer(signal.ITIMER_PROF, 0)
         sys.stdout.buffer.write(json.dumps(answer).encode("ascii") + b"\n")
         sys.stdout.buffer.flush()
 

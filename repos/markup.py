@@ -1,15 +1,15 @@
 """A README or another Markdown file to HTML that may stand in a page of ours.
 
 CommonMark with what people write besides: tables, strikethrough, task lists, footnotes, bare web addresses, links to
-headings, and the harmless part of HTML. The text is anybody's, so the HTML that comes of it is parsed and written anew by
-nh3 with the lists below: no scripts, styles, forms, frames or event handlers, no addresses but http, https and mailto;
-ids get a prefix, so that they meet none of the page's, and classes are the few that are made here.
+headings, and the harmless part of HTML. The text is anybody's, so the HTML that comes of it is parsed and written anew
+by nh3 with the lists below: no scripts, styles, forms, frames or event handlers, no addresses but http, https and
+mailto; ids get a prefix, so that they meet none of the page's, and classes are the few that are made here.
 
-Links and pictures that stay inside the repository lead to its pages at the same revision. Pictures elsewhere are told as
-links: the page may load nothing from other servers, which would learn who reads what.
+Links and pictures that stay inside the repository lead to its pages at the same revision. Pictures elsewhere are told
+as links: the page may load nothing from other servers, which would learn who reads what.
 
-`html` does it at once; a hostile text keeps Markdown's parser busy for minutes (100,000 "[" for ever, nearly), so pages
-call `render`, which lets a process of its own do it and ends that when its time is over.
+`html` does it at once; a hostile text keeps Markdown's parser busy for minutes (100,000 "[" nearly for ever), so pages
+call `render`, which lets a process of its own do it and ends that when it has used up its time.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from repos.killable import Killable, Stopped
 # Beyond these it is no text that people read rendered. READMEs of 100 KB exist; an honest one takes 0.1 s for 20 KB.
 MAX_CHARACTERS: Final = 256 * 1024
 MAX_HTML_CHARACTERS: Final = 2 * 1024 * 1024
-TIMEOUT_SECONDS: Final = 3.0
+CPU_SECONDS: Final = 2.0
 # Code in a text that is coloured; what comes after it stays plain.
 MAX_FENCES: Final = 100
 MAX_FENCE_CHARACTERS: Final = 64 * 1024
@@ -48,9 +48,11 @@ SCHEMES: Final = frozenset({"http", "https", "mailto"})
 _SAFE: Final = "/:@!$&'()*+,;=~"
 
 TAGS: Final = frozenset(
-    "a abbr b blockquote br caption center code col colgroup dd del details div dl dt em figcaption figure h1 h2 h3 h4 h5 "
-    "h6 hr i img input ins kbd li mark ol p picture pre q rp rt ruby s samp section small span strike strong sub summary "
-    "sup table tbody td tfoot th thead tr tt u ul var".split()
+    (
+        "a abbr b blockquote br caption center code col colgroup dd del details div dl dt em figcaption figure h1 h2 "
+        "h3 h4 h5 h6 hr i img input ins kbd li mark ol p picture pre q rp rt ruby s samp section small span strike "
+        "strong sub summary sup table tbody td tfoot th thead tr tt u ul var"
+    ).split(" ")
 )
 DROPPED_WITH_CONTENT: Final = frozenset({"script", "style", "iframe", "object", "noscript", "template", "textarea"})
 ATTRIBUTES: Final[dict[str, set[str]]] = {
@@ -65,6 +67,8 @@ ATTRIBUTES: Final[dict[str, set[str]]] = {
     "th": {"colspan", "rowspan", "valign", "scope"},
     "col": {"span"},
 }
+# A box is what task lists have, and nothing else.
+FORCED: Final = {"input": {"type": "checkbox", "disabled": "", "aria-label": "Task"}, "img": {"loading": "lazy"}}
 # What the extensions of Markdown give to what they make.
 CLASSES: Final = frozenset(
     {"task-list-item", "contains-task-list", "footnotes", "footnotes-sep", "footnote-ref", "anchor"}
@@ -82,9 +86,9 @@ class Piece(Protocol):
     """A part of a line of code and Pygments' short class of it, as `repos.highlight` gives it."""
 
     @property
-    def css_class(self) -> str: ...  # noqa: D102
+    def css_class(self) -> str: ...
     @property
-    def text(self) -> str: ...  # noqa: D102
+    def text(self) -> str: ...
 
 
 Highlight = Callable[[str, str], Sequence[Sequence[Piece]] | None]
@@ -154,14 +158,19 @@ def render(text: str, addresses: Addresses, *, highlight: Highlight | None = Non
         highlight: `repos.highlight.lines`, for code with a language.
 
     Returns:
-        None where the text is too large or takes too long: it is shown as it is written.
+        None where the text is too large or takes too long, always: it is shown as it is written.
+
+    Raises:
+        Stopped: The machine has no time for it just now.
     """
     if len(text) > MAX_CHARACTERS:
         return None
     try:
-        pieces, fences = _worker.call(text, asdict(addresses), timeout_seconds=TIMEOUT_SECONDS)
-    except Stopped:
-        return None
+        pieces, fences = _worker.call(text, asdict(addresses), cpu_seconds=CPU_SECONDS)
+    except Stopped as error:
+        if error.is_final:
+            return None
+        raise
     return _joined(pieces, fences, highlight)
 
 
@@ -177,7 +186,7 @@ def is_markdown(name: str) -> bool:
 
 
 def parts(text: str, addresses: dict[str, str]) -> tuple[list[str], list[tuple[str, str]]]:
-    """Safe HTML in pieces, and (language, code) of what stands between each two of them: called in the process apart."""
+    """Safe HTML in pieces, and (language, code) of what stands between two of them; called in the process apart."""
     where = Addresses(**addresses)
     environment: dict[str, Any] = {"addresses": where, "fences": [], "mark": secrets.token_hex(16)}
     # Lone surrogates can't be written as UTF-8, in which nh3 takes its text.
