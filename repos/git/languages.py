@@ -17,7 +17,7 @@ TIMEOUT_SECONDS: Final = 5.0
 MAX_SHOWN: Final = 7
 OTHERS: Final = "Other"
 
-# Ending or whole name, in lower case. Data, prose and pictures are no languages here.
+# In lower case. Data, prose and pictures are no languages here.
 _ENDINGS: Final[dict[str, str]] = {
     ending: language
     for language, endings in {
@@ -29,20 +29,20 @@ _ENDINGS: Final[dict[str, str]] = {
         "C#": "cs",
         "C++": "cc cpp cxx hh hpp hxx",
         "Clojure": "clj cljc cljs",
-        "CMake": "cmake cmakelists.txt",
+        "CMake": "cmake",
         "Common Lisp": "lisp lsp",
         "Crystal": "cr",
         "CSS": "css less sass scss",
         "CUDA": "cu cuh",
         "Dart": "dart",
-        "Dockerfile": "dockerfile containerfile",
+        "Dockerfile": "dockerfile",
         "Elixir": "ex exs",
         "Emacs Lisp": "el",
         "Erlang": "erl hrl",
         "F#": "fs fsi fsx",
         "Fortran": "f f77 f90 f95 for",
         "Go": "go",
-        "Groovy": "gradle groovy jenkinsfile",
+        "Groovy": "gradle groovy",
         "Haskell": "hs lhs",
         "HCL": "hcl tf",
         "HTML": "htm html xhtml",
@@ -54,8 +54,7 @@ _ENDINGS: Final[dict[str, str]] = {
         "Kotlin": "kt kts",
         "Lua": "lua",
         "M4": "ac m4",
-        "Makefile": "gnumakefile makefile mak mk",
-        "Meson": "meson.build",
+        "Makefile": "mak mk",
         "Nim": "nim",
         "Nix": "nix",
         "Objective-C": "m mm",
@@ -69,14 +68,14 @@ _ENDINGS: Final[dict[str, str]] = {
         "Python": "py pyi pyw pyx",
         "R": "r",
         "Racket": "rkt",
-        "Ruby": "gemspec rakefile rb gemfile",
+        "Ruby": "gemspec rb",
         "Rust": "rs",
         "Scala": "sbt scala",
         "Scheme": "scm ss",
         "Shell": "bash fish ksh sh zsh",
         "Solidity": "sol",
         "SQL": "sql",
-        "Starlark": "build bzl workspace",
+        "Starlark": "bzl",
         "Svelte": "svelte",
         "Swift": "swift",
         "Tcl": "tcl tk",
@@ -91,6 +90,19 @@ _ENDINGS: Final[dict[str, str]] = {
         "Zig": "zig",
     }.items()
     for ending in endings.split()
+}
+_NAMES: Final[dict[str, str]] = {
+    "build": "Starlark",
+    "cmakelists.txt": "CMake",
+    "containerfile": "Dockerfile",
+    "dockerfile": "Dockerfile",
+    "gemfile": "Ruby",
+    "gnumakefile": "Makefile",
+    "jenkinsfile": "Groovy",
+    "makefile": "Makefile",
+    "meson.build": "Meson",
+    "rakefile": "Ruby",
+    "workspace": "Starlark",
 }
 # Code that others wrote or that a program did.
 _NOT_OURS: Final = re.compile(
@@ -145,7 +157,7 @@ def language_of(path: bytes) -> str:
     if _NOT_OURS.search(path):
         return ""
     name = path.rpartition(b"/")[2].decode("utf-8", "replace").lower()
-    return _ENDINGS.get(name, "") or _ENDINGS.get(name.rpartition(".")[2] if "." in name[1:] else "", "")
+    return _NAMES.get(name) or _ENDINGS.get(name.rpartition(".")[2] if "." in name[1:] else "", "")
 
 
 def _files(repository: BareRepository, tree_oid: str) -> Iterator[tuple[bytes, int]]:
@@ -155,4 +167,3 @@ def _files(repository: BareRepository, tree_oid: str) -> Iterator[tuple[bytes, i
         mode, _, _, size = head.split()
         if mode.startswith(b"100"):
             yield path, int(size)
-

@@ -10,6 +10,7 @@ On git/git with its 24,000 merges and 561 entries this takes a third of a second
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from collections import deque
@@ -19,8 +20,8 @@ from typing import Final
 from repos.git import cat_file, program, refs
 from repos.git.store import BareRepository
 
-# Entries found after this long are shown, the others stay blank.
-TIMEOUT_SECONDS: Final = 3.0
+# Entries found until then are shown, the others stay blank. The page is there already, and the answer is kept.
+TIMEOUT_SECONDS: Final = 8.0
 # A merged branch is walked commit by commit up to here, and then as the main line is: most have a few commits.
 MAX_STEPS: Final = 100
 # Compared in one step; those of a group that differs are looked at one by one.
@@ -51,10 +52,8 @@ def last_commits(
         Name to commit oid.
     """
     search = _Search(repository, path.strip("/"), time.monotonic() + timeout_seconds)
-    try:
+    with contextlib.suppress(program.GitTimeout):
         search.run(oid, {refs.encode(name) for name in names})
-    except program.GitTimeout:
-        pass
     return {refs.decode(name): commit_oid for name, commit_oid in search.found.items()}
 
 
@@ -71,18 +70,22 @@ class _Search:
         with cat_file.opened(self.repository, timeout_seconds=self._left()) as objects:
             present = _entries(self._folder(objects, oid))
             self.wanted: Wanted = {name: entry for name, entry in present.items() if name in names}
-            self._along(oid, set(self.wanted))
-            while self.merged:
-                merge, parents, rest = self.merged.popleft()
-                for parent in parents:
-                    same = self._same(self._folder(objects, parent), rest)
-                    if same:
-                        self._into(objects, parent, same)
-                        rest -= same
-                self._settle(merge, rest)
+            for _ in self._along(oid, set(self.wanted)):
+                self._follow_merged(objects)  # at once, so that what is found in time is what changed last
+            self._follow_merged(objects)
 
-    def _along(self, oid: str, names: set[bytes]) -> None:
-        """Follow the first parents of a commit that has all these entries."""
+    def _follow_merged(self, objects: cat_file.CatFile) -> None:
+        while self.merged:
+            merge, parents, rest = self.merged.popleft()
+            for parent in parents:
+                same = self._same(self._folder(objects, parent), rest)
+                if same:
+                    self._into(objects, parent, same)
+                    rest -= same
+            self._settle(merge, rest)
+
+    def _along(self, oid: str, names: set[bytes]) -> Iterator[None]:
+        """Follow the first parents of a commit that has all these entries; yields where a name has been dealt with."""
         previous: tuple[str, list[str]] | None = None
         folder = _Folder()
         for commit_oid, parents, data in self._line(oid):
@@ -93,6 +96,7 @@ class _Search:
                 if changed:
                     names -= changed
                     self._changed_by(*previous, changed)
+                    yield
             if not names:
                 return
             previous = (commit_oid, parents)
@@ -128,7 +132,8 @@ class _Search:
             commit_oid, rest = branches.pop()
             steps += 1
             if steps > MAX_STEPS:
-                self._along(commit_oid, rest)
+                for _ in self._along(commit_oid, rest):
+                    pass
                 continue
             objects.ask(commit_oid.encode())
             for parent in _parents(_bytes_of(objects.answer())):

@@ -32,6 +32,18 @@ def shown(name: str) -> str:
 
 
 @register.filter
+def grouped(number: int) -> str:
+    """A count with its thousands apart."""
+    return f"{number:,}"
+
+
+@register.filter
+def visible(text: str) -> str:
+    """A line of a file with what hides or reorders characters as escapes; tabs stay."""
+    return "\t".join(refs.shown(part) for part in text.split("\t"))
+
+
+@register.filter
 def form_value(name: str) -> str:
     """A name as a form's field carries it; views read it with `refs.unescaped`."""
     return refs.escaped(name)

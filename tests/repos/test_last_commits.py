@@ -53,11 +53,11 @@ def test_last_commits_out_of_time_give_what_was_found(made):
 
 @pytest.mark.parametrize(("seed", "max_steps"), [(1, 100), (2, 100), (3, 1), (4, 2)])
 def test_each_is_what_git_says_of_the_name_alone(made, monkeypatch, seed, max_steps):
-    """Histories at random, with merges that take from either side, reverts, files added, removed and made executable."""
+    """Histories at random: merges that take from either side, reverts, files added, removed and made executable."""
     monkeypatch.setattr(module, "MAX_STEPS", max_steps)
     dice = random.Random(seed)
     names = [f"{folder}{name}" for folder in ("", "dir/") for name in ("a", "b", "c", "d.txt")]
-    tips = {"main": ({name: "0" for name in names}, made.commit({name: "0" for name in names}, "first"))}
+    tips = {"main": (dict.fromkeys(names, "0"), made.commit(dict.fromkeys(names, "0"), "first"))}
     for number in range(60):
         branch = dice.choice(["main", "main", "left", "right"])
         files, parent = tips.get(branch, tips["main"])
@@ -78,10 +78,8 @@ def test_each_is_what_git_says_of_the_name_alone(made, monkeypatch, seed, max_st
                 files.pop(name, None)
         tips[branch] = (files, made.commit(files, f"{number}", parents, branch=branch))
     oid = tips["main"][1]
-    for path in ("", "dir"):
-        entries = (
-            tree.entries(made.repository, oid, path) if path == "" or any("dir/" in n for n in tips["main"][0]) else []
-        )
+    for path in {"", *(one.path for one in tree.entries(made.repository, oid) if one.kind == "tree")}:
+        entries = tree.entries(made.repository, oid, path)
         expected = {one.name: made.git("rev-list", "-1", oid, "--", one.path).decode().strip() for one in entries}
         assert last_commits(made.repository, oid, path, list(expected)) == expected
 
