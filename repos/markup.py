@@ -47,13 +47,12 @@ SUFFIXES: Final = (".md", ".markdown", ".mdown", ".mkd", ".mkdn")
 SCHEMES: Final = frozenset({"http", "https", "mailto"})
 _SAFE: Final = "/:@!$&'()*+,;=~"
 
-TAGS: Final = frozenset(
-    (
-        "a abbr b blockquote br caption center code col colgroup dd del details div dl dt em figcaption figure h1 h2 "
-        "h3 h4 h5 h6 hr i img input ins kbd li mark ol p picture pre q rp rt ruby s samp section small span strike "
-        "strong sub summary sup table tbody td tfoot th thead tr tt u ul var"
-    ).split(" ")
-)
+_TAG_NAMES: Final = """
+    a abbr b blockquote br caption center code col colgroup dd del details div dl dt em figcaption figure
+    h1 h2 h3 h4 h5 h6 hr i img input ins kbd li mark ol p picture pre q rp rt ruby s samp section small
+    span strike strong sub summary sup table tbody td tfoot th thead tr tt u ul var
+"""
+TAGS: Final = frozenset(_TAG_NAMES.split())
 DROPPED_WITH_CONTENT: Final = frozenset({"script", "style", "iframe", "object", "noscript", "template", "textarea"})
 ATTRIBUTES: Final[dict[str, set[str]]] = {
     "*": {"id", "title", "lang", "dir", "align", "class", "aria-label"},
