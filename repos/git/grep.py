@@ -166,6 +166,7 @@ def _lines(
     prefix = oid.encode("ascii") + b":"
     is_new_group = True
     left = MAX_OUTPUT_BYTES
+    begun = b""
     for row in rows:
         left -= len(row)
         if left < 0:
@@ -174,8 +175,11 @@ def _lines(
         if row == b"--":
             is_new_group = True
             continue
-        if not row.startswith(prefix):
-            continue  # a line of a file with line ends that git does not know is none of ours
+        row = begun + row
+        begun = b""
+        if row.startswith(prefix) and b"\0" not in row:
+            begun = row + b"\n"  # a path with a line feed in it goes on
+            continue
         path, _, rest = row[len(prefix) :].partition(b"\0")
         match = _NUMBER.match(rest)
         if match is None:

@@ -12,14 +12,14 @@ from repos.git import refs
 register = template.Library()
 
 # Kept as they are in an address; all else, odd bytes too, is percent-encoded.
-_SAFE = "/:@!$&'()*+,;=~"
+ADDRESS_SAFE = "/:@!$&'()*+,;=~"
 
 
 def code_address(repository_name: str, page: str, revision: str, path: str = "") -> str:
     """The address of a revision's page: "browse", "raw" or "commits". Names may hold any byte."""
     spec = f"{revision}/{path}" if path else revision
     place = reverse("repos:repository", args=[repository_name])
-    return f"{place}{page}/{quote(spec, safe=_SAFE, errors='surrogateescape')}"
+    return f"{place}{page}/{quote(spec, safe=ADDRESS_SAFE, errors='surrogateescape')}"
 
 
 register.simple_tag(code_address, name="code_url")

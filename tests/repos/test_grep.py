@@ -32,6 +32,7 @@ def oid(made):
             b"caf\xe9.txt": "os\n",
             "binary": b"os\0os\n",
             "--output=x": "os\n",
+            "new\nline": "mos\n",
         }
     )
 
@@ -44,8 +45,9 @@ def test_a_text_is_found_in_every_text_file_whatever_its_case(made, oid):
         ("a.py", 7, "[OS] = [os].name"),
         ("caf\udce9.txt", 1, "[os]"),
         ("docs/b.txt", 2, "p[os]ition a.c abc"),
+        ("new\nline", 1, "m[os]"),
     ]
-    assert (found.match_count, found.cut) == (5, "")
+    assert (found.match_count, found.cut) == (6, "")
     assert [[line.number for line in group] for group in found.files[1].groups] == [[1, 2], [6, 7]]
 
 
