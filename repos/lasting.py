@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import pickle
+import zlib
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -38,8 +39,8 @@ def lasting(
         is_whole: Whether a value is to be kept; one that was cut short for lack of time is not.
     """
     key = key_of(str(repository.repository_id), kind, *parts).hex()
-    # A damaged, unreadable or full disk costs time, not the page.
-    with contextlib.suppress(OSError, EOFError, pickle.PickleError, AttributeError, ImportError, IndexError):
+    # A disk that is damaged, unreadable or full costs time, not the page.
+    with contextlib.suppress(OSError, EOFError, ValueError, LookupError, zlib.error, pickle.PickleError):
         kept: bytes | None = caches["answers"].get(key)
         if kept is not None:
             value: Value = pickle.loads(kept)  # noqa: S301  written below, under var/
