@@ -167,7 +167,16 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # ---- Redis: broker, live log streams, cache --------------------------------------------------------------------------
 REDIS_URL = env_secret("REDIS_URL") or f"unix://{RUN_ROOT / 'redis.sock'}"
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL},
+    # What took a second or more to find out about a commit, which is true for ever: repos/lasting.py.
+    "answers": {
+        "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+        "LOCATION": CACHE_ROOT / "answers",
+        "TIMEOUT": 90 * 86400,
+        "OPTIONS": {"MAX_ENTRIES": 5000},
+    },
+}
 
 # ---- Objects and static files ----------------------------------------------------------------------------------------
 STORAGES = {

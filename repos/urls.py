@@ -14,6 +14,7 @@ from repos.views import (
     compare,
     deleted,
     edit,
+    find,
     history,
     imports,
     mirror,
@@ -21,6 +22,7 @@ from repos.views import (
     protection,
     raw,
     repositories,
+    search,
     tags,
     trigger_deliveries,
     triggers,
@@ -62,6 +64,9 @@ urlpatterns = [
     path("repositories/<str:name>/raw/<spec:spec>", raw.raw, name="raw"),
     path("repositories/<str:name>/blame/<spec:spec>", blame.blame, name="blame"),
     path("repositories/<str:name>/archive/<spec:spec>", archive.archive, name="archive"),
+    path("repositories/<str:name>/find/<spec:spec>", find.find, name="find"),
+    path("repositories/<str:name>/search/<spec:spec>", search.search, name="search"),
+    re_path(rf"{_NAME}/paths/(?P<oid>[0-9a-f]{{40}})$", find.path_list, name="path_list"),
     path("repositories/<str:name>/commits/<spec:spec>", history.commit_list, name="commit_list"),
     re_path(
         rf"{_NAME}/commit/(?P<oid>[0-9A-Fa-f]{{40}})\.(?P<form>patch|diff)$", commit.commit_text, name="commit_text"

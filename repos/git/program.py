@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import resource
 import select
@@ -24,7 +25,7 @@ from typing import IO
 
 from codeservices.env import SUPERVISED
 from codeservices.errors import ServiceError
-from repos.git.child import Child, start_child
+from repos.git.child import PIPE_BYTES, Child, start_child
 from repos.git.store import BareRepository
 
 TIMEOUT_SECONDS = 30.0
@@ -230,6 +231,37 @@ def pieces(
     """Yield the command's output as it comes, in pieces of at most READ_BYTES; left and closed like `lines`."""
     with _child(repository, args, b"", timeout_seconds, (0,), environment, options) as child:
         yield from child.output()
+
+
+@contextlib.contextmanager
+def conversation(
+    repository: BareRepository, args: Sequence[Argument], *, timeout_seconds: float
+) -> Iterator[tuple[IO[bytes], Iterator[bytes]]]:
+    """Run a command that answers while it is asked: its stdin, and what it writes as it comes.
+
+    It is ended with the block, whatever it was doing. Whoever writes more than a pipe holds before reading waits for
+    ever. The output raises GitTimeout where the time is over.
+    """
+    process = subprocess.Popen(
+        _argv(repository, args, {}),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=environment_of(repository, {}),
+        cwd=repository.path,
+        start_new_session=True,
+    )
+    try:
+        _limit(process.pid)
+        assert process.stdin is not None and process.stdout is not None
+        with contextlib.suppress(OSError):  # the user's pipes take too many pages together: it stays small
+            fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+        yield process.stdin, _Child(process, _name(args), timeout_seconds).output()
+    finally:
+        _signal_group(process.pid, signal.SIGKILL)
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.close()  # type: ignore[union-attr]
+        _reap(process)
 
 
 def watch(

@@ -1,9 +1,9 @@
-"""The entries of a folder at a commit, and the last commit of each."""
+"""The entries of a folder at a commit."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Collection, Iterator
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
@@ -11,15 +11,16 @@ from dulwich.errors import ObjectFormatException
 from dulwich.objects import parse_tree
 
 from codeservices.errors import NotFound
-from repos.git import log, objects, program, refs
+from repos.git import objects, refs
 from repos.git.store import BareRepository
 
 EntryKind = Literal["tree", "blob", "symlink", "submodule"]
 
-# Entries found after this long are shown, the others stay blank; a page asks again for nothing.
-LAST_COMMITS_SECONDS: Final = 3.0
+# Folders that hold nothing but a folder are shown as one step, this many at most.
+MAX_SOLE_FOLDERS: Final = 20
 _TYPE_BITS: Final = 0o170000
-_KINDS: Final[dict[int, EntryKind]] = {0o040000: "tree", 0o120000: "symlink", 0o160000: "submodule"}
+_TREE_MODE: Final = 0o040000
+_KINDS: Final[dict[int, EntryKind]] = {_TREE_MODE: "tree", 0o120000: "symlink", 0o160000: "submodule"}
 
 
 class PathNotFound(NotFound):
@@ -105,72 +106,18 @@ def entry(repository: BareRepository, oid: str, path: str) -> Entry:
     return current
 
 
-def last_commits(
-    repository: BareRepository,
-    oid: str,
-    path: str,
-    names: Collection[str],
-    *,
-    timeout_seconds: float = LAST_COMMITS_SECONDS,
-) -> dict[str, log.Commit]:
-    """The commit that gave each name in a folder the content it has now.
+def sole_path(repository: BareRepository, folder: Entry) -> str:
+    """The path of the folder that a folder leads to: itself, or the one below where that is all there is in it.
 
-    One walk for all names: a commit counts for a name where it set the name's present oid, so that work on a side
-    branch that a merge threw away does not. Changes made by a merge itself are seen.
-
-    Args:
-        oid: The commit to look back from.
-        path: The folder; "" is the root.
-        names: Those to look for; others are left out of the answer.
-        timeout_seconds: After this the names found so far are returned.
+    Folders such as "src/main/java/com/example" are shown as one step.
     """
-    present = {one.name: one.oid for one in entries(repository, oid, path) if one.name in set(names)}
-    found: dict[str, str] = {}
-    deadline = time.monotonic() + timeout_seconds
-    try:
-        for commit_oid, name, new_oid in _changes(repository, oid, path, timeout_seconds):
-            if time.monotonic() >= deadline:
-                break
-            if name not in found and present.get(name) == new_oid:
-                found[name] = commit_oid
-                if len(found) == len(present):
-                    break
-    except program.GitTimeout:
-        pass
-    commits = {commit_oid: log.commit(repository, commit_oid) for commit_oid in set(found.values())}
-    return {name: commits[commit_oid] for name, commit_oid in found.items()}
-
-
-def _changes(repository: BareRepository, oid: str, path: str, timeout_seconds: float) -> Iterator[tuple[str, str, str]]:
-    """(commit, name in the folder, its new oid) of every commit, newest first.
-
-    -t lists the folders on the way too, -c lists what a merge has unlike all of its parents.
-    """
-    folder = path.strip("/")
-    prefix = refs.encode(f"{folder}/" if folder else "")
-    args = ["log", "--format=%x01%H", "--raw", "--no-abbrev", "--no-renames", "-t", "-c", "-z"]
-    fields = program.lines(
-        repository,
-        [*args, "--end-of-options", oid, "--", *([folder] if folder else [])],
-        separator=b"\0",
-        timeout_seconds=timeout_seconds,
-        environment={"GIT_LITERAL_PATHSPECS": "1"},
-    )
-    commit_oid = new_oid = ""
-    for field in fields:
-        field = field.lstrip(b"\n")
-        if field.startswith(b"\x01"):
-            head, _, field = field[1:].partition(b"\n")
-            commit_oid = head.decode("ascii")
-            field = field.lstrip(b"\n")
-        if field.startswith(b":") and not new_oid:
-            parents = len(field) - len(field.lstrip(b":"))
-            new_oid = field.split(b" ")[2 * parents + 1].decode("ascii")
-        elif field and new_oid:
-            name = field.removeprefix(prefix)
-            if field.startswith(prefix) and b"/" not in name:
-                yield commit_oid, refs.decode(name), new_oid
-            new_oid = ""
+    path, oid = folder.path, folder.oid
+    for _ in range(MAX_SOLE_FOLDERS):
+        first = list(itertools.islice(rows(repository, oid), 2))
+        if len(first) != 1 or first[0][1] & _TYPE_BITS != _TREE_MODE:
+            break
+        path, oid = f"{path}/{refs.decode(first[0][0])}", first[0][2]
+    return path
 
 
 def rows(repository: BareRepository, oid: str) -> Iterator[tuple[bytes, int, str]]:

@@ -17,7 +17,7 @@ from repos.signatures import Signature
 register = template.Library()
 
 # Kept as they are in an address; all else, odd bytes too, is percent-encoded.
-_SAFE = "/:@!$&'()*+,;=~"
+ADDRESS_SAFE = "/:@!$&'()*+,;=~"
 
 
 def code_address(repository_name: str, page: str, revision: str, path: str = "") -> str:
@@ -36,7 +36,7 @@ def place_address(repository_name: str) -> str:
 
 def quoted_spec(revision: str, path: str = "") -> str:
     """A revision and a path as the end of an address."""
-    return quote(f"{revision}/{path}" if path else revision, safe=_SAFE, errors="surrogateescape")
+    return quote(f"{revision}/{path}" if path else revision, safe=ADDRESS_SAFE, errors="surrogateescape")
 
 
 register.simple_tag(code_address, name="code_url")
@@ -45,9 +45,7 @@ register.simple_tag(code_address, name="code_url")
 @register.simple_tag
 def compare_url(repository_name: str, base: str, head: str, dots: str = "...") -> str:
     """The address of the comparison of two revisions: with two dots of themselves, with three since they parted."""
-    return (
-        f"{place_address(repository_name)}compare/{quote(f'{base}{dots}{head}', safe=_SAFE, errors='surrogateescape')}"
-    )
+    return f"{place_address(repository_name)}compare/{quoted_spec(f'{base}{dots}{head}')}"
 
 
 @register.simple_tag
@@ -61,6 +59,18 @@ def commit_signature(signatures: Mapping[str, Signature] | None, oid: str) -> Sa
 def shown(name: str) -> str:
     """A name with what can't or shouldn't be printed as escapes."""
     return refs.shown(name)
+
+
+@register.filter
+def grouped(number: int) -> str:
+    """A count with its thousands apart."""
+    return f"{number:,}"
+
+
+@register.filter
+def visible(text: str) -> str:
+    """A line of a file with what hides or reorders characters as escapes; tabs stay."""
+    return "\t".join(refs.shown(part) for part in text.split("\t"))
 
 
 @register.filter

@@ -2,23 +2,60 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, NamedTuple
 
-from django.core.paginator import Paginator
+from django.core.paginator import Page, Paginator
 from django.http import HttpResponse
 from django.shortcuts import render
 
 from codeservices.http import ConsoleRequest, is_partial
-from repos.git import blob, log, refs, tree
+from repos.git import languages, log, objects, program, refs, tree
+from repos.git.last_commits import last_commits
 from repos.git.revspec import Resolved
+from repos.git.store import BareRepository
 from repos.git.wire import MAX_COMMANDS
+from repos.lasting import lasting
 from repos.models import Repository
+from repos.remembered import remembered
+from repos.views import readme
 from repos.views.shared import may, place
 
 # A page of a folder; a folder of 100,000 entries exists, and no browser wants them at once.
 PAGE_SIZE = 1000
-MAX_README_BYTES = 256 * 1024
-_README = re.compile(r"readme(\.(md|markdown|mdown|rst|txt|adoc|org))?", re.IGNORECASE)
+# A link's target is read from its blob.
+MAX_TARGETS: Final = 100
+MAX_TARGET_CHARACTERS: Final = 200
+# Looked into for what they hold.
+MAX_SOLE_CANDIDATES: Final = 200
+COUNT_SECONDS: Final = 3.0
+
+
+class LastCommit(NamedTuple):
+    """The commit that gave an entry its content."""
+
+    oid: str
+    subject: str
+    when_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Row:
+    """An entry as the page shows it.
+
+    Attributes:
+        name: Its own, and those of the folders below where each is all that is in the one above: "src/main/java".
+        path: Where it leads.
+        target: Of a symbolic link, as far as it is shown.
+    """
+
+    entry: tree.Entry
+    name: str
+    path: str
+    target: str
+    commit: LastCommit | None
 
 
 def show_empty(request: ConsoleRequest, repository: Repository) -> HttpResponse:
@@ -37,26 +74,97 @@ def show_empty(request: ConsoleRequest, repository: Repository) -> HttpResponse:
 
 def show(request: ConsoleRequest, repository: Repository, at: Resolved, *, is_overview: bool = False) -> HttpResponse:
     """A folder at once; the last commit of each entry comes with a second request, or without scripts by a link."""
+    if is_partial(request) and "languages" in request.GET:
+        return _show_languages(request, repository, at)
     git = repository.git
     entries = tree.entries(git, at.oid, at.path)
     page = Paginator(entries, PAGE_SIZE).get_page(request.GET.get("page"))
     with_commits = "last_commits" in request.GET
-    commits: dict[str, log.Commit] = {}
+    commits: dict[str, LastCommit] = {}
     latest = log.commit(git, at.oid) if not at.path else None
     if with_commits:
-        commits = tree.last_commits(git, at.oid, at.path, [one.name for one in page])
+        commits = _last_commits(repository, at, page)
         if latest is None:
             latest = next(iter(log.commits(git, at.oid, path=at.path, limit=1).commits), None)
     context = place(request, repository, at) | {
         "is_overview": is_overview,
         "page": page,
-        "rows": [(one, commits.get(one.name)) for one in page],
+        "rows": _rows(repository, at, list(page), commits),
         "with_commits": with_commits,
         "latest": latest,
+        "commit_count": _commit_count(repository, at.oid) if with_commits and not at.path else None,
     }
     if is_partial(request):
         return render(request, "repos/_tree.html", context)
-    readme = next((one for one in entries if one.kind == "blob" and _README.fullmatch(one.name)), None)
-    if readme is not None and may(request, repository, "codecommit:GetFile"):
-        context["readme"] = blob.read(git, at.oid, readme.path, max_bytes=MAX_README_BYTES)
+    if may(request, repository, "codecommit:GetFile"):
+        context |= readme.context(repository, at, entries)
     return render(request, "repos/tree.html", context)
+
+
+def _rows(
+    repository: Repository, at: Resolved, entries: Sequence[tree.Entry], commits: dict[str, LastCommit]
+) -> list[Row]:
+    git = repository.git
+    folders = [one for one in entries if one.kind == "tree"][:MAX_SOLE_CANDIDATES]
+    links = [one for one in entries if one.kind == "symlink"][:MAX_TARGETS]
+
+    def found() -> tuple[dict[str, str], dict[str, str]]:
+        return {one.path: tree.sole_path(git, one) for one in folders}, {one.path: _target(git, one) for one in links}
+
+    paths, targets = remembered(repository, "rows", at.oid, at.path, str(len(entries)), _first(entries), make=found)
+    rows = []
+    for one in entries:
+        path = paths.get(one.path, one.path)
+        name = one.name + path[len(one.path) :]
+        rows.append(Row(one, name, path, targets.get(one.path, ""), commits.get(one.name)))
+    return rows
+
+
+def _first(entries: Sequence[tree.Entry]) -> str:
+    return entries[0].path if entries else ""
+
+
+def _target(git: BareRepository, link: tree.Entry) -> str:
+    kind, data = objects.read(git, link.oid)
+    return refs.decode(data[:MAX_TARGET_CHARACTERS]) if kind == "blob" else ""
+
+
+def _last_commits(repository: Repository, at: Resolved, page: Page[tree.Entry]) -> dict[str, LastCommit]:
+    names = [one.name for one in page]
+
+    def found() -> dict[str, LastCommit]:
+        oids = last_commits(repository.git, at.oid, at.path, names)
+        commits = {oid: log.commit(repository.git, oid) for oid in set(oids.values())}
+        return {
+            name: LastCommit(oid, commits[oid].subject, commits[oid].committer.when_at) for name, oid in oids.items()
+        }
+
+    # One that was cut short is kept too, but in memory: asked for again and again, it would cost as much each time.
+    parts = ("last-commits", at.oid, at.path, f"{page.number} {PAGE_SIZE}")
+    return lasting(
+        repository,
+        *parts,
+        make=lambda: remembered(repository, *parts, make=found),
+        is_whole=lambda value: len(value) == len(names),
+    )
+
+
+def _commit_count(repository: Repository, oid: str) -> int | None:
+    """How many commits lead to this one; None where counting takes too long."""
+
+    def counted() -> int | None:
+        args = ["rev-list", "--count", "--end-of-options", oid]
+        try:
+            return int(program.run(repository.git, args, timeout_seconds=COUNT_SECONDS))
+        except program.GitTimeout:
+            return None
+
+    return lasting(repository, "commit-count", oid, make=counted, is_whole=lambda value: value is not None)
+
+
+def _show_languages(request: ConsoleRequest, repository: Repository, at: Resolved) -> HttpResponse:
+    try:
+        shares = lasting(repository, "languages", at.oid, make=lambda: languages.shares(repository.git, at.oid))
+    except program.GitTimeout:
+        shares = None
+    return render(request, "repos/_languages.html", {"shares": shares})

@@ -1,4 +1,4 @@
-"""Folders at a commit, and the last commit of each entry."""
+"""Folders at a commit."""
 
 from __future__ import annotations
 
@@ -98,40 +98,9 @@ def test_a_damaged_tree_is_told_in_a_sentence(made):
         tree.entries(made.repository, oid)
 
 
-def subjects(made, oid, path=""):
-    names = [one.name for one in tree.entries(made.repository, oid, path)]
-    return {name: one.subject for name, one in tree.last_commits(made.repository, oid, path, names).items()}
-
-
-def test_last_commits_name_the_commit_that_gave_each_entry_its_content(made):
-    one = made.commit({"a": "1", "b": "1", "dir/x": "1", "dir/y": "1"}, "first")
-    two = made.commit({"a": "2", "b": "1", "dir/x": "1", "dir/y": "1"}, "change a", [one])
-    three = made.commit({"a": "2", "b": "1", "dir/x": "2", "dir/y": "1"}, "change x", [two])
-    assert subjects(made, three) == {"a": "change a", "b": "first", "dir": "change x"}
-    assert subjects(made, three, "dir") == {"x": "change x", "y": "first"}
-
-
-def test_last_commits_see_through_merges_what_a_merge_changed_itself_and_what_it_threw_away(made):
-    base = made.commit({"a": "1", "b": "1", "c": "1"}, "base")
-    side = made.commit({"a": "side", "b": "thrown away", "c": "1"}, "side", [base], branch="side")
-    main = made.commit({"a": "1", "b": "1", "c": "1", "d": "1"}, "main", [base])
-    merge = made.commit({"a": "side", "b": "1", "c": "merge", "d": "1"}, "merge", [main, side])
-    assert subjects(made, merge) == {"a": "side", "b": "base", "c": "merge", "d": "main"}
-
-
-def test_last_commits_of_an_octopus_merge(made):
-    base = made.commit({"z": "0"}, "base")
-    sides = [made.commit({"z": "0", f"s{n}": "1"}, f"side {n}", [base], branch=f"s{n}") for n in range(4)]
-    merge = made.commit({"z": "0", **{f"s{n}": "1" for n in range(4)}}, "octopus", sides)
-    assert subjects(made, merge) == {"z": "base", **{f"s{n}": f"side {n}" for n in range(4)}}
-
-
-def test_last_commits_take_names_with_patterns_line_feeds_and_odd_bytes_literally(made):
-    one = made.commit({"dir/*": "1", "dir/a": "1", b"dir/\xff\n": "1"}, "first")
-    two = made.commit({"dir/*": "1", "dir/a": "2", b"dir/\xff\n": "2"}, "second", [one])
-    assert subjects(made, two, "dir") == {"*": "first", "a": "second", "\udcff\n": "second"}
-
-
-def test_last_commits_out_of_time_give_what_was_found(made):
-    oid = made.commit({"a": "1"})
-    assert tree.last_commits(made.repository, oid, "", ["a"], timeout_seconds=0) == {}
+def test_folders_with_nothing_but_a_folder_are_one_step(made):
+    oid = made.commit(
+        {"src/main/java/App.java": "x", "lib/one/x": "x", "lib/two": "x", "deep/link": ("120000", made.blob("x"))}
+    )
+    found = {one.name: tree.sole_path(made.repository, one) for one in tree.entries(made.repository, oid)}
+    assert found == {"src": "src/main/java", "lib": "lib", "deep": "deep"}

@@ -1,0 +1,89 @@
+"""The last commit of each entry of a folder: what git's own history of each name tells, found for all at once."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from repos.git import last_commits as module
+from repos.git import log, tree
+from repos.git.last_commits import last_commits
+
+
+def subjects(made, oid, path=""):
+    names = [one.name for one in tree.entries(made.repository, oid, path)]
+    found = last_commits(made.repository, oid, path, names)
+    return {name: log.commit(made.repository, commit_oid).subject for name, commit_oid in found.items()}
+
+
+def test_last_commits_name_the_commit_that_gave_each_entry_its_content(made):
+    one = made.commit({"a": "1", "b": "1", "dir/x": "1", "dir/y": "1"}, "first")
+    two = made.commit({"a": "2", "b": "1", "dir/x": "1", "dir/y": "1"}, "change a", [one])
+    three = made.commit({"a": "2", "b": "1", "dir/x": "2", "dir/y": "1"}, "change x", [two])
+    assert subjects(made, three) == {"a": "change a", "b": "first", "dir": "change x"}
+    assert subjects(made, three, "dir") == {"x": "change x", "y": "first"}
+
+
+def test_last_commits_see_through_merges_what_a_merge_changed_itself_and_what_it_threw_away(made):
+    base = made.commit({"a": "1", "b": "1", "c": "1"}, "base")
+    side = made.commit({"a": "side", "b": "thrown away", "c": "1"}, "side", [base], branch="side")
+    main = made.commit({"a": "1", "b": "1", "c": "1", "d": "1"}, "main", [base])
+    merge = made.commit({"a": "side", "b": "1", "c": "merge", "d": "1"}, "merge", [main, side])
+    assert subjects(made, merge) == {"a": "side", "b": "base", "c": "merge", "d": "main"}
+
+
+def test_last_commits_of_an_octopus_merge(made):
+    base = made.commit({"z": "0"}, "base")
+    sides = [made.commit({"z": "0", f"s{n}": "1"}, f"side {n}", [base], branch=f"s{n}") for n in range(4)]
+    merge = made.commit({"z": "0", **{f"s{n}": "1" for n in range(4)}}, "octopus", sides)
+    assert subjects(made, merge) == {"z": "base", **{f"s{n}": f"side {n}" for n in range(4)}}
+
+
+def test_last_commits_take_names_with_patterns_line_feeds_and_odd_bytes_literally(made):
+    one = made.commit({"dir/*": "1", "dir/a": "1", b"dir/\xff\n": "1"}, "first")
+    two = made.commit({"dir/*": "1", "dir/a": "2", b"dir/\xff\n": "2"}, "second", [one])
+    assert subjects(made, two, "dir") == {"*": "first", "a": "second", "\udcff\n": "second"}
+
+
+def test_last_commits_out_of_time_give_what_was_found(made):
+    oid = made.commit({"a": "1"})
+    assert last_commits(made.repository, oid, "", ["a"], timeout_seconds=0) == {}
+
+
+@pytest.mark.parametrize(("seed", "max_steps"), [(1, 100), (2, 100), (3, 1), (4, 2)])
+def test_each_is_what_git_says_of_the_name_alone(made, monkeypatch, seed, max_steps):
+    """Histories at random: merges that take from either side, reverts, files added, removed and made executable."""
+    monkeypatch.setattr(module, "MAX_STEPS", max_steps)
+    dice = random.Random(seed)
+    names = [f"{folder}{name}" for folder in ("", "dir/") for name in ("a", "b", "c", "d.txt")]
+    tips = {"main": (dict.fromkeys(names, "0"), made.commit(dict.fromkeys(names, "0"), "first"))}
+    for number in range(60):
+        branch = dice.choice(["main", "main", "left", "right"])
+        files, parent = tips.get(branch, tips["main"])
+        files, parents = dict(files), [parent]
+        if dice.random() < 0.3:
+            others, other = tips[dice.choice(list(tips))]
+            if other != parent:
+                parents.append(other)
+                files = {
+                    name: dice.choice([one for one in (files, others) if name in one])[name]
+                    for name in {**files, **others}
+                }
+        for name in dice.sample(names, dice.choice([0, 1, 1, 2])):
+            content = dice.choice(["1", "2", "3", None])
+            if content is not None:
+                files[name] = content if dice.random() < 0.8 else ("100755", made.blob(content))
+            elif len(files) > 4:
+                files.pop(name, None)
+        tips[branch] = (files, made.commit(files, f"{number}", parents, branch=branch))
+    oid = tips["main"][1]
+    for path in {"", *(one.path for one in tree.entries(made.repository, oid) if one.kind == "tree")}:
+        entries = tree.entries(made.repository, oid, path)
+        expected = {one.name: made.git("rev-list", "-1", oid, "--", one.path).decode().strip() for one in entries}
+        assert last_commits(made.repository, oid, path, list(expected)) == expected
+
+
+def test_a_folder_that_is_gone_from_the_commit_has_none(made):
+    oid = made.commit({"a": "1"})
+    assert last_commits(made.repository, oid, "gone", ["a"]) == {}
