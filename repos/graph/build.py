@@ -114,7 +114,6 @@ def _laid_out(commits: Commits, tips: Sequence[str]) -> Contents:
         contents.checkpoints.append((state.row, packed(state, row_of)))
     contents.oids += bytes.fromhex("".join(row_of))
     contents.tips.extend(sorted({row_of[oid] for oid in tips if oid in row_of}))
-    contents.width = sweep.widest
     return contents
 
 
@@ -141,7 +140,6 @@ def _joined(commits: Commits, base: Index, kept_from: int, tips: Sequence[str]) 
     for state in checkpoints(sweep, commits):
         contents.checkpoints.append((state.row, packed(state, row_of)))
     _take_over(contents, sweep, base, kept_from, row_of)
-    contents.width = max(sweep.widest, base.width)
     return contents
 
 

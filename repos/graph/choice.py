@@ -79,14 +79,21 @@ class Choice:
 
 def refs_of(repository: Repository) -> Refs:
     """The branches and tags of a repository, each followed to its commit; remembered while no ref moves."""
-    names = refs.all_refs(repository.git)
-    default = repository.default_branch
-    seen = {name: oid for name, oid in names.items() if name.startswith((refs.HEADS, refs.TAGS))}
-    state = [part for item in seen.items() for part in item]
-    peeled = remembered(repository, "peeled refs", *state, make=lambda: _peeled(repository, set(seen.values())))
-    branches = {name[len(refs.HEADS) :]: peeled.get(oid) for name, oid in seen.items() if name.startswith(refs.HEADS)}
-    tags = {name[len(refs.TAGS) :]: peeled[oid] for name, oid in seen.items() if name[5] == "t" and oid in peeled}
-    return Refs(branches, tags, default)
+    state = refs.stored_state(repository.git).digest
+    return remembered(repository, "refs of a graph", state, make=lambda: _read(repository))
+
+
+def _read(repository: Repository) -> Refs:
+    known = refs.all_refs(repository.git)
+    heads = {name.removeprefix(refs.HEADS): oid for name, oid in known.items() if name.startswith(refs.HEADS)}
+    tags = {name.removeprefix(refs.TAGS): oid for name, oid in known.items() if name.startswith(refs.TAGS)}
+    peeled = _peeled(repository, {*heads.values(), *tags.values()})
+    default = refs.head(repository.git).removeprefix(refs.HEADS)
+    return Refs(
+        branches={name: peeled.get(oid) for name, oid in heads.items()},
+        tags={name: peeled[oid] for name, oid in tags.items() if oid in peeled},
+        default=default if default in heads else None,
+    )
 
 
 def _peeled(repository: Repository, oids: set[str]) -> dict[str, str]:

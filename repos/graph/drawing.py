@@ -22,7 +22,7 @@ def draw(row: Row, numbers: Mapping[str, int], width: int) -> str:
 
     Args:
         numbers: The rows of commits, by oid, as far as they are known.
-        width: In lanes; the same for all rows of a table.
+        width: In lanes; as the widest row beside it needs.
     """
     size = f'viewBox="0 0 {width * LANE} {HEIGHT}" width="{width}em" height="{HEIGHT}"'
     return f'<svg {size} preserveAspectRatio="none" focusable="false">{"".join(_shapes(row, numbers))}</svg>'

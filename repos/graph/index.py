@@ -4,7 +4,7 @@ The file holds, for the graph below one set of tips, the commits in order, the r
 state every `INTERVAL` rows or so. Whoever opens it touches a few of its pages. All numbers have 32 bits in the order
 of this machine: the file is a cache and goes nowhere else.
 
-    header        magic; counts of rows, oids, edges, tips, checkpoints and words of checkpoints; width
+    header        magic; counts of rows, oids, edges, tips, checkpoints and words of checkpoints
     oids          20 bytes each: a row's commit, and behind them parents that a graph cut at its end does not show
     edges         rows + 1 numbers: where a row's parents begin in the next part
     parents       the row of each; a number past the last row is one of the oids behind them
@@ -33,8 +33,9 @@ OID_BYTES: Final = 20
 # Fewer hexadecimal digits mean too many commits to be worth the search.
 MIN_PREFIX: Final = 4
 
+# Another one where the sweep gives other lanes, or a part changes: older files are then made anew.
 _MAGIC: Final = b"graph-1\n"
-_HEADER: Final = struct.Struct("=8s7I")
+_HEADER: Final = struct.Struct("=8s6I")
 _FREE: Final = 0xFFFFFFFF
 _WORD: Final = 4
 
@@ -52,7 +53,6 @@ class Contents:
         edges, parents, tips: As in the file.
         checkpoints: (row, words) of each, by row.
         rows: How many commits are shown.
-        width: Columns that no row exceeds.
     """
 
     oids: bytearray = field(default_factory=bytearray)
@@ -61,7 +61,6 @@ class Contents:
     tips: array[int] = field(default_factory=lambda: array("I"))
     checkpoints: list[tuple[int, array[int]]] = field(default_factory=list)
     rows: int = 0
-    width: int = 1
 
 
 def write(path: Path, contents: Contents) -> None:
@@ -78,7 +77,6 @@ def write(path: Path, contents: Contents) -> None:
         len(contents.tips),
         len(rows),
         len(words),
-        contents.width,
     )
     made = path.with_name(f"{path.name}.{os.getpid()}")
     try:
@@ -99,7 +97,6 @@ class Index:
 
     Attributes:
         rows: How many commits the graph shows.
-        width: Columns that no row exceeds.
         is_cut: Whether the graph goes on below its last row.
 
     Raises:
@@ -112,7 +109,7 @@ class Index:
             if os.fstat(file.fileno()).st_size < _HEADER.size:
                 raise Damaged
             self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        magic, self.rows, oids, edges, tips, checkpoints, words, self.width = _HEADER.unpack_from(self._map)
+        magic, self.rows, oids, edges, tips, checkpoints, words = _HEADER.unpack_from(self._map)
         sizes = [self.rows + 1, edges, tips, checkpoints, checkpoints + 1, words]
         self._oids_end = _HEADER.size + oids * OID_BYTES
         if magic != _MAGIC or len(self._map) != self._oids_end + _WORD * sum(sizes):

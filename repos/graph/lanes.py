@@ -135,7 +135,6 @@ class Sweep:
 
     Attributes:
         row: How many rows stand above.
-        widest: Columns that no row has exceeded so far.
     """
 
     def __init__(self, state: State, max_lanes: int = MAX_LANES) -> None:
@@ -143,7 +142,6 @@ class Sweep:
         self._position = {lane.oid: at for at, lane in enumerate(state.lanes) if lane is not None}
         self._cut = set(state.cut_oids)
         self.row = state.row
-        self.widest = 1
         self._max_lanes = max_lanes
 
     def state(self) -> State:
@@ -220,7 +218,6 @@ class Sweep:
             self._move(moved_from, at)
         drawn, cut_parents = self._lead_to_parents(parents, at, colour)
         cut_lanes = self._cut_idle_lanes() if len(self._position) > self._max_lanes else {}
-        self.widest = max(self.widest, len(self._lanes), at + 1)
         while self._lanes and self._lanes[-1] is None:
             self._lanes.pop()
         self.row += 1

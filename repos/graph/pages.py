@@ -49,7 +49,7 @@ class Window:
         numbers: The rows of commits that lines lead to, by oid; not of all before the index is made.
         total: How many rows the graph has; None before the index is made.
         has_more: Whether rows follow.
-        width: Columns that no row exceeds; before the index is made, that no row of this window does.
+        width: Columns that no row of this window exceeds.
         is_cut: Whether the graph's last row is not the end of its history.
         state: Differs where the graph is another one.
     """
@@ -90,7 +90,7 @@ def window(
             numbers,
             opened.rows,
             first + len(rows) < opened.rows,
-            opened.width,
+            _width(rows),
             opened.is_cut,
             _state(choice),
         )
@@ -106,7 +106,11 @@ def _top(repository: Repository, known: Refs, choice: Choice, count: int) -> Win
     shown = _shown(repository, known, rows, 0)
     has_more = len(lines) > count
     total = None if has_more else len(rows)
-    return Window(0, shown, numbers, total, has_more, max(row.width for row in rows), False, _state(choice))
+    return Window(0, shown, numbers, total, has_more, _width(rows), False, _state(choice))
+
+
+def _width(rows: Sequence[Row]) -> int:
+    return max((row.width for row in rows), default=1)
 
 
 def _state(choice: Choice) -> str:

@@ -24,6 +24,7 @@ class GraphViewer {
     this.retryMs = RETRY_MS;
     this.lit = null;
     this.selected = null;
+    this.width = 0;
   }
 
   async start() {
@@ -96,6 +97,7 @@ class GraphViewer {
   }
 
   keep(first, rows) {
+    this.widen(parseInt(rows[0]?.querySelector("svg").getAttribute("width"), 10) || 0);
     rows.forEach((row, index) => {
       const number = first + index;
       const page = Math.floor(number / PAGE);
@@ -106,6 +108,13 @@ class GraphViewer {
     const middle = this.topRow() / PAGE;
     const far = [...this.pages.keys()].sort((one, other) => Math.abs(other + 0.5 - middle) - Math.abs(one + 0.5 - middle));
     for (const page of far.slice(0, this.pages.size - MAX_PAGES)) this.pages.delete(page);
+  }
+
+  // The column of lanes grows with what was seen, and never shrinks: the words beside it would move to and fro.
+  widen(lanes) {
+    if (lanes <= this.width) return;
+    this.width = lanes;
+    this.view.style.setProperty("--graph-width", String(lanes));
   }
 
   row(number) {

@@ -117,10 +117,9 @@ def test_skipping_a_row_leaves_what_drawing_it_leaves(seed):
     commits = history(seed, 120, breadth=30)
     drawn, skipped = Sweep(State(), 5), Sweep(State(), 5)
     for oid, parents in commits:
-        row = drawn.add(oid, parents)
+        drawn.add(oid, parents)
         skipped.skip(oid, parents)
         assert skipped.state() == drawn.state()
-        assert row.width <= skipped.widest
 
 
 @pytest.mark.parametrize("seed", range(10))
