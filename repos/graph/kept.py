@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import logging
 import os
 import subprocess
 import sys
@@ -21,12 +22,13 @@ from typing import Final
 from django.conf import settings
 
 from codeservices.errors import ServiceError
-from repos.git import program
 from repos.git.ref_answers import key_of
 from repos.graph.build import TIMEOUT_SECONDS
 from repos.graph.choice import Choice
 from repos.graph.index import Damaged, Index
 from repos.models import Repository
+
+logger = logging.getLogger(__name__)
 
 # Somebody reads a page while the index is made; after so long it is not the page's reader who should wait.
 PATIENCE_SECONDS: Final = 60.0
@@ -60,8 +62,7 @@ def make(repository: Repository, choice: Choice) -> Index:
     """The index of a choice's present tips, made where it is missing; to be closed by the caller.
 
     Raises:
-        GraphNotReady: It takes too long, or too many are being made.
-        GitError: The history can't be walked.
+        GraphNotReady: It takes too long, too many are being made, or the history can't be walked.
     """
     folder = _path(repository, choice).parent
     folder.mkdir(parents=True, exist_ok=True, mode=_MODE)
@@ -134,7 +135,11 @@ def _build(repository: Repository, choice: Choice) -> None:
             "This history is too long to be laid out in time.", hint="Choose fewer branches, or a single one."
         ) from None
     if done.returncode:
-        complaint = done.stderr.strip().splitlines()[-1:] or ["it said nothing"]
-        raise program.GitError("rev-list", done.returncode, complaint[0][: program.COMPLAINT_BYTES])
+        # A traceback, which is not for whoever reads the page.
+        logger.error("the graph of repository %s was not laid out: %s", repository.repository_id, done.stderr.strip())
+        raise GraphNotReady(
+            "The history of these branches can't be laid out: a commit in it is missing or damaged.",
+            hint="The server's log tells more.",
+        )
     for one in older:
         one.unlink(missing_ok=True)

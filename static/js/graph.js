@@ -81,7 +81,7 @@ class GraphViewer {
     const response = await fetch(url, { headers: { Accept: "text/html" } });
     const fragment = new DOMParser().parseFromString(await response.text(), "text/html");
     if (response.ok) return fragment.querySelector("table[data-first]");
-    const words = fragment.querySelector("main h1, main .lead, main p")?.textContent;
+    const words = fragment.querySelector(".error-page .lead")?.textContent;
     throw Object.assign(new Error(words ?? "The server did not answer."), { status: response.status });
   }
 
@@ -148,7 +148,8 @@ class GraphViewer {
       this.wanted.delete(page);
     }
     this.isFetching = false;
-    if (pages.length || this.wanted.size) this.schedule();
+    if (this.wanted.size) this.fetchTimer = setTimeout(() => this.fetchWanted(), FETCH_DELAY_MS);
+    if (pages.length) this.schedule();
   }
 
   // ---- the view ----
