@@ -221,16 +221,26 @@ class GraphViewer {
   // ---- lines ----
 
   connectLines() {
-    const leads = (event) => event.target.closest?.("[data-to]")?.dataset.to ?? null;
-    this.view.addEventListener("pointerover", (event) => this.light(leads(event)));
-    this.view.addEventListener("pointerleave", () => this.light(null));
-    this.view.addEventListener("focusin", (event) => this.light(leads(event)));
-    this.view.addEventListener("focusout", () => this.light(null));
+    const lights = (event) => this.light(this.leadsTo(event));
+    for (const kind of ["pointerover", "pointermove", "focusin"]) this.view.addEventListener(kind, lights, { passive: true });
+    for (const kind of ["pointerleave", "focusout"]) this.view.addEventListener(kind, () => this.light(null));
+  }
+
+  // A line is thin: one that is a few pixels beside the pointer is meant, too.
+  leadsTo(event) {
+    const direct = event.target.closest?.("[data-to]");
+    if (direct || !event.target.closest?.(".graph-lanes") || event.clientX === undefined) return direct?.dataset.to ?? null;
+    for (const aside of [-2, 2, -4, 4]) {
+      const line = document.elementFromPoint(event.clientX + aside, event.clientY)?.closest("path[data-to]");
+      if (line) return line.dataset.to;
+    }
+    return null;
   }
 
   light(to) {
     if (this.lit !== to) for (const one of this.body.querySelectorAll("[data-lit]")) delete one.dataset.lit;
     this.lit = to;
+    this.view.toggleAttribute("data-on-line", to !== null);
     if (to === null) return;
     for (const one of this.body.querySelectorAll(`[data-to="${CSS.escape(to)}"]`)) one.dataset.lit = "yes";
   }
@@ -317,8 +327,8 @@ class GraphViewer {
 
   clicked(event) {
     if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
-    const leading = event.target.closest("[data-to]");
-    if (leading && this.follow(leading.dataset.to)) {
+    const to = this.leadsTo(event);
+    if (to !== null && this.follow(to)) {
       event.preventDefault();
       return;
     }
