@@ -75,6 +75,9 @@ GIT_CONCURRENCY = env_int("CODESERVICES_GIT_CONCURRENCY", max(16, 4 * (os.cpu_co
 GIT_CACHE_ROOT = CACHE_ROOT / "git"
 GIT_CACHE_BYTES = env_int("CODESERVICES_GIT_CACHE_BYTES", 4 * 1024**3, minimum=0)
 GIT_CACHE_SECONDS = env_int("CODESERVICES_GIT_CACHE_SECONDS", 300, minimum=1, maximum=86400)
+# Where the rows of commit graphs stand, kept under var/cache/graph: at most so many bytes, 30 for a commit.
+GRAPH_CACHE_ROOT = CACHE_ROOT / "graph"
+GRAPH_CACHE_BYTES = env_int("CODESERVICES_GRAPH_CACHE_BYTES", 1024**3, minimum=0)
 GIT_MAX_PUSH_BYTES = env_int("CODESERVICES_GIT_MAX_PUSH_BYTES", 8 * 1024**3, minimum=1024)
 
 REPOSITORY_QUOTA_BYTES = env_int("CODESERVICES_REPOSITORY_QUOTA_BYTES", 0, minimum=0)  # 0: none

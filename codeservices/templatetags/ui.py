@@ -65,6 +65,7 @@ ALIASES: dict[str, str] = {
     "endpoint": "globe-alt",
     "file": "document",
     "function": "variable",
+    "graph": "adjustments-vertical",
     "group": "user-group",
     "help": "question-mark-circle",
     "key": "key",

@@ -14,6 +14,7 @@ TOKENS = {name: {"light": light, "dark": dark} for name, light, dark in TOKEN.fi
 PLAIN = ["surface", "surface-sunken", "surface-raised", "surface-hover", "surface-selected"]
 STATES = ["succeeded", "failed", "fault", "timed-out", "stopped", "in-progress", "queued"]
 SYNTAX = [name for name in TOKENS if name.startswith(("syntax-", "ansi-"))]
+GRAPH = [name for name in TOKENS if name.startswith("graph-")]
 DIFF = ["added-surface", "removed-surface", "hunk-surface"]
 
 TEXT_PAIRS = [
@@ -33,7 +34,7 @@ TEXT_PAIRS = [
     ("on-danger", "danger"),
     ("danger", "surface"),
 ]
-OUTLINE_PAIRS = [(line, back) for line in ("outline", "focus", "failed", "accent") for back in PLAIN]
+OUTLINE_PAIRS = [(line, back) for line in ("outline", "focus", "failed", "accent", *GRAPH) for back in PLAIN]
 
 
 def luminance(colour: str) -> float:

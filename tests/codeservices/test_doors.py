@@ -250,6 +250,8 @@ CONSOLE = {
     "repos:blame": Door("codecommit:GetCommitHistory codecommit:GetFile", args=("hush", "main/src/app.py")),
     "repos:archive": Door("codecommit:GetFolder codecommit:GetFile", args=("hush", "main/src.zip")),
     "repos:commit_list": Door("codecommit:GetCommitHistory", args=("hush", "main")),
+    "repos:graph": Door("codecommit:GetCommitHistory", args=REPOSITORY),
+    "repos:graph_rows": Door("codecommit:GetCommitHistory", args=REPOSITORY),
     "repos:commit": Door("codecommit:GetCommit", args=("hush", "oid")),
     "repos:commit_revert": Door(
         "codecommit:GetCommit codecommit:CreateCommit",

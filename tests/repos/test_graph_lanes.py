@@ -6,11 +6,11 @@ import random
 
 import pytest
 
-from repos.graph import COLOURS, Row, State, Sweep, start
+from repos.graph.lanes import COLOURS, Lane, Row, State, Sweep
 
 
-def laid_out(commits, tips=None, **options) -> list[Row]:
-    sweep = Sweep(start(tips or [commits[0][0]]), **options)
+def laid_out(commits, **options) -> list[Row]:
+    sweep = Sweep(State(), **options)
     return [sweep.add(oid, parents) for oid, parents in commits]
 
 
@@ -23,11 +23,6 @@ def history(seed: int, count: int, *, breadth: int) -> list[tuple[str, list[str]
         wanted = rng.choice([1, 1, 1, 1, 2, 2, 0, 5])
         found.append((f"{i:040x}", [f"{j:040x}" for j in rng.sample(left, min(wanted, len(left)))]))
     return found
-
-
-def tips_of(commits) -> list[str]:
-    parents = {parent for _, row in commits for parent in row}
-    return [oid for oid, _ in commits if oid not in parents]
 
 
 def check(commits, rows: list[Row], max_lanes: int) -> None:
@@ -48,19 +43,21 @@ def check(commits, rows: list[Row], max_lanes: int) -> None:
             if not line.leaves_commit:
                 assert line.top == line.bottom or line.bottom == row.lane < line.top
                 below[line.bottom] = waiting[line.top]
+                assert line.oid == waiting[line.top]
         drawn = [line for line in row.lines if line.leaves_commit]
         assert all(line.top == row.lane for line in drawn)
         to_parents = [parent for parent in row.parent_oids if parent not in row.cut_parent_oids]
         assert len(drawn) == len(to_parents)
         for line, parent in zip(drawn, to_parents, strict=True):
-            assert below.get(line.bottom, parent) == parent
+            assert below.get(line.bottom, parent) == parent == line.oid
             below[line.bottom] = parent
-        for lane, _ in row.cut_lanes:
+        for lane, _, oid in row.cut_lanes:
             assert lane not in below
-            cut.add(waiting[lane])
+            assert waiting[lane] == oid
+            cut.add(oid)
         cut.update(row.cut_parent_oids)
         assert set(waiting) == {line.top for line in row.lines if not line.leaves_commit} | {
-            i for i, _ in row.cut_lanes
+            one.lane for one in row.cut_lanes
         }
         assert len(below) <= max_lanes
         assert row.width <= 2 * max_lanes + 1
@@ -100,15 +97,15 @@ def test_a_parent_named_twice_is_one_parent():
 @pytest.mark.parametrize(("breadth", "max_lanes"), [(3, 24), (12, 24), (60, 24), (60, 4), (200, 2)])
 def test_every_line_leads_from_a_child_to_its_parent_or_is_cut_and_resumed(seed, breadth, max_lanes):
     commits = history(seed, 150, breadth=breadth)
-    check(commits, laid_out(commits, tips_of(commits), max_lanes=max_lanes), max_lanes)
+    check(commits, laid_out(commits, max_lanes=max_lanes), max_lanes)
 
 
 @pytest.mark.parametrize("seed", range(10))
 def test_a_sweep_goes_on_from_any_row_as_if_it_had_not_stopped(seed):
     commits = history(seed, 120, breadth=40)
-    whole = laid_out(commits, tips_of(commits), max_lanes=6)
+    whole = laid_out(commits, max_lanes=6)
     for at in range(0, len(commits), 7):
-        sweep = Sweep(start(tips_of(commits)), 6)
+        sweep = Sweep(State(), 6)
         for oid, parents in commits[:at]:
             sweep.add(oid, parents)
         again = Sweep(sweep.state(), 6)
@@ -116,19 +113,36 @@ def test_a_sweep_goes_on_from_any_row_as_if_it_had_not_stopped(seed):
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_the_frontier_reaches_exactly_what_is_left(seed):
+def test_skipping_a_row_leaves_what_drawing_it_leaves(seed):
     commits = history(seed, 120, breadth=30)
-    parents = dict(commits)
-    sweep = Sweep(start(tips_of(commits)), 5)
-    for at, (oid, row) in enumerate(commits):
-        sweep.add(oid, row)
-        reached, open_oids = set(), sweep.state().frontier()
-        while open_oids:
-            one = open_oids.pop()
-            if one not in reached:
-                reached.add(one)
-                open_oids += parents[one]
-        assert reached == {left for left, _ in commits[at + 1 :]}
+    drawn, skipped = Sweep(State(), 5), Sweep(State(), 5)
+    for oid, parents in commits:
+        drawn.add(oid, parents)
+        skipped.skip(oid, parents)
+        assert skipped.state() == drawn.state()
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_push_on_top_changes_nothing_further_down(seed):
+    commits = history(seed, 120, breadth=30)
+    before, after = Sweep(State(), 6), Sweep(State(), 6)
+    after.skip("e" * 40, ["d" * 40])
+    after.skip("d" * 40, [commits[0][0]])
+    for oid, parents in commits[:60]:
+        before.skip(oid, parents)
+        after.skip(oid, parents)
+    assert before.state().lanes
+    assert before.state().is_like(after.state())
+    assert after.state().row == before.state().row + 2
+
+
+def test_states_differ_where_a_lane_its_colour_or_what_would_be_cut_next_does():
+    state = State((Lane("a", 1, 7), None, Lane("b", 2, 9)), frozenset("c"), 12)
+    assert state.is_like(State((Lane("a", 1, 1), None, Lane("b", 2, 2)), frozenset("c"), 5))
+    assert not state.is_like(State((Lane("a", 1, 2), None, Lane("b", 2, 1)), frozenset("c"), 5))
+    assert not state.is_like(State((Lane("a", 1, 7), None, Lane("b", 3, 9)), frozenset("c"), 12))
+    assert not state.is_like(State((Lane("a", 1, 7), Lane("b", 2, 9)), frozenset("c"), 12))
+    assert not state.is_like(State((Lane("a", 1, 7), None, Lane("b", 2, 9)), frozenset("d"), 12))
 
 
 def test_an_octopus_of_66_parents_stays_inside_the_bound():
@@ -143,9 +157,4 @@ def test_an_octopus_of_66_parents_stays_inside_the_bound():
 def test_200_parallel_branches_of_one_root_stay_inside_the_bound():
     tips = [f"t{i:03}" for i in range(200)]
     commits = [*((tip, [f"u{tip}"]) for tip in tips), *((f"u{tip}", ["r"]) for tip in tips), ("r", [])]
-    check(commits, laid_out(commits, tips, max_lanes=24), 24)
-
-
-def test_the_state_before_the_first_row_waits_for_the_tips_alone():
-    assert start(["b", "a", "b"]) == State(tip_oids=frozenset({"a", "b"}))
-    assert start(["b", "a"]).frontier() == ["a", "b"]
+    check(commits, laid_out(commits, max_lanes=24), 24)

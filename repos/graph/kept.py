@@ -1,0 +1,145 @@
+"""Indexes of graphs, kept in files: one for each repository and choice of branches, made anew when the tips move.
+
+    ROOT/REPOSITORY ID/CHOICE.TIPS.graph
+
+One is used by whoever finds it and made, by a child process, for whoever asks first; all of them together are bounded,
+the one used longest ago leaves first. Nothing here is needed: the folder may be removed at any time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import logging
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from django.conf import settings
+
+from codeservices.errors import ServiceError
+from repos.git.ref_answers import key_of
+from repos.graph.build import TIMEOUT_SECONDS
+from repos.graph.choice import Choice
+from repos.graph.index import Damaged, Index
+from repos.models import Repository
+
+logger = logging.getLogger(__name__)
+
+# Somebody reads a page while the index is made; after so long it is not the page's reader who should wait.
+PATIENCE_SECONDS: Final = 60.0
+POLL_SECONDS: Final = 0.05
+_MODE: Final = 0o700
+
+
+class GraphNotReady(ServiceError):
+    """The index of a graph could not be made in time; the next who asks may have it."""
+
+    code = "ServiceUnavailableException"
+    status = 503
+
+
+def find(repository: Repository, choice: Choice) -> Index | None:
+    """The index of a choice's present tips, where there is one; to be closed by the caller."""
+    path = _path(repository, choice)
+    try:
+        found = Index(path)
+    except FileNotFoundError:
+        return None
+    except Damaged:
+        path.unlink(missing_ok=True)
+        return None
+    with contextlib.suppress(FileNotFoundError):
+        os.utime(path)
+    return found
+
+
+def make(repository: Repository, choice: Choice) -> Index:
+    """The index of a choice's present tips, made where it is missing; to be closed by the caller.
+
+    Raises:
+        GraphNotReady: It takes too long, too many are being made, or the history can't be walked.
+    """
+    folder = _path(repository, choice).parent
+    folder.mkdir(parents=True, exist_ok=True, mode=_MODE)
+    with _turn():
+        found = find(repository, choice)
+        if found is None:
+            _build(repository, choice)
+            found = find(repository, choice)
+    if found is None:
+        raise GraphNotReady("The graph of this repository was removed while it was made.", hint="Try it again.")
+    make_room()
+    return found
+
+
+def make_room() -> None:
+    """Remove what was used longest ago until the rest fits; the one used last stays whatever its size."""
+    found = []
+    for path in settings.GRAPH_CACHE_ROOT.glob("*/*.graph"):
+        with contextlib.suppress(FileNotFoundError):
+            status = path.stat()
+            found.append((status.st_mtime, status.st_size, path))
+    total = 0
+    for at, (_, size, path) in enumerate(sorted(found, reverse=True)):
+        total += size
+        if at and total > settings.GRAPH_CACHE_BYTES:
+            path.unlink(missing_ok=True)
+
+
+def _path(repository: Repository, choice: Choice) -> Path:
+    folder: Path = settings.GRAPH_CACHE_ROOT / str(repository.repository_id)
+    return folder / f"{choice.key}.{key_of(*sorted(choice.tips)).hex()}.graph"
+
+
+@contextlib.contextmanager
+def _turn() -> Iterator[None]:
+    """One index at a time is made on this machine, since it takes a processor."""
+    with (settings.GRAPH_CACHE_ROOT / "lock").open("w") as lock:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise GraphNotReady(
+                        "Other graphs are being laid out, and this one has to wait.", hint="Try it again in a minute."
+                    ) from None
+                time.sleep(POLL_SECONDS)
+        yield
+
+
+def _build(repository: Repository, choice: Choice) -> None:
+    path = _path(repository, choice)
+    older = sorted(path.parent.glob(f"{choice.key}.*.graph"), key=lambda one: one.stat().st_mtime)
+    base = str(older[-1]) if older else ""
+    argv = [sys.executable, "-m", "repos.graph.build", str(repository.git.path), str(path), base]
+    try:
+        done = subprocess.run(
+            argv,
+            input="\n".join(choice.tips),
+            text=True,
+            capture_output=True,
+            timeout=TIMEOUT_SECONDS,
+            env={"PATH": os.environ.get("PATH", os.defpath), "PYTHONPATH": str(settings.BASE_DIR)},
+            cwd=settings.BASE_DIR,
+            start_new_session=True,
+        )
+    except subprocess.TimeoutExpired:
+        raise GraphNotReady(
+            "This history is too long to be laid out in time.", hint="Choose fewer branches, or a single one."
+        ) from None
+    if done.returncode:
+        # A traceback, which is not for whoever reads the page.
+        logger.error("the graph of repository %s was not laid out: %s", repository.repository_id, done.stderr.strip())
+        raise GraphNotReady(
+            "The history of these branches can't be laid out: a commit in it is missing or damaged.",
+            hint="The server's log tells more.",
+        )
+    for one in older:
+        one.unlink(missing_ok=True)
