@@ -9,8 +9,10 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET
 
+from codeservices import registry
 from codeservices.errors import NotFound
 from codeservices.http import ConsoleRequest, is_partial
+from repos import signatures
 from repos.git import log, objects, refs
 from repos.models import Repository
 from repos.views import comments, differences, patch_text
@@ -40,6 +42,8 @@ def commit(request: ConsoleRequest, name: str, oid: str) -> HttpResponse:
         }
         if not is_fragment:
             context |= comments.context(request, repository, found)
+            context["statuses"] = registry.commit_statuses(request.principal, name, [found.oid])
+            context["signatures"] = signatures.of_commits(repository, [found])
         if not may_compare:
             return render(request, "repos/commit.html", context)
         page = differences.page_of(request, _comparison(repository, found, number))

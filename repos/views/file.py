@@ -12,12 +12,12 @@ from django.shortcuts import render
 
 from codeservices.errors import NotFound
 from codeservices.http import ConsoleRequest, is_partial
-from repos import invisible
+from repos import invisible, markup
 from repos.git import blob, content_type, tree
 from repos.git.revspec import Resolved
 from repos.models import Repository
 from repos.remembered import remembered
-from repos.views import source
+from repos.views import readme, source
 from repos.views.shared import place
 
 # A file page is about three times as large as the text in it, and 512 KiB are some 15,000 lines of code.
@@ -94,6 +94,11 @@ class File:
         parts = (self.entry.oid, self.entry.name, self.entry.kind)
         return remembered(self.repository, "file", *parts, make=lambda: _facts(self._load(), self.entry.name))
 
+    @property
+    def text(self) -> str:
+        """Its text, as far as it is shown."""
+        return self._load().text or ""
+
     def source(self, patience_seconds: float) -> source.Source:
         """Its lines, with colours if there are any in time."""
         return source.source(
@@ -117,12 +122,22 @@ def show(request: ConsoleRequest, repository: Repository, at: Resolved, entry: t
         "entry": entry,
         "facts": facts,
         "is_picture": is_picture,
-        "views": [("Picture", "", not wants_source), ("Source", "?source", wants_source)] if facts.is_svg else [],
-        "source": file.source(source.PATIENCE_SECONDS) if has_lines and not is_picture else None,
+        "views": _views("Picture", wants_source) if facts.is_svg else [],
     }
+    if has_lines and not facts.is_truncated and markup.is_markdown(entry.name):
+        context["views"] = _views("Text", wants_source)
+        if not wants_source:
+            context["html"] = readme.rendered(repository, at, at.path, entry.oid, file.text)
+    if has_lines and not is_picture and context.get("html") is None:
+        context["source"] = file.source(source.PATIENCE_SECONDS)
     if entry.kind == "symlink":
         context["target_path"] = _target_path(repository, at, facts.target)
     return render(request, "repos/blob.html", context)
+
+
+def _views(drawn: str, wants_source: bool) -> list[tuple[str, str, bool]]:
+    """The two ways to look at a file: label, query, and whether it is the present one."""
+    return [(drawn, "", not wants_source), ("Source", "?source", wants_source)]
 
 
 def _facts(found: blob.Blob, filename: str) -> Facts:

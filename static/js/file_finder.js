@@ -1,5 +1,5 @@
 // The file finder: "t" opens it, and on its page all paths of the commit are looked through at every key. Without this
-// file the form asks the server, which ranks in the same way (repos/git/paths.py).
+// file the form asks the server, which ranks in the same way (repos/git/path_list.py).
 
 const WORD_START = new Set(["/", "_", "-", ".", " "]);
 
