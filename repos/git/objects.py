@@ -9,7 +9,7 @@ from dulwich.errors import ChecksumMismatch, ObjectFormatException
 from dulwich.objects import ObjectID
 
 from codeservices.errors import NotFound
-from repos.git import program, refs
+from repos.git import object_sizes, program, refs
 from repos.git.store import BareRepository
 
 Kind = Literal["commit", "tree", "blob", "tag"]
@@ -99,12 +99,17 @@ def tree_oid(repository: BareRepository, oid: str) -> str:
 
 
 def sizes(repository: BareRepository, oids: Iterable[str]) -> dict[str, int]:
-    """The sizes in bytes of many objects without reading them; those missing are left out."""
-    wanted = "".join(f"{oid}\n" for oid in dict.fromkeys(oids))
-    if not wanted:
-        return {}
+    """The sizes in bytes of many objects without reading them; those missing are left out.
+
+    They are looked up in process; only what is not found there, or is odd, is asked of git.
+    """
+    wanted = dict.fromkeys(oids)
+    found = object_sizes.stored(repository, wanted)
+    rest = "".join(f"{oid}\n" for oid in wanted if oid not in found)
+    if not rest:
+        return found
     answer = program.run(
-        repository, ["cat-file", "--batch-check=%(objectname) %(objectsize)", "--buffer"], input=wanted.encode("ascii")
+        repository, ["cat-file", "--batch-check=%(objectname) %(objectsize)", "--buffer"], input=rest.encode("ascii")
     )
     rows = (line.split(" ") for line in answer.decode("ascii").splitlines())
-    return {row[0]: int(row[1]) for row in rows if len(row) == 2 and row[1].isdigit()}
+    return found | {row[0]: int(row[1]) for row in rows if len(row) == 2 and row[1].isdigit()}
