@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from urllib.parse import quote
 
 from django import template
@@ -16,10 +17,15 @@ _SAFE = "/:@!$&'()*+,;=~"
 
 
 def code_address(repository_name: str, page: str, revision: str, path: str = "") -> str:
-    """The address of a revision's page: "browse", "raw" or "commits". Names may hold any byte."""
+    """The address of a revision's page: "browse", "raw", "commits", or "commit". Names may hold any byte."""
     spec = f"{revision}/{path}" if path else revision
-    place = reverse("repos:repository", args=[repository_name])
-    return f"{place}{page}/{quote(spec, safe=_SAFE, errors='surrogateescape')}"
+    return f"{_place(repository_name)}{page}/{quote(spec, safe=_SAFE, errors='surrogateescape')}"
+
+
+@lru_cache(maxsize=1024)
+def _place(repository_name: str) -> str:
+    """Where a repository's pages lie; kept, since a page of a folder asks a thousand times and `reverse` is slow."""
+    return reverse("repos:repository", args=[repository_name])
 
 
 register.simple_tag(code_address, name="code_url")

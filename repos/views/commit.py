@@ -15,6 +15,7 @@ from codeservices.http import ConsoleRequest, is_partial
 from repos import diff
 from repos.git import log, objects, refs
 from repos.models import Repository
+from repos.views.kept import kept
 from repos.views.shared import also, may, opened
 
 # So many files come with the page, while they are small together; the others come when they are scrolled to.
@@ -38,6 +39,7 @@ class ShownFile:
 
 
 @require_GET
+@kept
 def commit(request: ConsoleRequest, name: str, oid: str) -> HttpResponse:
     """One commit: message, people, and what it changed against its first parent.
 

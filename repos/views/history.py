@@ -12,12 +12,14 @@ from django.views.decorators.http import require_GET
 from codeservices.errors import NotFound
 from codeservices.http import ConsoleRequest, is_partial
 from repos.git import log, refs, revspec
+from repos.views.kept import kept
 from repos.views.shared import opened, spec_of, switch
 
 PAGE_SIZE = 30
 
 
 @require_GET
+@kept
 def commit_list(request: ConsoleRequest, name: str, spec: str) -> HttpResponse:
     """Commits of a revision, or of a path in it, by day; `after` is the cursor of the next ones."""
     with opened(request, "codecommit:GetCommitHistory", name) as repository:
