@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable
 from typing import Final, Literal
 
@@ -29,14 +30,31 @@ def read(repository: BareRepository, oid: str) -> tuple[Kind, bytes]:
     if not refs.OID.fullmatch(oid):
         raise NotFound(f"“{oid}” is no object id. An id has 40 hexadecimal digits.", code="InvalidObjectIdException")
     try:
+        loose = _read_loose(repository, oid)
+        if loose is not None:
+            return loose
         number, data = repository.dulwich.object_store.get_raw(ObjectID(oid.encode("ascii")))
     except KeyError:
         if oid == EMPTY_TREE:  # git knows this one whether it is stored or not
             return "tree", b""
         raise NotFound(f"No object {oid} is in this repository.", code="ObjectDoesNotExistException") from None
-    except (ChecksumMismatch, ObjectFormatException, OSError, ValueError, AssertionError):
-        return _read_by_git(repository, oid)  # dulwich parses what it reads and refuses what is merely odd
+    except (ChecksumMismatch, ObjectFormatException, OSError, ValueError, AssertionError, zlib.error):
+        return _read_by_git(repository, oid)
     return KINDS[number], data
+
+
+def _read_loose(repository: BareRepository, oid: str) -> tuple[Kind, bytes] | None:
+    """An object that has a file of its own; dulwich would parse it as well, and refuse what is merely odd."""
+    try:
+        stored = (repository.path / "objects" / oid[:2] / oid[2:]).read_bytes()
+    except FileNotFoundError:
+        return None
+    head, _, data = zlib.decompress(stored).partition(b"\0")
+    word, _, size = head.decode("ascii").partition(" ")
+    kind = next((known for known in KINDS.values() if known == word), None)
+    if kind is None or int(size) != len(data):
+        raise ValueError(f"the loose object {oid} is not what its header says")
+    return kind, data
 
 
 def _read_by_git(repository: BareRepository, oid: str) -> tuple[Kind, bytes]:
