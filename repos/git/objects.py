@@ -58,7 +58,12 @@ def _read_loose(repository: BareRepository, oid: str) -> tuple[Kind, bytes] | No
 
 
 def _read_by_git(repository: BareRepository, oid: str) -> tuple[Kind, bytes]:
-    answer = program.run(repository, ["cat-file", "--batch"], input=f"{oid}\n".encode("ascii"))
+    try:
+        answer = program.run(repository, ["cat-file", "--batch"], input=f"{oid}\n".encode("ascii"))
+    except (program.GitTimeout, program.GitOutputTooLarge):
+        raise
+    except program.GitError:
+        answer = b""
     head, _, rest = answer.partition(b"\n")
     for kind in KINDS.values():
         if head.startswith(f"{oid} {kind} ".encode("ascii")):

@@ -106,7 +106,8 @@ class Remote:
                 found[refname] = left
             elif _SHA256_OID.fullmatch(left):
                 raise RemoteError(
-                    f"The repository at {urlsplit(self.url).hostname} names its objects by SHA-256; this server keeps SHA-1 ones.",
+                    f"The repository at {urlsplit(self.url).hostname} names its objects by SHA-256; "
+                    "this server keeps SHA-1 ones.",
                     code="ObjectFormatNotSupported",
                     hint="Its history has to be written anew with SHA-1, for example with git fast-export.",
                 )
