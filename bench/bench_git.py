@@ -22,7 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from bench import git_requests, history, http_backend, processes, timing
+from bench import fastcgi, git_requests, history, http_backend, processes, timing, web_process
 from bench.git_requests import Door
 from bench.http_backend import HttpBackend
 from tests import gitrepo, gitserver
@@ -35,7 +35,6 @@ AT_ONCE = 8
 PUSH_BYTES = 100_000_000
 PUSH_COMMITS = 13_000
 HUGE_BYTES = 1_000_000_000
-START_SECONDS = 20
 
 
 @dataclass(frozen=True)
@@ -87,30 +86,12 @@ class Sides:
 @contextlib.contextmanager
 def running(folder: Path) -> Iterator[Sides]:
     """Both servers: ours as `make up` runs its web process, but for the certificate's port."""
-    with gitserver.running(folder / "ours") as server, http_backend.running(folder / "reference") as backend:
-        port = gitserver.free_port()
-        environment = {
-            **server.environment,
-            "CODESERVICES_DEBUG": "no",
-            "CODESERVICES_HTTP_PORT": str(port),
-            "CODESERVICES_HTTPS_PORT": str(gitserver.free_port()),
-            "CODESERVICES_HTTPS_HOST": "127.0.0.1",
-        }
-        process = subprocess.Popen([sys.executable, "-m", "codeservices.serve"], cwd=ROOT, env=environment)
-        try:
-            sides = Sides(server, port, process.pid, backend)
-            name = sides.empty()
-            gitserver.wait_for(lambda: _answers(sides.ours(name)), START_SECONDS)
-            yield sides
-        finally:
-            process.terminate()
-            process.wait(timeout=START_SECONDS)
-
-
-def _answers(door: Door) -> bool:
-    with contextlib.suppress(OSError):
-        return bool(git_requests.advertisement(door).size_bytes)
-    return False
+    with (
+        gitserver.running(folder / "ours") as server,
+        http_backend.running(folder / "reference") as backend,
+        web_process.running(server) as (port, pid),
+    ):
+        yield Sides(server, port, pid, backend)
 
 
 def clones(sides: Sides, name: str, words: str) -> None:
@@ -266,7 +247,7 @@ def _git(*args: str, folder: Path) -> None:
 
 
 def main() -> None:
-    command = http_backend.why_missing()
+    command = fastcgi.why_missing()
     if command:
         sys.exit(f"bench_git.py compares with git http-backend behind nginx, which is not here. Install it: {command}")
     wanted = sys.argv[1:] or ["clones", "short", "pushes", "memory"]

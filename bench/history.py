@@ -28,7 +28,8 @@ def large(target: Path) -> str:
         [*_, name] = [part for part in place.parts if part not in ("repo", ".git")]
         if any(place.glob("objects/pack/*.bitmap")) and (place / "objects/info/commit-graph").exists():
             shutil.copytree(place / "objects", target / "objects", copy_function=os.link, dirs_exist_ok=True)
-            shutil.copy2(place / "packed-refs", target)
+            for file in ("packed-refs", "HEAD"):
+                shutil.copy2(place / file, target)
             return _described(target, name)
         every = [f"refs/{kind}/*:refs/{kind}/*" for kind in KINDS]
         subprocess.run(["git", "fetch", "--quiet", str(place), *every], cwd=target, check=True)

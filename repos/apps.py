@@ -14,6 +14,7 @@ class ReposConfig(AppConfig):
             panels,
             provision,
             quota,
+            remembered,
             tags,
         )
         from repos.git_http import kept
@@ -25,6 +26,7 @@ class ReposConfig(AppConfig):
 
         panels.register()
         kept.register()
+        remembered.register()
         trigger_topics.register()
         trigger_endpoints.connect()
         upkeep_health.register()

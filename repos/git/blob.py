@@ -102,7 +102,7 @@ def read(repository: BareRepository, oid: str, path: str = "", *, max_bytes: int
 def read_entry(repository: BareRepository, entry: tree.Entry, *, max_bytes: int = MAX_TEXT_BYTES) -> Blob:
     """The file that an entry of a tree is; see `read`."""
     size = size_bytes(repository, entry.oid)
-    data = objects.read(repository, entry.oid)[1] if size <= max_bytes else _head(repository, entry.oid, max_bytes)
+    data = _whole(repository, entry) if size <= max_bytes else _head(repository, entry.oid, max_bytes)
     is_truncated = size > len(data)
     if is_truncated:
         data = data[: data.rfind(b"\n") + 1] or data
@@ -184,6 +184,14 @@ def encoding_of(data: bytes) -> str:
 def decode(data: bytes, encoding: str) -> str:
     """Text in one of the encodings of `encoding_of`, without a byte order mark; never raises."""
     return data.decode(encoding, "replace").removeprefix("\ufeff")
+
+
+def _whole(repository: BareRepository, entry: tree.Entry) -> bytes:
+    kind, data = objects.read(repository, entry.oid)
+    if kind != "blob":  # the folder lies, or the object's file holds another one
+        sentence = f"“{refs.shown(entry.path)}” can't be read: the object {entry.oid} is a {kind}, not a file."
+        raise NotFound(sentence, code="ObjectDamagedException")
+    return data
 
 
 def _head(repository: BareRepository, oid: str, max_bytes: int) -> bytes:

@@ -159,4 +159,4 @@ def _rows(repository: BareRepository, oid: str | None) -> Iterator[_Row]:
         return
     for name, mode, found_oid in tree.rows(repository, oid):
         is_tree = mode & 0o170000 == 0o040000
-        yield _Row(name + b"/" if is_tree else name, name, mode, found_oid)
+        yield _Row(name + b"/" if is_tree else name, name, mode, found_oid.decode("ascii"))

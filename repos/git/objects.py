@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable
 from typing import Final, Literal
 
@@ -9,7 +10,7 @@ from dulwich.errors import ChecksumMismatch, ObjectFormatException
 from dulwich.objects import ObjectID
 
 from codeservices.errors import NotFound
-from repos.git import program, refs
+from repos.git import object_sizes, program, refs
 from repos.git.store import BareRepository
 
 Kind = Literal["commit", "tree", "blob", "tag"]
@@ -29,18 +30,40 @@ def read(repository: BareRepository, oid: str) -> tuple[Kind, bytes]:
     if not refs.OID.fullmatch(oid):
         raise NotFound(f"“{oid}” is no object id. An id has 40 hexadecimal digits.", code="InvalidObjectIdException")
     try:
+        loose = _read_loose(repository, oid)
+        if loose is not None:
+            return loose
         number, data = repository.dulwich.object_store.get_raw(ObjectID(oid.encode("ascii")))
     except KeyError:
         if oid == EMPTY_TREE:  # git knows this one whether it is stored or not
             return "tree", b""
         raise NotFound(f"No object {oid} is in this repository.", code="ObjectDoesNotExistException") from None
-    except (ChecksumMismatch, ObjectFormatException, OSError, ValueError, AssertionError):
-        return _read_by_git(repository, oid)  # dulwich parses what it reads and refuses what is merely odd
+    except (ChecksumMismatch, ObjectFormatException, OSError, ValueError, AssertionError, zlib.error):
+        return _read_by_git(repository, oid)
     return KINDS[number], data
 
 
+def _read_loose(repository: BareRepository, oid: str) -> tuple[Kind, bytes] | None:
+    """An object that has a file of its own; dulwich would parse it as well, and refuse what is merely odd."""
+    try:
+        stored = (repository.path / "objects" / oid[:2] / oid[2:]).read_bytes()
+    except FileNotFoundError:
+        return None
+    head, _, data = zlib.decompress(stored).partition(b"\0")
+    word, _, size = head.decode("ascii").partition(" ")
+    kind = next((known for known in KINDS.values() if known == word), None)
+    if kind is None or int(size) != len(data):
+        raise ValueError(f"the loose object {oid} is not what its header says")
+    return kind, data
+
+
 def _read_by_git(repository: BareRepository, oid: str) -> tuple[Kind, bytes]:
-    answer = program.run(repository, ["cat-file", "--batch"], input=f"{oid}\n".encode("ascii"))
+    try:
+        answer = program.run(repository, ["cat-file", "--batch"], input=f"{oid}\n".encode("ascii"))
+    except (program.GitTimeout, program.GitOutputTooLarge):
+        raise
+    except program.GitError:
+        answer = b""
     head, _, rest = answer.partition(b"\n")
     for kind in KINDS.values():
         if head.startswith(f"{oid} {kind} ".encode("ascii")):
@@ -99,12 +122,17 @@ def tree_oid(repository: BareRepository, oid: str) -> str:
 
 
 def sizes(repository: BareRepository, oids: Iterable[str]) -> dict[str, int]:
-    """The sizes in bytes of many objects without reading them; those missing are left out."""
-    wanted = "".join(f"{oid}\n" for oid in dict.fromkeys(oids))
-    if not wanted:
-        return {}
+    """The sizes in bytes of many objects without reading them; those missing are left out.
+
+    They are looked up in process; only what is not found there, or is odd, is asked of git.
+    """
+    wanted = dict.fromkeys(oids)
+    found = object_sizes.stored(repository, wanted)
+    rest = "".join(f"{oid}\n" for oid in wanted if oid not in found)
+    if not rest:
+        return found
     answer = program.run(
-        repository, ["cat-file", "--batch-check=%(objectname) %(objectsize)", "--buffer"], input=wanted.encode("ascii")
+        repository, ["cat-file", "--batch-check=%(objectname) %(objectsize)", "--buffer"], input=rest.encode("ascii")
     )
     rows = (line.split(" ") for line in answer.decode("ascii").splitlines())
-    return {row[0]: int(row[1]) for row in rows if len(row) == 2 and row[1].isdigit()}
+    return found | {row[0]: int(row[1]) for row in rows if len(row) == 2 and row[1].isdigit()}

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import re
 import resource
 import select
 import shutil
@@ -94,6 +95,14 @@ ENVIRONMENT: Mapping[str, str] = {
 
 Argument = str | bytes
 
+# Git's words for objects that are missing, cut, garbled, or of another kind than what names them says.
+_DAMAGE = re.compile(
+    r"corrupt|missing (?:blob|tree|commit|object)|bad (?:file|object|tree|blob|revision)|unable to read|inflate"
+    r"|could not (?:read|parse|get) |failed to (?:read|parse|traverse|load)|not a (?:tree|blob|commit|valid object)"
+    r"|unable to (?:parse|unpack|find)|too-short tree|malformed mode|empty filename|revision walk setup failed",
+    re.IGNORECASE,
+)
+
 
 @dataclass(frozen=True)
 class Options:
@@ -130,6 +139,18 @@ class GitError(ServiceError):
         super().__init__(f"git {command} ended with {exit_code}: {complaint or 'it said nothing'}")
         self.exit_code = exit_code
         self.complaint = complaint
+
+
+class GitDamaged(GitError):
+    """The git program met an object that is missing or can't be read: the repository's fault, not the server's."""
+
+    code = "ObjectDamagedException"
+    status = 404
+
+    def __init__(self, command: str, exit_code: int, complaint: str) -> None:
+        super().__init__(command, exit_code, complaint)
+        self.message = f"An object that this needs is missing or damaged. Git says: {complaint.rstrip('.')}."
+        self.hint = "“git fsck” in the repository tells more; pushing the history again from a good clone repairs it."
 
 
 class GitTimeout(GitError):
@@ -469,7 +490,8 @@ def _child(
         yield child
         exit_code = child.wait()
         if exit_code not in ok_codes:
-            raise GitError(command, exit_code, _complaint(stderr, repository))
+            complaint = _complaint(stderr, repository)
+            raise (GitDamaged if _DAMAGE.search(complaint) else GitError)(command, exit_code, complaint)
 
 
 def _argv(repository: BareRepository, args: Sequence[Argument], configuration: Mapping[str, str]) -> list[bytes]:

@@ -41,6 +41,11 @@ class RefAnswers:
             while self._size_bytes > self._max_bytes:
                 self._size_bytes -= len(self._answers.popitem(last=False)[1])
 
+    def kept(self) -> tuple[int, int]:
+        """How many answers there are, and their bytes."""
+        with self._lock:
+            return len(self._answers), self._size_bytes
+
 
 def key_of(*parts: str | bytes) -> bytes:
     """A key of fixed length; parts can't run into each other."""

@@ -300,6 +300,8 @@ def unescaped(text: str) -> str:
 
 def shown(text: str) -> str:
     r"""Text from `decode` as people may safely see it: odd bytes and characters that hide text as `\xff`, `\u202e`."""
+    if text.isprintable():
+        return text
     readable = encode(text).decode("utf-8", "backslashreplace")
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in readable)
 

@@ -61,6 +61,7 @@ _CONFIGURATION: Mapping[str, str] = {
     "core.fsync": "objects,derived-metadata",
     **{f"fetch.fsck.{defect}": "ignore" for defect in program.TOLERATED_DEFECTS},
 }
+_SHA256_OID = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,13 @@ class Remote:
                 head = left.removeprefix("ref: ")
             elif refs.OID.fullmatch(left) and not refname.endswith("^{}"):
                 found[refname] = left
+            elif _SHA256_OID.fullmatch(left):
+                raise RemoteError(
+                    f"The repository at {urlsplit(self.url).hostname} names its objects by SHA-256; "
+                    "this server keeps SHA-1 ones.",
+                    code="ObjectFormatNotSupported",
+                    hint="Its history has to be written anew with SHA-1, for example with git fast-export.",
+                )
         found.pop("HEAD", None)
         if len(found) > MAX_REFS:
             raise _too_many_refs()

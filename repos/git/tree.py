@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Final, Literal, overload
 
 from dulwich.errors import ObjectFormatException
 from dulwich.objects import parse_tree
@@ -15,6 +14,7 @@ from repos.git import objects, refs
 from repos.git.store import BareRepository
 
 EntryKind = Literal["tree", "blob", "symlink", "submodule"]
+TreeRow = tuple[bytes, int, bytes]  # name, mode, oid in hexadecimal
 
 # Folders that hold nothing but a folder are shown as one step, this many at most.
 MAX_SOLE_FOLDERS: Final = 20
@@ -54,7 +54,38 @@ class Entry:
         return self.kind == "blob" and self.mode == "100755"
 
 
-def entries(repository: BareRepository, oid: str, path: str = "", *, with_sizes: bool = False) -> list[Entry]:
+class Entries(Sequence[Entry]):
+    """A folder's entries in order, each made when it is looked at: of 100,000 a page shows a thousand."""
+
+    def __init__(self, rows: list[TreeRow], prefix: str) -> None:
+        self._rows = rows
+        self._prefix = prefix
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Entry: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Entry]: ...
+
+    def __getitem__(self, index: int | slice) -> Entry | list[Entry]:
+        if isinstance(index, slice):
+            return [self._made(row) for row in self._rows[index]]
+        return self._made(self._rows[index])
+
+    def __eq__(self, other: object) -> bool:
+        return list(self) == other
+
+    __hash__ = None  # type: ignore[assignment]  # a sequence of what may be made anew
+
+    def _made(self, row: TreeRow) -> Entry:
+        name, mode, oid = row
+        return entry_of(self._prefix + refs.decode(name), mode, oid.decode("ascii"))
+
+
+def entries(repository: BareRepository, oid: str, path: str = "", *, with_sizes: bool = False) -> Sequence[Entry]:
     """A folder's entries: folders first, then all else, each by name.
 
     Args:
@@ -71,15 +102,14 @@ def entries(repository: BareRepository, oid: str, path: str = "", *, with_sizes:
         raise PathNotFound(
             f"“{_shown(path)}” is a {_word(folder.kind)}, not a folder.", code="FolderDoesNotExistException"
         )
-    prefix = f"{folder.path}/" if folder.path else ""
-    found = [
-        entry_of(f"{prefix}{refs.decode(name)}", mode, found_oid)
-        for name, mode, found_oid in rows(repository, folder.oid)
-    ]
-    if with_sizes:
-        sizes = objects.sizes(repository, [one.oid for one in found if one.kind in ("blob", "symlink")])
-        found = [replace(one, size_bytes=sizes.get(one.oid)) if one.oid in sizes else one for one in found]
-    return sorted(found, key=lambda one: (one.kind != "tree", one.name))
+    found = Entries(
+        sorted(rows(repository, folder.oid), key=lambda row: (row[1] & _TYPE_BITS != _TREE_MODE, row[0])),
+        f"{folder.path}/" if folder.path else "",
+    )
+    if not with_sizes:
+        return found
+    sizes = objects.sizes(repository, [one.oid for one in found if one.kind in ("blob", "symlink")])
+    return [replace(one, size_bytes=sizes.get(one.oid)) for one in found]
 
 
 def entry(repository: BareRepository, oid: str, path: str) -> Entry:
@@ -102,7 +132,7 @@ def entry(repository: BareRepository, oid: str, path: str) -> Entry:
             raise PathNotFound(
                 f"No file or folder “{_shown(path)}” exists at this commit: {place} has no “{_shown(part)}”."
             )
-        current = entry_of(f"{current.path}/{part}" if current.path else part, row[1], row[2])
+        current = entry_of(f"{current.path}/{part}" if current.path else part, row[1], row[2].decode("ascii"))
     return current
 
 
@@ -113,21 +143,20 @@ def sole_path(repository: BareRepository, folder: Entry) -> str:
     """
     path, oid = folder.path, folder.oid
     for _ in range(MAX_SOLE_FOLDERS):
-        first = list(itertools.islice(rows(repository, oid), 2))
+        first = rows(repository, oid)
         if len(first) != 1 or first[0][1] & _TYPE_BITS != _TREE_MODE:
             break
-        path, oid = f"{path}/{refs.decode(first[0][0])}", first[0][2]
+        path, oid = f"{path}/{refs.decode(first[0][0])}", first[0][2].decode("ascii")
     return path
 
 
-def rows(repository: BareRepository, oid: str) -> Iterator[tuple[bytes, int, str]]:
-    """(name, mode, oid) of a tree object's entries in git's order."""
+def rows(repository: BareRepository, oid: str) -> list[TreeRow]:
+    """A tree object's entries in git's order."""
     kind, data = objects.read(repository, oid)
     if kind != "tree":
         raise PathNotFound(f"The object {oid} is a {kind}, not a folder.")
     try:
-        for name, mode, found_oid in parse_tree(data, 20):
-            yield name, mode, found_oid.decode("ascii")
+        return list(parse_tree(data, 20))
     except (ObjectFormatException, ValueError) as error:
         raise NotFound(f"The folder {oid} can't be read: it is damaged.", code="ObjectDamagedException") from error
 

@@ -9,10 +9,12 @@ from django.views.decorators.http import require_GET
 from codeservices.http import ConsoleRequest, is_partial
 from repos.git import refs, revspec, tree
 from repos.views import file, folder, submodule
+from repos.views.kept import kept
 from repos.views.shared import also, may, opened, spec_of, switch
 
 
 @require_GET
+@kept
 def overview(request: ConsoleRequest, name: str) -> HttpResponse:
     """The root folder of the default branch; before the first push, the commands that lead to one."""
     with opened(request, "codecommit:GetRepository", name) as repository:
@@ -25,6 +27,7 @@ def overview(request: ConsoleRequest, name: str) -> HttpResponse:
 
 
 @require_GET
+@kept
 def browse(request: ConsoleRequest, name: str, spec: str) -> HttpResponse:
     """A folder or a file, by "REVISION/PATH"; the longest existing ref is the revision."""
     with opened(request, "codecommit:GetFolder", name) as repository:

@@ -15,6 +15,7 @@ from repos.access import repository_for
 from repos.git import refs, tags
 from repos.git.revspec import Resolved
 from repos.models import Repository
+from repos.views import kept
 
 # The switch shows this many branches and tags; typing finds the others.
 MAX_CHOICES = 30
@@ -25,6 +26,7 @@ def opened(request: ConsoleRequest, action: str, name: str, **parameters: str) -
     """The repository for one act, with its packs let go at the end; `parameters` are noted for the audit trail."""
     note_parameters(repositoryName=name, **parameters)
     repository = repository_for(request.principal, action, name)
+    kept.note(request, repository, action)
     with repository.git:
         yield repository
 
@@ -39,6 +41,7 @@ def note_parameters(**parameters: str) -> None:
 def also(request: ConsoleRequest, repository: Repository, action: str) -> None:
     """One more action that this act turned out to be, which then names it; raises AccessDenied."""
     authorize(request.principal, action, repository.arn)
+    kept.note(request, repository, action)
     act = current_act()
     if act is not None:
         act.action = action

@@ -104,6 +104,16 @@ def test_an_empty_repository_is_nothing_to_import(alice, foreign, theirs, tmp_pa
         begun(alice, foreign, path="void")
 
 
+def test_a_repository_of_another_object_format_is_refused_with_a_sentence(alice, foreign, theirs, tmp_path):
+    path = tmp_path / "served" / "other"
+    gitrepo.git(tmp_path, "init", "--quiet", "--bare", "--object-format=sha256", "--initial-branch=main", str(path))
+    tree = gitrepo.git(path, "mktree")
+    gitrepo.update_ref(path, "refs/heads/main", gitrepo.git(path, "commit-tree", "-m", "A commit", tree))
+    with pytest.raises(RemoteError, match="names its objects by SHA-256; this server keeps SHA-1 ones"):
+        begun(alice, foreign, path="other")
+    assert not Repository.objects.exists()
+
+
 def test_nobody_connects_for_those_who_may_not_import(bob, foreign, theirs):
     with pytest.raises(AccessDenied, match="codecommit:CreateRepository"):
         begun(bob, foreign)

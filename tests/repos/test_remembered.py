@@ -20,3 +20,18 @@ def test_no_repository_learns_from_another(db):
     demo, other = factories.repository("demo"), factories.repository("other")
     remembered(demo, "test", "a", make=lambda: "its own")
     assert remembered(other, "test", "a", make=lambda: "the other's") == "the other's"
+
+
+def test_hits_and_what_is_kept_are_told(client, db):
+    def told():
+        lines = [line for line in client.get("/metrics").content.decode().splitlines() if "remembered" in line]
+        return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if line[:1] != "#"}
+
+    before = told()
+    repository = factories.repository("demo")
+    for _ in range(3):
+        remembered(repository, "told", "a", make=lambda: b"x" * 1000)
+    after = told()
+    grown = {key.removeprefix("codeservices_remembered_"): after[key] - before[key] for key in after}
+    assert (grown['total{result="miss"}'], grown['total{result="hit"}'], grown["entries"]) == (1, 2, 1)
+    assert grown["bytes"] >= 1000

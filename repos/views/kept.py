@@ -1,0 +1,133 @@
+"""Pages that a browser has seen and keeps: where nothing has changed that they show, they are not made again.
+
+The browser asks each time (“no-cache”) with the tag it was given, and who asks is authorized for the same actions as
+when the page was made; only then it is told to show what it has. A page by a commit's id stays what it is while others
+push; one by a branch's name is made again after any push. Words such as “5 minutes ago” are an hour old at most, and
+scripts keep them fresh.
+
+Source: RFC 9110, section 8.8.3 (ETag), 13.1.2 (If-None-Match) and 15.4.5 (304).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache, wraps
+from typing import Any, Final
+
+from django.conf import settings
+from django.http import HttpResponse, HttpResponseNotModified
+from django.utils import timezone
+from django.utils.crypto import constant_time_compare, salted_hmac
+
+from codeservices.audit.record import current_act
+from codeservices.http import ConsoleRequest, is_partial
+from codeservices.iam import applied
+from codeservices.iam.authorize import authorize
+from repos.access import repository_for
+from repos.git import refs
+from repos.models import Repository
+
+View = Callable[..., HttpResponse]
+
+# The page's state under our key, and the actions that whoever asks again must still be allowed.
+_TAG: Final = re.compile(r'W/"([0-9a-f]{64})\.([A-Za-z0-9:,]+)"')
+_BY_OID: Final = re.compile(r"/repositories/[^/]+/[a-z]+/[0-9a-f]{40}(?:/|$)")
+_SALT: Final = "repos.views.kept"
+
+
+@dataclass
+class Showing:
+    """What a page that is being made depends on, and the actions it was authorized for so far."""
+
+    state: str = ""
+    actions: list[str] = field(default_factory=list)
+
+
+def kept(view: View) -> View:
+    """A view of one repository that reads, whose page the browser may keep and ask about."""
+
+    @wraps(view)
+    def answer(request: ConsoleRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        given = _TAG.fullmatch(request.headers.get("If-None-Match", ""))
+        if given is not None and _is_unchanged(request, given[1], given[2].split(","), **kwargs):
+            unchanged = HttpResponseNotModified()
+            unchanged["ETag"] = given[0]
+            return unchanged
+        request.showing = Showing()  # type: ignore[attr-defined]
+        response = view(request, *args, **kwargs)
+        showing: Showing = request.showing  # type: ignore[attr-defined]
+        if response.status_code == 200 and showing.state and not response.cookies and "ETag" not in response:
+            response["ETag"] = f'W/"{_signed(showing.state, showing.actions)}.{",".join(showing.actions)}"'
+        return response
+
+    return answer
+
+
+def note(request: ConsoleRequest, repository: Repository, action: str) -> None:
+    """An action that the page under way was authorized for; the first one also fixes the state that it is of."""
+    showing: Showing | None = getattr(request, "showing", None)
+    if showing is None:
+        return
+    if not showing.actions and not _has_messages(request):
+        showing.state = _state(request, repository)  # before anything is read: a push meanwhile is then a change
+    if action not in showing.actions:
+        showing.actions.append(action)
+
+
+def _is_unchanged(request: ConsoleRequest, signed: str, actions: list[str], *, name: str, **parts: str) -> bool:
+    """Authorize as the view would, then compare. Raises AccessDenied as the view would."""
+    if _has_messages(request):
+        return False
+    act = current_act()
+    if act is not None:
+        act.parameters |= {"repositoryName": name} | ({"commitId": parts["oid"]} if "oid" in parts else {})
+    repository = repository_for(request.principal, actions[0], name)
+    if not constant_time_compare(signed, _signed(_state(request, repository), actions)):
+        return False
+    for action in actions[1:]:
+        authorize(request.principal, action, repository.arn)
+    if act is not None:
+        act.action = actions[-1]
+    return True
+
+
+def _signed(state: str, actions: list[str]) -> str:
+    return salted_hmac(_SALT, f"{state} {','.join(actions)}", algorithm="sha256").hexdigest()
+
+
+def _state(request: ConsoleRequest, repository: Repository) -> str:
+    """A digest of all that decides what the page says, but for the objects, which never change."""
+    principal = request.principal
+    documents = applied.of_user(principal.user_pk) if principal.user_pk is not None else []
+    mirror = getattr(repository, "mirror", None)
+    parts = (
+        _program(),
+        f"{timezone.now():%Y-%m-%dT%H}",
+        f"{request.scheme}://{request.get_host()}{request.get_full_path()}",
+        getattr(request, "scope", {}).get("raw_path"),  # bytes that are no UTF-8 are lost in the other
+        is_partial(request),
+        sorted(request.COOKIES.items()),  # who is signed in, the form's secret, chosen views
+        principal.arn,
+        request.info.source_ip,
+        hashlib.sha256(repr(documents).encode("utf-8", "surrogateescape")).hexdigest(),
+        (repository.repository_id, repository.name, repository.description, repository.archived_at),
+        (repository.updated_at, mirror and mirror.url),
+        refs.head(repository.git) if _BY_OID.match(request.path) else refs.stored_state(repository.git).digest,
+    )
+    return hashlib.sha256(repr(parts).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _has_messages(request: ConsoleRequest) -> bool:
+    """Whether the page is to tell something once, such as “Saved”."""
+    return "messages" in request.COOKIES or "_messages" in request.session
+
+
+@cache
+def _program() -> str:
+    """What changes when another version of the product is installed."""
+    folders = [settings.BASE_DIR / name for name in ("builds", "codeservices", "repos", "static", "templates")]
+    files = sorted(path for folder in folders for path in folder.rglob("*.*") if path.suffix != ".pyc")
+    return hashlib.sha256(repr([(str(one), one.stat().st_mtime_ns) for one in files]).encode()).hexdigest()
