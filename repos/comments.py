@@ -187,7 +187,9 @@ def listed(
     with repository.git:
         for oid in filter(None, (before_oid, after_oid)):
             check_commit(repository, oid)
-    found = repository.comments.filter(after_oid=after_oid, pk__gt=behind).select_related("repository", "in_reply_to")
+    found = Comment.objects.filter(repository=repository, after_oid=after_oid, pk__gt=behind).select_related(
+        "repository", "in_reply_to"
+    )
     if before_oid:
         found = found.filter(before_oid=before_oid)
     return list(found.order_by("pk")[:limit])

@@ -29,7 +29,7 @@ def resolve(repository: BareRepository, specifier: str) -> Revision:
         )
     names = (specifier, refs.HEADS + specifier)
     is_name = specifier == "HEAD" or any(refs.is_valid_refname(name) for name in names)
-    if not is_name or len(specifier) > revspec.MAX_NAME:
+    if not is_name or len(specifier) > refs.MAX_REFNAME_BYTES:
         raise InvalidInput(
             f"“{refs.shown(specifier[:200])}” can't name a commit: give a branch, a tag, HEAD, a full reference or all "
             "40 hexadecimal digits of an id.",

@@ -55,7 +55,9 @@ def context(request: ConsoleRequest, repository: Repository, found: Commit) -> d
     """What _comments.html needs: the threads under a commit, and what the person may do there."""
     if not may(request, repository, comments.LIST):
         return {"may_read_comments": False}
-    rows = repository.comments.filter(after_oid=found.oid).select_related("repository").order_by("pk")
+    rows = (
+        Comment.objects.filter(repository=repository, after_oid=found.oid).select_related("repository").order_by("pk")
+    )
     listed = list(rows[: MAX_SHOWN + 1])
     is_open = repository.archived_at is None
 
