@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-# The doors of test_doors.py and test_doors_api.py once more for another person: nothing new to a database.
-_ALIKE = ("test_doors_writer.py",)
+# Every address and operation for every person: who may is decided before the database is asked, and what is asked then
+# has tests of its own.
+_ALIKE = ("test_doors.py", "test_doors_api.py", "test_doors_writer.py")
 _FIXTURES = {"db", "transactional_db", "django_db_setup", "live_server"}
 
 
