@@ -75,8 +75,14 @@ def groups(
         timeout_seconds: What is not found by then is told as a group without origin.
 
     Raises:
+        NotFound: The path can't be asked for.
         program.GitError: The path is no file at that commit, or has fewer lines.
     """
+    if not {".", ".."}.isdisjoint(path.split("/")):  # a damaged tree can hold such names
+        raise NotFound(
+            f"Who wrote “{refs.shown(path)}” can't be told: git takes “.” and “..” for folders.",
+            code="PathDoesNotExistException",
+        )
     args = ["blame", "--incremental", f"-L{first},{last}"]
     skipped = "".join(f"{one}\n" for one in ignored if refs.OID.fullmatch(one)).encode("ascii")
     if skipped:

@@ -439,7 +439,8 @@ class _Child:
         poll = select.poll()
         poll.register(descriptor, select.POLLIN)
         while True:
-            if not poll.poll(max(0.0, self.deadline - time.monotonic()) * 1000):
+            seconds_left = self.deadline - time.monotonic()
+            if seconds_left <= 0 or not poll.poll(seconds_left * 1000):
                 raise GitTimeout(self.command, self.timeout_seconds)
             piece = os.read(descriptor, READ_BYTES)
             if not piece:

@@ -20,9 +20,9 @@ from tests.repos.doors import over_asgi
 from tests.repos.odd_repository import Odd
 from tests.repos.plumbing import Plumbing
 
-# Of each shape so many of the places it names, on pages of every kind, and so many more that links lead to.
-MAX_BEGUN = 80
-MAX_FOLLOWED = 25
+# Of each shape so many of the places it names on each kind of page, and so many more that links lead to.
+PLACES_A_PAGE = 3
+MAX_FOLLOWED = 8
 # Of processor time, of git's processes too; the slowest page is a first commit of 100,000 files.
 MAX_SECONDS = 20
 STATUSES = (200, 301, 302, 304, 400, 404, 405)
@@ -37,6 +37,7 @@ _SENTENCE = re.compile(r'class="lead">[^<]*[.”?!]\s*</p>|<strong>[^<]*[.”?!]
 def addresses(odd: Odd) -> list[bytes]:
     """Every page of a repository whose address needs no more than a name, a revision with a path, or a commit."""
     plain, inside = [], []
+    chance = random.Random(1)
     for pattern in urls.urlpatterns:
         route = str(pattern.pattern).replace("(?P<name>[^/]+)", "<str:name>").strip("^$?")
         before, name, rest = route.partition("repositories/<str:name>/")
@@ -44,13 +45,14 @@ def addresses(odd: Odd) -> list[bytes]:
             continue
         page = b"/repositories/demo/" + rest.partition("<")[0].partition("(")[0].encode()
         if "spec" in rest:
-            inside += [page + quote_from_bytes(spec).encode() for spec in odd.specs]
+            places = [quote_from_bytes(spec).encode() for spec in odd.specs]
         elif "oid" in rest:
-            inside += [page + oid.encode() for oid in odd.oids]
+            places = [oid.encode() for oid in odd.oids]
         else:
             plain.append(page)
-    random.Random(1).shuffle(inside)
-    return plain + inside[:MAX_BEGUN]
+            continue
+        inside += [page + place for place in chance.sample(places, min(PLACES_A_PAGE, len(places)))]
+    return plain + inside
 
 
 def processor_seconds() -> float:
