@@ -53,7 +53,7 @@ def test_a_key_opens_it_and_keys_alone_open_a_file(page: Page, demo):
     page.keyboard.type("q1txt")
     page.keyboard.press("Enter")
     page.wait_for_url("**/repositories/demo/browse/main/odd/%22q%22%20%231%3F.txt")
-    expect(page.locator("td.line")).to_have_text("x")
+    expect(page.locator(".lines td")).to_have_text("x")
 
 
 def test_many_paths_are_looked_through_within_a_key(page: Page, demo):
