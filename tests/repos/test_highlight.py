@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from pygments.token import Keyword, Name, Punctuation, Text, Token
 
-from repos import highlight, highlight_worker
 from repos.git.blob import split_lines
+from repos.text import highlight, highlight_worker
 
 CODE_CSS = Path(__file__).parents[2] / "static" / "css" / "pages" / "code.css"
 

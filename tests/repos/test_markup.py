@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
-from repos import killable, markup
+from repos.text import killable, markup
 
 ADDRESSES = markup.Addresses("/repositories/demo/browse/main", "/repositories/demo/raw/main", "docs")
 

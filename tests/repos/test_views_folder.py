@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from repos import killable, markup
 from repos.git import last_commits
+from repos.text import killable, markup
 from tests.repos.doors import over_asgi
 
 HX = {"HX-Request": "true"}

@@ -1,8 +1,8 @@
 """Functions of ours that a hostile text can make slow, run in a process that is ended when they take too much.
 
 The process lives on from call to call, since the libraries such a function needs take longer to import than it takes
-to answer. It is started with `python -m repos.killable MODULE:FUNCTION` and told, line by line, how much processor time
-a call has and a JSON list of arguments; it answers with a JSON value each.
+to answer. It is started with `python -m repos.text.killable MODULE:FUNCTION` and told, line by line, how much processor
+time a call has and a JSON list of arguments; it answers with a JSON value each.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ READ_BYTES: Final = 64 * 1024
 # The first call waits for the process's imports as well.
 START_SECONDS: Final = 20.0
 PATIENCE: Final = 4
-_ROOT: Final = Path(__file__).resolve().parent.parent
+_ROOT: Final = Path(__file__).resolve().parents[2]
 
 
 class Stopped(Exception):
@@ -95,7 +95,7 @@ class Killable:
         self._stop()
         ours = {name: os.environ[name] for name in ("PATH", SUPERVISED) if name in os.environ}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "repos.killable", self._target],
+            [sys.executable, "-m", "repos.text.killable", self._target],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

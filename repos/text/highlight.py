@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from codeservices.env import SUPERVISED
-from repos import highlight_worker as worker
 from repos.git.blob import split_lines
+from repos.text import highlight_worker as worker
 
 logger = logging.getLogger(__name__)
 

@@ -33,7 +33,7 @@ from mdit_py_plugins.footnote import footnote_plugin
 from mdit_py_plugins.tasklists import tasklists_plugin
 from pygments.lexers import get_all_lexers
 
-from repos.killable import Killable, Stopped
+from repos.text.killable import Killable, Stopped
 
 # Beyond these it is no text that people read rendered. READMEs of 100 KB exist; an honest one takes 0.1 s for 20 KB.
 MAX_CHARACTERS: Final = 256 * 1024
@@ -82,7 +82,7 @@ _LANGUAGE: Final = re.compile(r"[A-Za-z0-9_+#.-]{1,40}")
 
 
 class Piece(Protocol):
-    """A part of a line of code and Pygments' short class of it, as `repos.highlight` gives it."""
+    """A part of a line of code and Pygments' short class of it, as `repos.text.highlight` gives it."""
 
     @property
     def css_class(self) -> str: ...
@@ -154,7 +154,7 @@ def render(text: str, addresses: Addresses, *, highlight: Highlight | None = Non
     Args:
         text: The file's content, decoded.
         addresses: Where its links lead.
-        highlight: `repos.highlight.lines`, for code with a language.
+        highlight: `repos.text.highlight.lines`, for code with a language.
 
     Returns:
         None where the text is too large or takes too long, always: it is shown as it is written.
@@ -366,5 +366,5 @@ def _filenames() -> dict[str, str]:
     return names
 
 
-_worker = Killable("repos.markup:parts")
+_worker = Killable("repos.text.markup:parts")
 atexit.register(_worker.close)
