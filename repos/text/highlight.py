@@ -1,30 +1,22 @@
 """Source text to pieces that a page colours, made by child processes that can be killed.
 
 The highlighter's regular expressions meet texts that anybody may push, and some of them can be kept busy for ever. So
-they run in children (highlight_worker.py) that have limits of time and memory; one that exceeds them dies, and the
-text is shown without colours. The children start when they are first needed and end with this process.
+they (lexing.py) run in children that have limits of time and memory (child_pool.py); one that exceeds them dies, and
+the text is shown without colours.
 """
 
 from __future__ import annotations
 
-import atexit
-import contextlib
 import hashlib
 import logging
-import os
-import select
-import subprocess
-import sys
 import threading
-import time
-from array import array
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 from typing import Final, NamedTuple
 
-from codeservices.env import SUPERVISED
 from repos.git.blob import split_lines
-from repos.text import highlight_worker as worker
+from repos.text import lexing
+from repos.text.child_pool import ChildPool, Stopped
 
 logger = logging.getLogger(__name__)
 
@@ -38,14 +30,11 @@ CPU_SECONDS: Final = 0.5
 CPU_SECONDS_PER_BYTE: Final = 1 / 100_000
 # An answer may take so many times its processor time; this ends only a child that does not run at all.
 PATIENCE: Final = 12
-START_SECONDS: Final = 60.0
 # The longest that `lines` waits, for others that are before it too.
 WAIT_SECONDS: Final = 5.0
-# Each holds 30 to 100 MB. More of them would take the processors from those who ask for pages.
+# More of them would take the processors from those who ask for pages.
 CHILDREN: Final = 2
 MAX_WAITING: Final = 32
-_READ_BYTES: Final = 256 * 1024
-_PROGRAM: Final = Path(worker.__file__)
 
 
 class Piece(NamedTuple):
@@ -103,88 +92,6 @@ def begin(text: str, filename: str) -> Future[Lines | None] | None:
     return job
 
 
-def close() -> None:
-    """End the children. They start again when they are needed."""
-    while _idle:
-        _idle.pop().end()
-
-
-class _Child:
-    """One child; it belongs to the thread that took it from `_idle`."""
-
-    def __init__(self) -> None:
-        # Of our variables it needs none but the mark by which a supervisor's leftovers are found. The limits are its
-        # own to set: code that runs between fork and exec is unsafe in a process with threads.
-        mark = {SUPERVISED: os.environ[SUPERVISED]} if SUPERVISED in os.environ else {}
-        self.process = subprocess.Popen(
-            [sys.executable, "-I", str(_PROGRAM)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            bufsize=0,
-            env={"LC_ALL": "C.UTF-8", **mark},
-            start_new_session=True,
-        )
-        assert self.process.stdin is not None and self.process.stdout is not None
-        self._stdin, self._stdout = self.process.stdin.fileno(), self.process.stdout.fileno()
-        os.set_blocking(self._stdin, False)
-        try:
-            self._receive(time.monotonic() + START_SECONDS)
-        except BaseException:
-            self.end()
-            raise
-
-    def ask(self, filename: bytes, text: bytes, cpu_seconds: float) -> tuple[bytes, bytes]:
-        """The state and the data of the answer; raises _Ended."""
-        deadline = time.monotonic() + cpu_seconds * PATIENCE
-        self._send(worker.REQUEST.pack(len(filename), len(text), int(cpu_seconds * 1000)) + filename + text, deadline)
-        return self._receive(deadline)
-
-    def end(self) -> None:
-        """Kill it and wait for it."""
-        self.process.kill()
-        for pipe in (self.process.stdin, self.process.stdout):
-            assert pipe is not None
-            pipe.close()
-        self.process.wait()
-
-    def _send(self, data: bytes, deadline: float) -> None:
-        rest = memoryview(data)
-        while rest:
-            _wait(self._stdin, select.POLLOUT, deadline)
-            try:
-                rest = rest[os.write(self._stdin, rest) :]
-            except BlockingIOError:
-                continue
-            except OSError as error:
-                raise _Ended(str(error)) from error
-
-    def _receive(self, deadline: float) -> tuple[bytes, bytes]:
-        state, size_bytes = worker.ANSWER.unpack(self._read(worker.ANSWER.size, deadline))
-        return state, self._read(size_bytes, deadline)
-
-    def _read(self, size_bytes: int, deadline: float) -> bytes:
-        data = bytearray()
-        while len(data) < size_bytes:
-            _wait(self._stdout, select.POLLIN, deadline)
-            piece = os.read(self._stdout, min(_READ_BYTES, size_bytes - len(data)))
-            if not piece:
-                raise _Ended("it used more time or memory than it may")
-            data += piece
-        return bytes(data)
-
-
-class _Ended(Exception):
-    """A child has died, or does not answer."""
-
-
-def _wait(descriptor: int, what: int, deadline: float) -> None:
-    poll = select.poll()
-    poll.register(descriptor, what)
-    if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
-        raise _Ended("it does not answer")
-
-
 def _is_eligible(text: str, found: list[str]) -> bool:
     return (
         0 < len(text) <= MAX_BYTES
@@ -196,52 +103,33 @@ def _is_eligible(text: str, found: list[str]) -> bool:
 def _highlight(found: list[str], name: str) -> Lines | None:
     """Runs in one of our threads."""
     text = "".join(f"{line}\n" for line in found)  # lexers know no other end of a line
-    raw = text.encode("utf-8", "replace")
-    if len(raw) > MAX_BYTES:
+    size_bytes = len(text.encode("utf-8", "replace"))
+    if size_bytes > MAX_BYTES:
         return None
+    cpu_seconds = CPU_SECONDS + CPU_SECONDS_PER_BYTE * size_bytes
     try:
-        child = _take()
-        try:
-            state, data = child.ask(name.encode("utf-8", "replace"), raw, CPU_SECONDS + CPU_SECONDS_PER_BYTE * len(raw))
-        except BaseException:
-            child.end()
-            raise
-    except _Ended as error:
-        logger.warning("a highlighting child was ended over a text of %s bytes: %s", len(raw), error)
+        numbers = _children.call(name, text, cpu_seconds=cpu_seconds, wait_seconds=cpu_seconds * PATIENCE)
+    except Stopped as error:
+        logger.warning("a text of %s bytes is shown without colours: %s", size_bytes, error)
         return None
-    _idle.append(child)
-    return _joined(found, data) if state == worker.DONE else None
+    return None if numbers is None else _joined(found, numbers)
 
 
-def _take() -> _Child:
-    try:
-        child = _idle.pop()
-    except IndexError:
-        return _Child()
-    if child.process.poll() is None:
-        return child
-    child.end()
-    return _take()
-
-
-def _joined(found: list[str], data: bytes) -> Lines | None:
+def _joined(found: list[str], numbers: Sequence[int]) -> Lines | None:
     """The lines cut into pieces as the child says; None if it says what can't be."""
-    numbers = array("I")
-    with contextlib.suppress(ValueError):
-        numbers.frombytes(data)
     result: Lines = []
     pieces: list[Piece] = []
     number, position = 0, 0
     for index, length in zip(numbers[::2], numbers[1::2], strict=True):
-        if index == worker.LINE_END:
+        if index == lexing.LINE_END:
             if number >= len(found) or position != len(found[number]):
                 return None
             result.append(tuple(pieces))
             pieces, position, number = [], 0, number + 1
-        elif number >= len(found) or index > worker.LINE_END:
+        elif number >= len(found) or index > lexing.LINE_END:
             return None
         else:
-            pieces.append(Piece(worker.CLASSES[index], found[number][position : position + length]))
+            pieces.append(Piece(lexing.CLASSES[index], found[number][position : position + length]))
             position += length
     return result if number == len(found) else None
 
@@ -254,6 +142,6 @@ def _settled(value: Lines | None) -> Future[Lines | None]:
 
 _lock = threading.Lock()
 _jobs: dict[bytes, Future[Lines | None]] = {}
-_idle: list[_Child] = []
 _threads = ThreadPoolExecutor(CHILDREN, thread_name_prefix="highlight")
-atexit.register(close)
+# The first look at all languages is slow.
+_children = ChildPool("repos.text.lexing:answer", first=("ready.c", ""), children=CHILDREN)

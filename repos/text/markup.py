@@ -14,7 +14,6 @@ call `render`, which lets a process of its own do it and ends that when it has u
 
 from __future__ import annotations
 
-import atexit
 import posixpath
 import re
 import secrets
@@ -33,12 +32,14 @@ from mdit_py_plugins.footnote import footnote_plugin
 from mdit_py_plugins.tasklists import tasklists_plugin
 from pygments.lexers import get_all_lexers
 
-from repos.text.killable import Killable, Stopped
+from repos.text.child_pool import ChildPool, Stopped
 
 # Beyond these it is no text that people read rendered. READMEs of 100 KB exist; an honest one takes 0.1 s for 20 KB.
 MAX_CHARACTERS: Final = 256 * 1024
 MAX_HTML_CHARACTERS: Final = 2 * 1024 * 1024
 CPU_SECONDS: Final = 2.0
+# For a turn, and then for the answer of a machine that does much else.
+WAIT_SECONDS: Final = 8.0
 # Code in a text that is coloured; what comes after it stays plain.
 MAX_FENCES: Final = 100
 MAX_FENCE_CHARACTERS: Final = 64 * 1024
@@ -165,7 +166,7 @@ def render(text: str, addresses: Addresses, *, highlight: Highlight | None = Non
     if len(text) > MAX_CHARACTERS:
         return None
     try:
-        pieces, fences = _worker.call(text, asdict(addresses), cpu_seconds=CPU_SECONDS)
+        pieces, fences = _children.call(text, asdict(addresses), cpu_seconds=CPU_SECONDS, wait_seconds=WAIT_SECONDS)
     except Stopped as error:
         if error.is_final:
             return None
@@ -366,5 +367,4 @@ def _filenames() -> dict[str, str]:
     return names
 
 
-_worker = Killable("repos.text.markup:parts")
-atexit.register(_worker.close)
+_children = ChildPool("repos.text.markup:parts", first=("", asdict(Addresses("", ""))))

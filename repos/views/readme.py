@@ -16,7 +16,7 @@ from repos.models import Repository
 from repos.remembered import remembered
 from repos.templatetags.repository import code_address
 from repos.text import highlight, markup
-from repos.text.killable import Stopped
+from repos.text.child_pool import Stopped
 
 MAX_BYTES: Final = 256 * 1024
 # The first that is there, whatever the case of its name: of two in one folder the one that can be drawn.
