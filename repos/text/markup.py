@@ -68,7 +68,10 @@ ATTRIBUTES: Final[dict[str, set[str]]] = {
     "col": {"span"},
 }
 # A box is what task lists have, and nothing else.
-FORCED: Final = {"input": {"type": "checkbox", "disabled": "", "aria-label": "Task"}, "img": {"loading": "lazy"}}
+FORCED: Final[dict[str, dict[str, str]]] = {
+    "input": {"type": "checkbox", "disabled": "", "aria-label": "Task"},
+    "img": {"loading": "lazy"},
+}
 # What the extensions of Markdown give to what they make.
 CLASSES: Final = frozenset(
     {"task-list-item", "contains-task-list", "footnotes", "footnotes-sep", "footnote-ref", "anchor"}
@@ -199,10 +202,7 @@ def parts(text: str, addresses: dict[str, str]) -> tuple[list[str], list[tuple[s
         attribute_filter=lambda tag, name, value: _attribute(where, tag, name, value),
         url_schemes=set(SCHEMES),
         link_rel="nofollow noopener noreferrer",
-        set_tag_attribute_values={
-            "input": {"type": "checkbox", "disabled": "", "aria-label": "Task"},
-            "img": {"loading": "lazy"},
-        },
+        set_tag_attribute_values=FORCED,
     )
     if len(clean) > MAX_HTML_CHARACTERS:
         raise ValueError("the HTML would be too large")

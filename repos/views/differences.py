@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -437,8 +437,3 @@ def _excerpt(request: ConsoleRequest, page: DiffPage, index: int, wishes: Wishes
     parts = [part for part in (found.gap_above, rows, found.gap_below) if part]
     shown = Shown(parts=tuple(parts), is_coloured=True)
     return render(request, "repos/_diff_rows.html", {"file": Section(page, index, change, shown, None, wishes)})
-
-
-def quoted(revision: str) -> str:
-    """A revision as a part of an address."""
-    return quote(revision, safe="/:@!$&'()*+,;=~", errors="surrogateescape")
