@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from codeservices.aws.dispatch import Call, operation
 from codeservices.errors import InvalidInput
-from repos import edits
-from repos.edit_rules import Wording
-from repos.edits import Committed
+from repos.editing import edits
+from repos.editing.edits import Committed
+from repos.editing.rules import Wording
 from repos.git import paths, refs
 from repos.git.tree import Entry
 from repos.git.tree_change import EXECUTABLE, NORMAL, SYMLINK, Change, Copy, Delete, Put, SetMode

@@ -12,17 +12,17 @@ from typing import Any
 from codeservices.aws import paging
 from codeservices.aws.dispatch import Call, operation
 from codeservices.errors import InvalidInput, NotFound
-from repos import merges
 from repos.access import repository_for
 from repos.aws.merges import check_not_fast_forward, policy_of
 from repos.aws.shapes import bad_token, file_mode, limit_of
+from repos.editing import merges
+from repos.editing.merges import Pair
 from repos.git import log, merge_conflicts, program, refs, specifier, tree
 from repos.git.merge import Conflict
 from repos.git.merge_conflicts import Description, Side
 from repos.git.merge_hunks import MergeHunk, Span
 from repos.git.store import BareRepository
 from repos.git.tree import Entry
-from repos.merges import Pair
 from repos.models import Repository
 
 MAX_FILES_PAGE = 1000

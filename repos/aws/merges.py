@@ -7,11 +7,11 @@ from typing import Any
 
 from codeservices.aws.dispatch import Call, operation
 from codeservices.errors import InvalidInput
-from repos import merges
 from repos.aws.edits import MODES
-from repos.edit_rules import Wording
+from repos.editing import merges
+from repos.editing.merges import ConflictPolicy, Merged
+from repos.editing.rules import Wording
 from repos.git.merge_solution import Replaced, Resolution
-from repos.merges import ConflictPolicy, Merged
 
 
 @operation("codecommit", "MergeBranchesByFastForward")

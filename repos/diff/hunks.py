@@ -8,8 +8,7 @@ from contextlib import closing
 from dataclasses import replace
 from typing import Final, NamedTuple
 
-from repos import pairing
-from repos.diff import pair_trees, patch
+from repos.diff import pair_trees, pairing, patch
 from repos.diff.changes import TIMEOUT_SECONDS, FileChange
 from repos.diff.patch import Window
 from repos.diff.rows import FileDiff, Hunk, Row, Whitespace

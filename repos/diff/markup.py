@@ -11,11 +11,11 @@ from functools import partial
 from html import escape
 from typing import Final, Literal
 
-from repos import invisible
 from repos.diff import excerpt, spans
 from repos.diff.changes import FileChange
 from repos.diff.excerpt import Gap
 from repos.diff.rows import FileDiff, Hunk, Row
+from repos.text import invisible
 
 View = Literal["unified", "split"]
 # Pieces of the old and of the new file's lines, by the highlighter.

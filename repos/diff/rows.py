@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from repos.pairing import Mark
+from repos.diff.pairing import Mark
 
 RowKind = Literal["context", "removed", "added"]
 Whitespace = Literal["show", "eol", "all"]

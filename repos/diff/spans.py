@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from repos.pairing import Mark
+from repos.diff.pairing import Mark
 
 
 class Span(NamedTuple):

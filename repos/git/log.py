@@ -10,7 +10,7 @@ import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime
 from datetime import time as dt_time
 from itertools import islice
 from typing import Final
@@ -57,16 +57,6 @@ class Signature:
     timestamp: int | None
     offset_minutes: int
     when_at: datetime | None
-
-    @property
-    def local_at(self) -> datetime | None:
-        """The moment on the writer's own clock."""
-        if self.when_at is None:
-            return None
-        try:
-            return self.when_at.astimezone(timezone(timedelta(minutes=self.offset_minutes)))
-        except (ValueError, OverflowError):
-            return self.when_at
 
 
 @dataclass(frozen=True)

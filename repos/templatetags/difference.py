@@ -72,7 +72,7 @@ def _choices(gap: Gap) -> Iterator[tuple[str, str, str]]:
     if gap.line_count is not None and gap.line_count <= step:
         yield (
             "all",
-            f"Show the {gap.line_count} lines between" if gap.line_count > 1 else "Show the line between",
+            f"Show the {gap.line_count:,} lines between" if gap.line_count > 1 else "Show the line between",
             "chevron-up-down",
         )
         return
@@ -130,6 +130,6 @@ def _counts(counts: Counts | None) -> str:
         return ""
     if counts.additions is None:
         return '<span class="muted">binary</span>'
-    added = f'<span class="added-count">+{counts.additions}</span>' if counts.additions else ""
-    deleted = f'<span class="removed-count">−{counts.deletions}</span>' if counts.deletions else ""
+    added = f'<span class="added-count">+{counts.additions:,}</span>' if counts.additions else ""
+    deleted = f'<span class="removed-count">−{counts.deletions:,}</span>' if counts.deletions else ""
     return f"<span>{added} {deleted}</span>"

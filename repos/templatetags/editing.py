@@ -6,8 +6,8 @@ from django import template
 from django.template import Context
 
 from codeservices.iam.authorize import is_allowed
-from repos import edits
 from repos.access import on_ref
+from repos.editing import edits
 from repos.git import refs
 from repos.models import Repository
 

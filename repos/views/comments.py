@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +13,7 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.safestring import mark_safe
 from django.views.decorators.http import require_POST
 
 from codeservices.http import ConsoleRequest
@@ -20,10 +23,16 @@ from repos.git import refs
 from repos.git.log import Commit
 from repos.models import Comment, FileVersion, Repository
 from repos.reactions import EMOJIS, Emoji, Tally
+from repos.remembered import remembered
+from repos.templatetags.repository import code_address
+from repos.text import markup
+from repos.text.child_pool import Stopped
 from repos.views.shared import may, opened
 
 # A page shows so many; the API has them all.
 MAX_SHOWN = 500
+# For drawing what they say, of which a page that was seen before needs nothing; then the others stand as written.
+MARKDOWN_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -31,11 +40,13 @@ class Shown:
     """A comment as the page has it.
 
     Attributes:
+        html: What it says, as Markdown; None where it is to be shown as it is written.
         revision, path: Of the file that it is about, for a link to it.
         others: The reactions that nobody has given yet, to choose from.
     """
 
     comment: Comment
+    html: str | None
     tallies: list[Tally]
     others: list[Emoji]
     is_mine: bool
@@ -66,7 +77,7 @@ def context(request: ConsoleRequest, repository: Repository, found: Commit) -> d
 
     return {
         "may_read_comments": True,
-        "threads": _threads(request, listed[:MAX_SHOWN]),
+        "threads": _threads(request, repository, listed[:MAX_SHOWN]),
         "comment_count": sum(not one.is_deleted for one in listed[:MAX_SHOWN]),
         "are_comments_cut": len(listed) > MAX_SHOWN,
         "may_comment": allowed(comments.POST),
@@ -160,7 +171,8 @@ def _to(comment: Comment) -> HttpResponse:
     return redirect(f"{page}#comment-{comment.comment_id}")
 
 
-def _threads(request: ConsoleRequest, listed: list[Comment]) -> list[Thread]:
+def _threads(request: ConsoleRequest, repository: Repository, listed: list[Comment]) -> list[Thread]:
+    deadline = time.monotonic() + MARKDOWN_SECONDS
     tallies = reactions.tallies(request.principal, listed)
     threads: dict[int, Thread] = {}
     for comment in listed:
@@ -169,6 +181,7 @@ def _threads(request: ConsoleRequest, listed: list[Comment]) -> list[Thread]:
         is_before = comment.relative_file_version == FileVersion.BEFORE
         shown = Shown(
             comment,
+            _html(repository, comment) if time.monotonic() < deadline else None,
             given,
             [one for one in EMOJIS if one not in used],
             comments.is_author(request.principal, comment),
@@ -182,3 +195,21 @@ def _threads(request: ConsoleRequest, listed: list[Comment]) -> list[Thread]:
             thread.replies.append(shown)
         threads[comment.pk] = thread
     return [thread for key, thread in threads.items() if key == thread.first.comment.pk]
+
+
+def _html(repository: Repository, comment: Comment) -> str | None:
+    """What a comment says, for a page; links into the repository lead to the commit that it is about."""
+    if comment.is_deleted:
+        return None
+    oid = comment.after_oid
+    addresses = markup.Addresses(
+        browse=code_address(repository.name, "browse", oid), raw=code_address(repository.name, "raw", oid)
+    )
+    digest = hashlib.sha256(comment.content.encode("utf-8", "surrogatepass")).digest()
+    try:
+        html = remembered(
+            repository, "comment", digest, addresses.browse, make=lambda: markup.render(comment.content, addresses)
+        )
+    except Stopped:
+        return None
+    return mark_safe(html) if html is not None else None  # noqa: S308  sanitised by markup

@@ -12,10 +12,10 @@ from codeservices.errors import InvalidInput, ServiceError
 from codeservices.http import ConsoleRequest
 from codeservices.iam.authorize import authorize, is_allowed
 from codeservices.iam.views.shared import tell
-from repos import edit_preview, edits
 from repos.access import check_writable, on_ref
-from repos.edit_forms import CommitForm
-from repos.edit_rules import Wording
+from repos.editing import edits, preview
+from repos.editing.forms import CommitForm
+from repos.editing.rules import Wording
 from repos.git import paths, refs, revspec
 from repos.git.revspec import Resolved
 from repos.git.tree_change import Change
@@ -110,7 +110,7 @@ def submit(
         if "preview" in request.POST:
             if base_oid is not None:
                 edits.check_base(repository, base_oid)
-            return page(form, preview=edit_preview.of_changes(repository.git, base_oid, changes))
+            return page(form, preview=preview.of_changes(repository.git, base_oid, changes))
         made = edits.edit(
             request.principal, repository.name, target, changes,
             base_oid=base_oid, wording=wording(request, form), action=action,
@@ -130,11 +130,11 @@ def _conflict(
 ) -> dict[str, Any]:
     """What they changed since, and how the person's version differs from theirs."""
     found: dict[str, Any] = {
-        "theirs": edit_preview.between(repository.git, base, conflict.tip_oid, conflict.paths),
+        "theirs": preview.between(repository.git, base, conflict.tip_oid, conflict.paths),
         "tip": conflict.tip_oid,
     }
     try:
-        found["yours"] = edit_preview.of_changes(repository.git, conflict.tip_oid, changes)
+        found["yours"] = preview.of_changes(repository.git, conflict.tip_oid, changes)
     except ServiceError as error:  # a file to move or to delete is gone
         found["yours_error"] = error.message
     return found

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -20,12 +20,11 @@ from django.utils.safestring import SafeString, mark_safe
 
 from codeservices.errors import InvalidInput, NotFound
 from codeservices.http import ConsoleRequest
-from repos import diff_pages
-from repos.diff import excerpt, hunks, markup
+from repos.diff import excerpt, hunks, markup, pages
 from repos.diff.changes import FileChange
 from repos.diff.excerpt import Gap
 from repos.diff.hunks import Counts
-from repos.diff_pages import Shown, Wishes
+from repos.diff.pages import Shown, Wishes
 from repos.git import objects, refs
 from repos.models import Repository
 from repos.templatetags.repository import code_address
@@ -226,7 +225,7 @@ class DiffPage:
         """Files from a place among those looked for, as many as belong into one answer."""
         repository = self.comparison.repository
         chosen = self.indexes[start : None if most is None else start + most]
-        shown = diff_pages.batch(repository, [self.files[index] for index in chosen[: diff_pages.BATCH_FILES]], wishes)
+        shown = pages.batch(repository, [self.files[index] for index in chosen[: pages.BATCH_FILES]], wishes)
         found = [
             Section(self, index, self.files[index], one, one.counts, wishes)
             for index, one in zip(chosen, shown, strict=False)
@@ -247,7 +246,7 @@ class DiffPage:
 
 def page_of(request: ConsoleRequest, comparison: Comparison) -> DiffPage:
     """Read the wishes in the address, and list the files."""
-    files = diff_pages.changes_between(comparison.repository, comparison.old_tree, comparison.new_tree)
+    files = pages.changes_between(comparison.repository, comparison.old_tree, comparison.new_tree)
     find = refs.unescaped(request.GET.get("find", "")).strip()
     wanted = find.lower()
     indexes: Sequence[int] = range(len(files))
@@ -285,7 +284,7 @@ def context(request: ConsoleRequest, page: DiffPage) -> dict[str, Any]:
         "deletions": sum(one.deletions or 0 for one in counts or ()),
         "is_part": len(listed) < len(page.files),
         "sections": sections,
-        "earlier_address": page.link(file=page.indexes[max(0, start - diff_pages.BATCH_FILES)]) if start else "",
+        "earlier_address": page.link(file=page.indexes[max(0, start - pages.BATCH_FILES)]) if start else "",
         "next_address": page.link(file=page.indexes[following]) if following < len(page.indexes) else "",
         "batch_address": page.link(files=following) if following < len(page.indexes) else "",
         "remaining": len(page.indexes) - following,
@@ -316,7 +315,7 @@ def fragment(request: ConsoleRequest, page: DiffPage) -> HttpResponse:
         return _excerpt(request, page, index, wishes)
     change = page.files[index]
     if "colours" in request.GET:
-        shown = diff_pages.coloured(page.comparison.repository, change, wishes)
+        shown = pages.coloured(page.comparison.repository, change, wishes)
         return render(request, "repos/_diff_rows.html", {"file": Section(page, index, change, shown, None, wishes)})
     one_file = replace(page, indexes=[index])
     found = one_file.sections(0, wishes)[0]
@@ -387,12 +386,12 @@ def _counts(
 ) -> list[Counts] | None:
     """Counts of the listed files: out of the rows where all are shown, else git counts, unless there are too many."""
     if len(sections) == len(listed) and all(one.counts is not None for one in sections):
-        return [one.counts or diff_pages.NONE for one in sections]
+        return [one.counts or pages.NONE for one in sections]
     if len(listed) > COUNTED_FILES and "counts" not in request.GET:
         return None
     where = (page.comparison.old_tree, page.comparison.new_tree, page.find, str(list_start))
     files = [page.files[index] for index in listed]
-    return diff_pages.counts_of(page.comparison.repository, files, page.wishes.options.whitespace, *where)
+    return pages.counts_of(page.comparison.repository, files, page.wishes.options.whitespace, *where)
 
 
 def _batch(request: ConsoleRequest, page: DiffPage) -> HttpResponse:
@@ -433,13 +432,8 @@ def _excerpt(request: ConsoleRequest, page: DiffPage, index: int, wishes: Wishes
         max_rows=hunks.MAX_ROWS,
         max_bytes=hunks.MAX_BYTES,
     )
-    lines = diff_pages.coloured_lines(repository.git, change.new_oid, change.new_path)
+    lines = pages.coloured_lines(repository.git, change.new_oid, change.new_path)
     rows = markup.context_rows(found.rows, page.wishes.view, lines)
     parts = [part for part in (found.gap_above, rows, found.gap_below) if part]
     shown = Shown(parts=tuple(parts), is_coloured=True)
     return render(request, "repos/_diff_rows.html", {"file": Section(page, index, change, shown, None, wishes)})
-
-
-def quoted(revision: str) -> str:
-    """A revision as a part of an address."""
-    return quote(revision, safe="/:@!$&'()*+,;=~", errors="surrogateescape")

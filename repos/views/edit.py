@@ -12,12 +12,12 @@ from django.views.decorators.http import require_http_methods
 from codeservices.errors import InvalidInput, ServiceError
 from codeservices.http import ConsoleRequest
 from codeservices.iam.views.shared import tell
-from repos import edit_rules, edits, text_file
-from repos.edit_forms import CommitForm, FileForm
+from repos.editing import edits, rules, text_file
+from repos.editing.forms import CommitForm, FileForm
+from repos.editing.text_file import NotEditable, TextFile
 from repos.git import blob, objects, refs, tree
 from repos.git.tree_change import Change, Copy, Delete, Put
 from repos.models import Repository
-from repos.text_file import NotEditable, TextFile
 from repos.views.committing import branch_of, check_may, check_name, on_branch, place_of, submit
 from repos.views.shared import opened
 
@@ -139,7 +139,7 @@ def file_delete(request: ConsoleRequest, name: str, spec: str) -> HttpResponse:
 
 def _suggest(form: CommitForm, change: Change) -> None:
     """Show the message that a commit gets where none is typed."""
-    form.fields["message"].widget.attrs["placeholder"] = edit_rules.default_message([change])
+    form.fields["message"].widget.attrs["placeholder"] = rules.default_message([change])
 
 
 def _original(repository: Repository, oid: str, path: str) -> tuple[tree.Entry, TextFile | None, str]:

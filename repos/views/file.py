@@ -12,11 +12,11 @@ from django.shortcuts import render
 
 from codeservices.errors import NotFound
 from codeservices.http import ConsoleRequest, is_partial
-from repos import invisible, markup
 from repos.git import blob, content_type, tree
 from repos.git.revspec import Resolved
 from repos.models import Repository
 from repos.remembered import remembered
+from repos.text import invisible, markup
 from repos.views import readme, source
 from repos.views.shared import place
 

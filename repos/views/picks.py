@@ -13,9 +13,10 @@ from django.views.decorators.http import require_http_methods
 from codeservices.errors import ServiceError
 from codeservices.http import ConsoleRequest
 from codeservices.iam.views.shared import tell
-from repos import branches, picks
-from repos.edit_forms import PickForm
-from repos.edits import Committed
+from repos import branches
+from repos.editing import picks
+from repos.editing.edits import Committed
+from repos.editing.forms import PickForm
 from repos.git import log, refs
 from repos.views.committing import check_may, wording
 from repos.views.shared import note_parameters, opened

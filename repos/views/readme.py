@@ -10,13 +10,13 @@ from typing import Any, Final
 from django.utils.safestring import mark_safe
 
 from codeservices.errors import NotFound
-from repos import highlight, markup
 from repos.git import blob, tree
 from repos.git.revspec import Resolved
-from repos.killable import Stopped
 from repos.models import Repository
 from repos.remembered import remembered
 from repos.templatetags.repository import code_address
+from repos.text import highlight, markup
+from repos.text.child_pool import Stopped
 
 MAX_BYTES: Final = 256 * 1024
 # The first that is there, whatever the case of its name: of two in one folder the one that can be drawn.

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from html import escape
 from typing import Final
 
-from repos import highlight, invisible
 from repos.git.blob import Blob
-from repos.highlight import Piece
 from repos.models import Repository
 from repos.remembered import recalled, remember
+from repos.text import highlight, invisible
+from repos.text.highlight import Piece
 
 # A browser needs seconds to lay out a line of a megabyte, and nobody reads it.
 MAX_LINE_CHARACTERS: Final = 5_000

@@ -12,8 +12,8 @@ from django.views.decorators.http import require_http_methods
 from codeservices.errors import InvalidInput, ServiceError
 from codeservices.http import ConsoleRequest
 from codeservices.iam.views.shared import tell
-from repos import edit_rules, edits
-from repos.edit_forms import CommitForm, UploadForm
+from repos.editing import edits, rules
+from repos.editing.forms import CommitForm, UploadForm
 from repos.git import paths, refs
 from repos.git.tree_change import Put
 from repos.views.committing import branch_of, check_may, check_name, on_branch, place_of, submit
@@ -28,7 +28,7 @@ def file_upload(request: ConsoleRequest, name: str, spec: str) -> HttpResponse:
         posted = request.POST.get("base", "")
 
         def page(form: CommitForm, *, base: str = "", status: int = 200, **more: Any) -> HttpResponse:
-            limits = {"max_files": edit_rules.MAX_FILES, "max_file_bytes": edit_rules.MAX_FILE_BYTES}
+            limits = {"max_files": rules.MAX_FILES, "max_file_bytes": rules.MAX_FILE_BYTES}
             context = place_of(request, repository, at) | limits | {"form": form, "base": base or posted or at.oid}
             return render(request, "repos/file_upload.html", context | more, status=status)
 
@@ -66,6 +66,6 @@ def _puts(request: ConsoleRequest, folder: str) -> list[Put]:
         path = paths.check(f"{folder}/{given or file.name}" if folder else given or file.name or "")
         size_bytes = file.size or 0
         total_bytes += size_bytes
-        edit_rules.check_sizes(path, size_bytes, total_bytes, edit_rules.MAX_CONSOLE_BYTES)
+        rules.check_sizes(path, size_bytes, total_bytes, rules.MAX_CONSOLE_BYTES)
         found.append((path, file))
     return [Put(path, file.read()) for path, file in found]

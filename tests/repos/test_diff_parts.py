@@ -7,8 +7,8 @@ import pytest
 from repos.diff import excerpt, markup, spans
 from repos.diff.changes import FileChange
 from repos.diff.excerpt import Gap
+from repos.diff.pairing import Mark
 from repos.diff.rows import FileDiff, Hunk, Row
-from repos.pairing import Mark
 
 CHANGE = FileChange("M", "x", "x", "100644", "100644", "1" * 40, "2" * 40)
 HOSTILE = "<script>alert('x')</script> & more"

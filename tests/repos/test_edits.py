@@ -7,10 +7,11 @@ from collections.abc import Iterator
 import pytest
 
 from codeservices.errors import AccessDenied, ServiceError
-from repos import edit_rules, edits, provision
+from repos import provision
 from repos.access import RepositoryArchived
-from repos.edit_rules import Wording
-from repos.edits import EditConflict, Target
+from repos.editing import edits, rules
+from repos.editing.edits import EditConflict, Target
+from repos.editing.rules import Wording
 from repos.git import blob, log, refs, tree
 from repos.git.tree_change import Copy, Delete, Put, SetMode
 from repos.models import Mirror, Push, PushState, Repository
@@ -368,7 +369,7 @@ def test_names_that_are_no_utf8_can_be_edited(alice, demo):
 
 
 def test_messages_say_what_was_done():
-    assert edit_rules.default_message([Delete("a/b")]) == "Deleted b"
-    assert edit_rules.default_message([Copy("a/c", "a/b", is_move=True)]) == "Renamed b to c"
-    assert edit_rules.default_message([Copy("c/b", "a/b", is_move=True)]) == "Moved b to c/"
-    assert edit_rules.default_message([Put("a", b""), Put("b", b"")]) == "Changed 2 files"
+    assert rules.default_message([Delete("a/b")]) == "Deleted b"
+    assert rules.default_message([Copy("a/c", "a/b", is_move=True)]) == "Renamed b to c"
+    assert rules.default_message([Copy("c/b", "a/b", is_move=True)]) == "Moved b to c/"
+    assert rules.default_message([Put("a", b""), Put("b", b"")]) == "Changed 2 files"

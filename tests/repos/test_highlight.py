@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
-import signal
 import threading
-from array import array
 from pathlib import Path
 
 import pytest
 from pygments.token import Keyword, Name, Punctuation, Text, Token
 
-from repos import highlight, highlight_worker
 from repos.git.blob import split_lines
+from repos.text import highlight, lexing
 
 CODE_CSS = Path(__file__).parents[2] / "static" / "css" / "pages" / "code.css"
 
@@ -26,16 +24,7 @@ def patient(monkeypatch):
 @pytest.fixture(scope="module", autouse=True)
 def ended():
     yield
-    highlight.close()
-
-
-@pytest.fixture
-def child():
-    """The only child, which waits."""
-    highlight.close()
-    highlight.lines("x = 1\n", "a.py")
-    [one] = highlight._idle
-    return one
+    highlight._children.close()
 
 
 @pytest.fixture
@@ -110,45 +99,13 @@ def test_what_is_unknown_or_too_large_has_no_colours(name, text):
     assert highlight.lines(text, name) is None
 
 
-def test_a_text_that_takes_too_long_ends_its_child_and_the_next_has_another(child, monkeypatch):
+def test_a_text_that_takes_too_long_has_no_colours_and_the_next_one_has(monkeypatch):
     with monkeypatch.context() as short:
         short.setattr(highlight, "CPU_SECONDS", 0.02)
         short.setattr(highlight, "CPU_SECONDS_PER_BYTE", 0.0)
+        short.setattr(highlight, "PATIENCE", 1000)
         assert highlight.lines("x = [1, 'two', three]\n" * 9000, "a.py") is None
-    assert child.process.returncode is not None
     assert highlight.lines("y = 1\n", "a.py") is not None
-    assert child not in highlight._idle
-
-
-def test_a_child_that_has_died_is_replaced(child):
-    child.process.kill()
-    child.process.wait()
-    assert highlight.lines("y = 1\n", "a.py") is not None
-
-
-def test_a_child_that_does_not_run_is_given_up(child, monkeypatch):
-    monkeypatch.setattr(highlight, "PATIENCE", 0)
-    assert highlight.lines("y = 1\n", "a.py") is None
-    assert (highlight._idle, child.process.returncode) == ([], -signal.SIGKILL)
-
-
-def test_a_child_has_its_limits_and_knows_nothing_of_ours(monkeypatch):
-    monkeypatch.setenv("CODESERVICES_SUPERVISED", "/srv/run")
-    monkeypatch.setenv("SECRET", "hush")
-    highlight.close()
-    highlight.lines("x = 1\n", "a.py")
-    process = Path(f"/proc/{highlight._idle[0].process.pid}")
-    limits = (process / "limits").read_text()
-    assert re.search(rf"Max address space +{highlight_worker.MEMORY_BYTES} ", limits)
-    assert re.search(r"Max file size +0 ", limits)
-    environment = (process / "environ").read_bytes().split(b"\0")
-    assert b"CODESERVICES_SUPERVISED=/srv/run" in environment
-    assert b"hush" not in b"".join(environment)
-
-
-def test_a_child_ends_with_the_process_that_started_it(child):
-    child.process.stdin.close()
-    assert child.process.wait(20) == 0
 
 
 def test_those_who_ask_for_the_same_text_are_given_one_answer(gate):
@@ -169,16 +126,16 @@ def test_nobody_waits_longer_than_he_must(gate, monkeypatch):
     assert highlight.lines("x = 8\n", "a.py") is None
 
 
-@pytest.mark.parametrize("numbers", [[0, 9], [0, 3, 0, 1], [200, 1], [0, 4, highlight_worker.LINE_END, 0, 0, 1], []])
+@pytest.mark.parametrize("numbers", [[0, 9], [0, 3, 0, 1], [200, 1], [0, 4, lexing.LINE_END, 0, 0, 1], []])
 def test_what_a_child_could_not_mean_is_not_believed(numbers):
-    assert highlight._joined(["four"], array("I", numbers).tobytes()) is None
+    assert highlight._joined(["four"], numbers) is None
 
 
 def test_each_class_that_is_sent_has_a_colour_and_each_colour_a_class():
     coloured = set(
         re.findall(r"\.([a-z][a-z0-9]*)", " ".join(re.findall(r"\.highlight ([^{]*)\{", CODE_CSS.read_text())))
     )
-    assert set(highlight_worker.CLASSES) - {""} == coloured
+    assert set(lexing.CLASSES) - {""} == coloured
 
 
 def test_tokens_become_pieces_that_touch_as_one():
@@ -190,6 +147,6 @@ def test_tokens_become_pieces_that_touch_as_one():
         (6, Token.Odd.Kind, ""),
         (6, Text, "\ny"),
     ]
-    index = highlight_worker.CLASSES.index
-    end = (highlight_worker.LINE_END, 0)
-    assert list(highlight_worker.pieces(tokens)) == [(index("k"), 2), (0, 3), end, end, (0, 1)]
+    index = lexing.CLASSES.index
+    end = (lexing.LINE_END, 0)
+    assert list(lexing.pieces(tokens)) == [(index("k"), 2), (0, 3), end, end, (0, 1)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from repos import invisible
+from repos.text import invisible
 
 
 def marked(text):

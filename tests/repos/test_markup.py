@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
-from repos import killable, markup
+from repos.text import markup
 
 ADDRESSES = markup.Addresses("/repositories/demo/browse/main", "/repositories/demo/raw/main", "docs")
 
@@ -202,25 +202,3 @@ def test_a_text_that_keeps_the_parser_busy_is_given_up_and_the_next_one_drawn(mo
 
 def test_a_text_that_is_too_large_is_not_begun():
     assert markup.render("x" * (markup.MAX_CHARACTERS + 1), ADDRESSES) is None
-
-
-def test_a_function_that_fails_is_told_and_its_process_lives_on():
-    worker = killable.Killable("json:loads")
-    try:
-        with pytest.raises(killable.Stopped) as raised:
-            worker.call("{", cpu_seconds=5)
-        assert raised.value.is_final
-        assert worker.call('{"a": "\\udcff"}', cpu_seconds=5) == {"a": "\udcff"}
-    finally:
-        worker.close()
-
-
-def test_a_function_that_only_waits_is_no_final_answer(monkeypatch):
-    monkeypatch.setattr(killable, "START_SECONDS", 0.2)
-    worker = killable.Killable("time:sleep")
-    try:
-        with pytest.raises(killable.Stopped) as raised:
-            worker.call(30, cpu_seconds=0.1)
-        assert not raised.value.is_final
-    finally:
-        worker.close()

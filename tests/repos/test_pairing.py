@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
-from repos import pairing
-from repos.pairing import Budget, Mark
+from repos.diff import pairing
+from repos.diff.pairing import Budget, Mark
 
 
 def test_lines_pair_with_the_most_alike_in_order():

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from codeservices.errors import ServiceError
-from repos import picks
-from repos.edit_rules import Wording
-from repos.edits import NothingChanged, Target
+from repos.editing import picks
+from repos.editing.edits import NothingChanged, Target
+from repos.editing.rules import Wording
 from repos.git import log, refs, store
 from repos.models import Push, PushState, Repository
 from tests import factories, gitrepo

@@ -6,8 +6,8 @@ import codecs
 
 import pytest
 
-from repos import text_file
-from repos.text_file import NotEditable
+from repos.editing import text_file
+from repos.editing.text_file import NotEditable
 
 
 def sent(text: str) -> str:

@@ -11,6 +11,8 @@ from django.test.utils import CaptureQueriesContext
 from repos import comments, reactions
 from repos.comments import Location
 from repos.models import Comment
+from repos.text import markup
+from repos.text.child_pool import Stopped
 from tests import factories, gitrepo
 from tests.fixtures.people import signed_in
 
@@ -164,3 +166,23 @@ def test_a_long_list_asks_no_more_of_the_database(alice, alice_client, oids):
 
     queries(2)
     assert queries(1) == queries(10)
+
+
+def test_a_comment_is_markdown_that_does_no_harm(alice, alice_client, oids):
+    text = "See **this**, [a](a.txt), https://example.org\nand <script>alert(1)</script><b onclick='x'>that</b>"
+    comments.post(alice.principal, "demo", oids[1], text)
+    page = page_of(alice_client, oids[1])
+    assert "See <strong>this</strong>" in page and "<b>that</b>" in page
+    assert f'<a href="/repositories/demo/browse/{oids[1]}/a.txt"' in page
+    assert '<a href="https://example.org" rel="nofollow noopener noreferrer">' in page
+    assert "alert(1)" not in page.partition('class="comment-text')[2].partition("</div>")[0]
+    assert "onclick" not in page.partition('class="comment-text')[2].partition("</div>")[0]
+
+
+def test_a_comment_that_takes_too_long_to_draw_stands_as_written(alice, alice_client, oids, monkeypatch):
+    def render(*_: object) -> None:
+        raise Stopped(is_final=False)
+
+    monkeypatch.setattr(markup, "render", render)
+    comments.post(alice.principal, "demo", oids[1], "**this** <b>")
+    assert "**this** &lt;b&gt;</p>" in page_of(alice_client, oids[1])

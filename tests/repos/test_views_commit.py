@@ -54,7 +54,7 @@ def test_white_space_can_be_left_out(alice_client, stored):
 
 
 def test_files_beyond_the_first_come_when_asked_for(alice_client, stored, monkeypatch):
-    monkeypatch.setattr("repos.diff_pages.BATCH_FILES", 10)
+    monkeypatch.setattr("repos.diff.pages.BATCH_FILES", 10)
     oid = stored.commit({f"f{number:02}": f"text {number}\n" for number in range(25)})
     page = text(alice_client.get(commit_url(oid)))
     assert "text 9" in page
@@ -312,7 +312,7 @@ def test_files_are_found_by_a_part_of_their_path(alice_client, stored):
 def test_a_list_of_many_files_is_paged_and_counted_after_the_page(alice_client, stored, monkeypatch):
     monkeypatch.setattr("repos.views.differences.PAGE_FILES", 8)
     monkeypatch.setattr("repos.views.differences.COUNTED_FILES", 4)
-    monkeypatch.setattr("repos.diff_pages.BATCH_FILES", 3)
+    monkeypatch.setattr("repos.diff.pages.BATCH_FILES", 3)
     oid = stored.commit({f"f{number:02}": f"text {number}\n" for number in range(20)})
     page = text(alice_client.get(commit_url(oid)))
     assert "20 files changed" in page

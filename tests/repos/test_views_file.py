@@ -8,7 +8,7 @@ from concurrent.futures import Future
 import pytest
 
 from codeservices.audit.models import Event, Outcome
-from repos import highlight
+from repos.text import highlight
 from repos.views import file, source
 from tests import factories
 from tests.repos.doors import over_asgi

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from repos import killable, markup
 from repos.git import last_commits
+from repos.text import child_pool, markup
 from tests.repos.doors import over_asgi
 
 HX = {"HX-Request": "true"}
@@ -82,7 +82,7 @@ def test_a_busy_machine_shows_the_readme_as_text_and_tries_again(alice_client, s
     stored.commit({"README.md": "# Hello\n"})
 
     def busy(*_, **__):
-        raise killable.Stopped(is_final=False)
+        raise child_pool.Stopped(is_final=False)
 
     with monkeypatch.context() as patch:
         patch.setattr(markup, "render", busy)

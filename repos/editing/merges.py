@@ -15,9 +15,10 @@ from django.utils import timezone
 from codeservices.errors import Conflict as ConflictError
 from codeservices.errors import InvalidInput
 from codeservices.iam.principal import Principal
-from repos import branches, edit_rules, quota
+from repos import branches, quota
 from repos.access import check_writable, on_ref, repository_for
-from repos.edit_rules import SILENT, Wording
+from repos.editing import rules
+from repos.editing.rules import SILENT, Wording
 from repos.git import commit, merge, merge_conflicts, merge_solution, objects, refs, specifier, store
 from repos.git.merge import Conflict
 from repos.git.merge_conflicts import Detail, Relation
@@ -262,7 +263,7 @@ def _names_branch(branch: str) -> bool:
 
 
 def _check_input(policy: ConflictPolicy, wording: Wording) -> None:
-    edit_rules.check_wording(wording)
+    rules.check_wording(wording)
     merge_solution.check(policy.strategy, policy.resolution)
 
 

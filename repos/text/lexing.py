@@ -1,38 +1,18 @@
-"""The program of a highlighting child: source text in, the classes and lengths of its pieces out.
+"""Source text to the classes and lengths of its pieces, by Pygments; called in a child process alone (child_pool.py).
 
-It is run by its path in an isolated interpreter and imports nothing of ours. A lexer is a set of regular expressions,
-some of which a hostile text can keep busy for ever: a text that takes more processor time than it was given ends the
-process, by a signal that Python does not handle, and so does one that needs too much memory.
-
-A request is a head (REQUEST: the lengths of a name and of a text, the processor time in milliseconds) and both in
-UTF-8. An answer is a head (ANSWER: a state, and how many bytes follow) and 32-bit pairs (index into CLASSES, length in
-characters), where the class LINE_END ends a line.
+A lexer is a set of regular expressions, some of which a hostile text can keep busy for ever.
 """
 
 from __future__ import annotations
 
-import resource
-import signal
-import struct
-import sys
-from array import array
 from collections.abc import Iterable, Iterator
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 from pygments.lexer import Lexer
 from pygments.lexers import get_lexer_by_name, get_lexer_for_filename
 from pygments.token import STANDARD_TYPES
 from pygments.util import ClassNotFound
 
-REQUEST: Final = struct.Struct("!III")
-ANSWER: Final = struct.Struct("!cI")
-READY: Final = b"R"
-DONE: Final = b"D"
-UNKNOWN: Final = b"U"
-FAILED: Final = b"F"
-
-# Pygments and its largest lexers need some 100 MB of address space, and a text of half a megabyte as much again.
-MEMORY_BYTES: Final = 768 * 1024 * 1024
 MAX_SHEBANG: Final = 200
 
 # The classes of Pygments that static/css/pages/code.css colours. All others are plain text, which halves the page.
@@ -106,41 +86,16 @@ def _class_of(kind: Any) -> str:
     return STANDARD_TYPES[kind]
 
 
-def answer(filename: str, text: str) -> tuple[bytes, bytes]:
-    """The state and the pairs for one text."""
+def answer(filename: str, text: str) -> list[int] | None:
+    """The pieces of one text: an index into CLASSES and a length in characters, by turns, where LINE_END ends a line.
+
+    None where the language is unknown, or its lexer does not give the text back as it is.
+    """
     lexer = lexer_of(filename, text)
     if lexer is None:
-        return UNKNOWN, b""
+        return None
     # Unprocessed, since get_tokens would drop blank lines, turn line ends and expand tabs.
     tokens = list(lexer.get_tokens_unprocessed(text))
     if "".join(value for _, _, value in tokens) != text:  # a lexer that reads its text more than once
-        return FAILED, b""
-    return DONE, array("I", [number for pair in pieces(tokens) for number in pair]).tobytes()
-
-
-def serve(requests: BinaryIO, answers: BinaryIO) -> None:
-    """Answer one request after the other until there are no more."""
-    lexer_of("ready.c", "")  # the first look at all languages is slow
-    _send(answers, READY, b"")
-    while head := requests.read(REQUEST.size):
-        name_bytes, text_bytes, milliseconds = REQUEST.unpack(head)
-        filename = requests.read(name_bytes).decode("utf-8", "replace")
-        text = requests.read(text_bytes).decode("utf-8")
-        signal.setitimer(signal.ITIMER_PROF, milliseconds / 1000)
-        try:
-            state, data = answer(filename, text)
-        except Exception:  # MemoryError too: a lexer is not ours, and its text was made by anybody
-            state, data = FAILED, b""
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        _send(answers, state, data)
-
-
-def _send(answers: BinaryIO, state: bytes, data: bytes) -> None:
-    answers.write(ANSWER.pack(state, len(data)) + data)
-    answers.flush()
-
-
-if __name__ == "__main__":
-    for kind, most in ((resource.RLIMIT_AS, MEMORY_BYTES), (resource.RLIMIT_CORE, 0), (resource.RLIMIT_FSIZE, 0)):
-        resource.setrlimit(kind, (most, most))
-    serve(sys.stdin.buffer, sys.stdout.buffer)
+        return None
+    return [number for pair in pieces(tokens) for number in pair]

@@ -8,7 +8,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from codeservices.forms import ConsoleForm
-from repos.edits import Target
+from repos.editing.edits import Target
 from repos.forms import checked, plain_input
 from repos.git import refs
 

@@ -14,7 +14,6 @@ call `render`, which lets a process of its own do it and ends that when it has u
 
 from __future__ import annotations
 
-import atexit
 import posixpath
 import re
 import secrets
@@ -33,12 +32,14 @@ from mdit_py_plugins.footnote import footnote_plugin
 from mdit_py_plugins.tasklists import tasklists_plugin
 from pygments.lexers import get_all_lexers
 
-from repos.killable import Killable, Stopped
+from repos.text.child_pool import ChildPool, Stopped
 
 # Beyond these it is no text that people read rendered. READMEs of 100 KB exist; an honest one takes 0.1 s for 20 KB.
 MAX_CHARACTERS: Final = 256 * 1024
 MAX_HTML_CHARACTERS: Final = 2 * 1024 * 1024
 CPU_SECONDS: Final = 2.0
+# For a turn, and then for the answer of a machine that does much else.
+WAIT_SECONDS: Final = 8.0
 # Code in a text that is coloured; what comes after it stays plain.
 MAX_FENCES: Final = 100
 MAX_FENCE_CHARACTERS: Final = 64 * 1024
@@ -67,7 +68,10 @@ ATTRIBUTES: Final[dict[str, set[str]]] = {
     "col": {"span"},
 }
 # A box is what task lists have, and nothing else.
-FORCED: Final = {"input": {"type": "checkbox", "disabled": "", "aria-label": "Task"}, "img": {"loading": "lazy"}}
+FORCED: Final[dict[str, dict[str, str]]] = {
+    "input": {"type": "checkbox", "disabled": "", "aria-label": "Task"},
+    "img": {"loading": "lazy"},
+}
 # What the extensions of Markdown give to what they make.
 CLASSES: Final = frozenset(
     {"task-list-item", "contains-task-list", "footnotes", "footnotes-sep", "footnote-ref", "anchor"}
@@ -82,7 +86,7 @@ _LANGUAGE: Final = re.compile(r"[A-Za-z0-9_+#.-]{1,40}")
 
 
 class Piece(Protocol):
-    """A part of a line of code and Pygments' short class of it, as `repos.highlight` gives it."""
+    """A part of a line of code and Pygments' short class of it, as `repos.text.highlight` gives it."""
 
     @property
     def css_class(self) -> str: ...
@@ -154,7 +158,7 @@ def render(text: str, addresses: Addresses, *, highlight: Highlight | None = Non
     Args:
         text: The file's content, decoded.
         addresses: Where its links lead.
-        highlight: `repos.highlight.lines`, for code with a language.
+        highlight: `repos.text.highlight.lines`, for code with a language.
 
     Returns:
         None where the text is too large or takes too long, always: it is shown as it is written.
@@ -165,7 +169,7 @@ def render(text: str, addresses: Addresses, *, highlight: Highlight | None = Non
     if len(text) > MAX_CHARACTERS:
         return None
     try:
-        pieces, fences = _worker.call(text, asdict(addresses), cpu_seconds=CPU_SECONDS)
+        pieces, fences = _children.call(text, asdict(addresses), cpu_seconds=CPU_SECONDS, wait_seconds=WAIT_SECONDS)
     except Stopped as error:
         if error.is_final:
             return None
@@ -198,10 +202,7 @@ def parts(text: str, addresses: dict[str, str]) -> tuple[list[str], list[tuple[s
         attribute_filter=lambda tag, name, value: _attribute(where, tag, name, value),
         url_schemes=set(SCHEMES),
         link_rel="nofollow noopener noreferrer",
-        set_tag_attribute_values={
-            "input": {"type": "checkbox", "disabled": "", "aria-label": "Task"},
-            "img": {"loading": "lazy"},
-        },
+        set_tag_attribute_values=FORCED,
     )
     if len(clean) > MAX_HTML_CHARACTERS:
         raise ValueError("the HTML would be too large")
@@ -366,5 +367,4 @@ def _filenames() -> dict[str, str]:
     return names
 
 
-_worker = Killable("repos.markup:parts")
-atexit.register(_worker.close)
+_children = ChildPool("repos.text.markup:parts", first=("", asdict(Addresses("", ""))))

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from codeservices.errors import NotFound
-from repos import highlight
 from repos.diff import changes, hunks, markup
 from repos.diff.changes import FileChange
 from repos.diff.excerpt import Gap
@@ -24,6 +23,7 @@ from repos.git.blob import LfsPointer
 from repos.git.store import BareRepository
 from repos.models import Repository
 from repos.remembered import recalled, remember, remembered
+from repos.text import highlight
 
 # Files in one answer, while they are small together; the others come when they are scrolled to.
 BATCH_FILES: Final = 100

@@ -13,9 +13,10 @@ from django.utils import timezone
 
 from codeservices.errors import Conflict, NotFound
 from codeservices.iam.principal import Principal
-from repos import branches, edit_rules, edits
-from repos.edit_rules import SILENT, Wording
-from repos.edits import Committed, NothingChanged, Target
+from repos import branches
+from repos.editing import edits, rules
+from repos.editing.edits import Committed, NothingChanged, Target
+from repos.editing.rules import SILENT, Wording
 from repos.git import commit, log, merge, objects, refs
 from repos.git.store import BareRepository
 from repos.git.tree_change import Changed
@@ -123,7 +124,7 @@ def pick_message(found: log.Commit) -> str:
 
 
 def _opened(principal: Principal, repository_name: str, target: Target, oid: str, wording: Wording) -> Repository:
-    edit_rules.check_wording(wording)
+    rules.check_wording(wording)
     refs.check_branch_name(target.branch)
     refs.check_branch_name(target.name)
     branches.check_oid(oid)

@@ -14,9 +14,10 @@ from django.utils import timezone
 
 from codeservices.errors import Conflict, InvalidInput, NotFound
 from codeservices.iam.principal import Principal
-from repos import branches, edit_rules, quota
+from repos import branches, quota
 from repos.access import authorize_ref
-from repos.edit_rules import SILENT, Wording
+from repos.editing import rules
+from repos.editing.rules import SILENT, Wording
 from repos.git import commit, log, objects, program, refs, store, tree, tree_change
 from repos.git.log import Signature
 from repos.git.store import BareRepository
@@ -120,8 +121,8 @@ def create_commit(
         NothingChanged: The branch holds all of this already.
         QuotaExceeded, RepositoryArchived, RefKeptByRemote, AccessDenied.
     """
-    edit_rules.check_wording(wording)
-    edit_rules.check_files(changes, edit_rules.MAX_API_BYTES)
+    rules.check_wording(wording)
+    rules.check_files(changes, rules.MAX_API_BYTES)
     target = Target(refs.check_branch_name(branch))
     repository = branches.opened_for(principal, action, repository_name, target.refname)
     with repository.git as git:
@@ -209,8 +210,8 @@ def edit(
         EditConflict: One of the files is another one on the tip.
         ServiceError: As `create_commit`, and for a new branch as `branches.create_branch`.
     """
-    edit_rules.check_wording(wording)
-    edit_rules.check_files(changes, edit_rules.MAX_CONSOLE_BYTES)
+    rules.check_wording(wording)
+    rules.check_files(changes, rules.MAX_CONSOLE_BYTES)
     refs.check_branch_name(target.branch)
     refs.check_branch_name(target.name)
     repository = branches.opened_for(principal, action, repository_name, target.refname)
@@ -316,7 +317,7 @@ def _built(
         raise NothingChanged("The branch holds exactly this already, so there is nothing to commit.")
     words = commit.message(text)
     if not words:
-        words = commit.message(edit_rules.default_message(changes))
+        words = commit.message(rules.default_message(changes))
         if len(changed.added) == len(changes) == 1:
             words = words.replace("Edited ", "Added ", 1)
     return commit.write_commit(draft, changed.tree_oid, [parent] if parent else [], author, words), changed
