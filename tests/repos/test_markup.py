@@ -224,3 +224,15 @@ def test_a_function_that_only_waits_is_no_final_answer(monkeypatch):
         assert not raised.value.is_final
     finally:
         worker.close()
+
+
+def test_code_whose_place_became_part_of_an_attribute_stays_away():
+    """HTML before a block of code may open a quotation mark that HTML after it closes."""
+    for code in ("```python\nx = 1\n```", "    x = 1"):
+        made = markup.html(
+            f'<p title="\n\n{code}\n\n<p>" id=z>after</p>\n', ADDRESSES, highlight=lambda *_: [(Piece("k", "x"),)]
+        )
+        assert "x = 1" not in made
+        assert "<code" not in made
+        assert made.count('"') == 4
+        assert ' id="user-content-z">after</p>' in made
