@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import random
+import zlib
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -231,6 +234,27 @@ def test_the_history_of_a_path_with_a_line_feed_or_a_leading_dash(made):
     assert walk(made, two, 9, path="a\nb")[0] == [two, one]
     assert walk(made, two, 9, path="--all")[0] == [one]
     assert walk(made, two, 9, path="\udcff")[0] == [two, one]
+
+
+def _cursor(text):
+    return base64.urlsafe_b64encode(zlib.compress(text.encode("ascii"))).rstrip(b"=").decode("ascii")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 60_000,
+        json.dumps({"w": 40, "o": "1" * 40, "p": "\ud800"}),
+        json.dumps({"w": 40, "o": "1" * 40, "p": "a\0"}),
+        json.dumps({"w": 40, "o": "1" * 40, "e": [["\ud800", "1" * 40]]}),
+        json.dumps({"w": 40, "o": "--all" + "1" * 35}),
+        json.dumps({"w": -1, "o": "1" * 40}),
+    ],
+    ids=["deep", "half a character", "NUL", "half a character earlier", "option", "backwards"],
+)
+def test_a_cursor_made_by_hand_is_refused_in_words(made, text):
+    with pytest.raises(InvalidInput, match="cursor is not one that this server gave"):
+        log.commits(made.repository, made.commit({"a": "1"}), cursor=_cursor(text), path="a")
 
 
 @pytest.mark.parametrize("cursor", ["x", "é", "AAAA", "AAAAABQ", "A" * 300, "-" * 32])
