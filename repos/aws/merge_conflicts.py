@@ -22,7 +22,7 @@ from repos.git.merge_conflicts import Description, Side
 from repos.git.merge_hunks import MergeHunk, Span
 from repos.git.store import BareRepository
 from repos.git.tree import Entry
-from repos.merges import Pair
+from repos.merges import ConflictPolicy, Pair
 from repos.models import Repository
 
 MAX_FILES_PAGE = 1000
