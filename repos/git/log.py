@@ -37,7 +37,9 @@ _ENCODING: Final = re.compile(
 )
 # Where a long message is cut, half a UTF-8 character may be left at its end.
 _CUT_CHARACTER: Final = re.compile(rb"[\xc0-\xff][\x80-\xbf]*\Z")
-_SIGNATURE: Final = re.compile(rb"^(.*?)\s*<([^<>]*)>?\s*(-?\d+)?(?:\s+([+-]\d+))?.*$", re.DOTALL)
+# What follows the first "<" of a signature's line. All of it may be missing, so that nothing is tried twice: a line may
+# have six megabytes of blanks.
+_SIGNATURE: Final = re.compile(rb"([^<>]*)>?\s*(-?\d+)?(?:\s+([+-]\d+))?")
 
 
 @dataclass(frozen=True)
@@ -315,10 +317,11 @@ def parse(oid: str, data: bytes) -> Commit:
 
 def signature(value: bytes, encoding: str = "") -> Signature:
     """A "name <email> seconds +zone" line, in whatever shape it is."""
-    match = _SIGNATURE.match(value)
-    if match is None:
+    name, bracket, rest = value.partition(b"<")
+    match = _SIGNATURE.match(rest)
+    if not bracket or match is None:
         return Signature(_text(value, encoding).strip(), "", None, 0, None) if value.strip() else NOBODY
-    name, email, seconds, zone = match.groups()
+    email, seconds, zone = match.groups()
     timestamp = int(seconds) if seconds is not None and len(seconds) < 20 else None
     when_at = None if timestamp is None else moment(timestamp)
     return Signature(_text(name, encoding).strip(), _text(email, encoding).strip(), timestamp, _offset(zone), when_at)

@@ -341,3 +341,29 @@ def test_an_octopus_merge_and_a_signed_commit_are_told(made):
     assert signed.signature_kind == "unknown"
     assert found.signature_kind is None
     assert signed.parent_oids == ()
+
+
+def test_no_name_keeps_the_reading_of_a_commit_busy():
+    """Six megabytes is what one commit may have; git's own checks accept blanks in a name."""
+    blanks = b" " * 6_000_000
+    found = log.signature(blanks + b"x <x@example.org>" + blanks + b"7 +0100")
+    assert (found.name, found.email, found.timestamp, found.offset_minutes) == ("x", "x@example.org", 7, 60)
+    assert log.signature(blanks + b"x").email == ""
+    assert log.signature(b"<" * 1_000_000).name == ""
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (b"A <a@b> 5 +0000", ("A", "a@b", 5)),
+        (b"A<a@b>5", ("A", "a@b", 5)),
+        (b"A > B <a@b> -5 x", ("A > B", "a@b", -5)),
+        (b"A <a <b> 5 +0000", ("A", "a", None)),
+        (b"A <a@b", ("A", "a@b", None)),
+        (b"<>", ("", "", None)),
+        (b"A 5 +0000", ("A 5 +0000", "", None)),
+    ],
+)
+def test_a_signature_in_any_shape_is_read(line, expected):
+    found = log.signature(line)
+    assert (found.name, found.email, found.timestamp) == expected
