@@ -367,3 +367,9 @@ def test_no_name_keeps_the_reading_of_a_commit_busy():
 def test_a_signature_in_any_shape_is_read(line, expected):
     found = log.signature(line)
     assert (found.name, found.email, found.timestamp) == expected
+
+
+def test_names_are_shown_up_to_a_length():
+    found = log.signature(b"x" * 100_000 + "é".encode() * 2000 + b" <" + b"y" * 100_000 + b"> 7 +0000")
+    assert (len(found.name), len(found.email), found.timestamp) == (log.MAX_NAME_CHARS, log.MAX_NAME_CHARS, 7)
+    assert log.signature("é".encode() * 2000).name == "é" * log.MAX_NAME_CHARS
