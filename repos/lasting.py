@@ -22,8 +22,10 @@ MAX_BYTES = 8 * 1024 * 1024
 
 # What reading a damaged pickle raises, or one of a class that is no more, or has other members. Source: pickle's
 # documentation, UnpicklingError.
-_UNREADABLE = (OSError, EOFError, ValueError, LookupError, zlib.error, pickle.PickleError)
-_UNREADABLE += (AttributeError, ImportError, MemoryError, RecursionError, TypeError)
+_UNREADABLE: tuple[type[Exception], ...] = (
+    *(OSError, EOFError, ValueError, LookupError, zlib.error, pickle.PickleError),
+    *(AttributeError, ImportError, MemoryError, RecursionError, TypeError),
+)
 
 Value = TypeVar("Value")
 
