@@ -9,9 +9,14 @@ from typing import Any
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "codeservices.settings")
-django_application = get_asgi_application()
+_django = get_asgi_application()
 
-from repos.git_http import application as git_http  # noqa: E402  models need the settings that the line above loads
+from django.conf import settings  # noqa: E402  as the next line
+
+from codeservices.body_limit import limited  # noqa: E402  as the next line
+from repos.git_http import application as git_http  # noqa: E402  models need the settings that Django has loaded
+
+django_application = limited(_django, settings.MAX_REQUEST_BYTES)
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]

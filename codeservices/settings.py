@@ -246,6 +246,8 @@ X_FRAME_OPTIONS = "DENY"
 # The largest body that Django reads whole: an API commit carries 7 MB of content as base64. Git never passes here.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 16 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 5000
+# And the largest of all, for files that are uploaded in the console (20 MiB in one commit) and the form around them.
+MAX_REQUEST_BYTES = env_int("CODESERVICES_MAX_REQUEST_BYTES", 32 * 1024**2, minimum=DATA_UPLOAD_MAX_MEMORY_SIZE)
 
 # ---- Celery ----------------------------------------------------------------------------------------------------------
 CELERY_BROKER_URL = (

@@ -20,6 +20,13 @@ from repos.models import Repository
 # The cache has a number of entries at most, so this bounds it; real answers are a few kilobytes.
 MAX_BYTES = 8 * 1024 * 1024
 
+# What reading a damaged pickle raises, or one of a class that is no more, or has other members. Source: pickle's
+# documentation, UnpicklingError.
+_UNREADABLE: tuple[type[Exception], ...] = (
+    *(OSError, EOFError, ValueError, LookupError, zlib.error, pickle.PickleError),
+    *(AttributeError, ImportError, MemoryError, RecursionError, TypeError),
+)
+
 Value = TypeVar("Value")
 
 
@@ -39,8 +46,8 @@ def lasting(
         is_whole: Whether a value is to be kept; one that was cut short for lack of time is not.
     """
     key = key_of(str(repository.repository_id), kind, *parts).hex()
-    # A disk that is damaged, unreadable or full costs time, not the page.
-    with contextlib.suppress(OSError, EOFError, ValueError, LookupError, zlib.error, pickle.PickleError):
+    # A disk that is damaged, unreadable or full costs time, not the page; nor does what another version has written.
+    with contextlib.suppress(*_UNREADABLE):
         kept: bytes | None = caches["answers"].get(key)
         if kept is not None:
             value: Value = pickle.loads(kept)  # noqa: S301  written below, under var/

@@ -6,7 +6,7 @@ Lines are counted from 0, and a hunk ends before its endLine; its content is bas
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from codeservices.aws import paging
@@ -16,7 +16,7 @@ from repos.access import repository_for
 from repos.aws.merges import check_not_fast_forward, policy_of
 from repos.aws.shapes import bad_token, file_mode, limit_of
 from repos.editing import merges
-from repos.editing.merges import Pair
+from repos.editing.merges import ConflictPolicy, Pair
 from repos.git import log, merge_conflicts, program, refs, specifier, tree
 from repos.git.merge import Conflict
 from repos.git.merge_conflicts import Description, Side
@@ -31,6 +31,8 @@ MAX_HUNKS_PAGE = 1000
 HUNKS_PAGE = 100
 # What the hunks of one answer may hold, before base64.
 MAX_ANSWER_BYTES = 32 * 1024 * 1024
+# What the versions of the files of one answer may hold together: their lines have to be read to tell of them.
+MAX_READ_BYTES = 128 * 1024 * 1024
 
 OBJECT_TYPES = {"blob": "FILE", "tree": "DIRECTORY", "submodule": "GIT_LINK", "symlink": "SYMBOLIC_LINK"}
 
@@ -72,7 +74,7 @@ def get_merge_conflicts(call: Call) -> dict[str, Any]:
         is_mergeable = merges.is_mergeable(repository, pair.related, params["mergeOption"], policy)
         found = [] if params["mergeOption"] == merges.FAST_FORWARD else _conflicts(repository, pair, params)
         shown, token = _page(found, params, limit, repository, pair)
-        rows = [_metadata(merge_conflicts.describe(git, one, policy.detail)) for one in shown]
+        rows = [_metadata(one) for one in _described(git, shown, policy)]
     return {"mergeable": is_mergeable, **_commits(pair), "conflictMetadataList": rows, "nextToken": token}
 
 
@@ -89,13 +91,12 @@ def batch_describe_merge_conflicts(call: Call) -> dict[str, Any]:
         wanted = params.get("filePaths") or []
         found = [one for one in _conflicts(repository, pair, params) if not wanted or one.path in wanted]
         shown, token = _page(found, params, limit, repository, pair)
-        described = [merge_conflicts.describe(git, one, policy.detail) for one in shown]
+        budget = _Budget()
+        rows = [
+            {"conflictMetadata": _metadata(one), "mergeHunks": [budget.hunk(each) for each in one.hunks[:hunks]]}
+            for one in _described(git, shown, policy)
+        ]
         errors = [_missing(path) for path in wanted if not _at(git, pair, path)]
-    budget = _Budget()
-    rows = [
-        {"conflictMetadata": _metadata(one), "mergeHunks": [budget.hunk(each) for each in one.hunks[:hunks]]}
-        for one in described
-    ]
     return {"conflicts": rows, "nextToken": token, "errors": errors, **_commits(pair)}
 
 
@@ -130,6 +131,21 @@ def describe_merge_conflicts(call: Call) -> dict[str, Any]:
         "nextToken": token,
         **_commits(pair),
     }
+
+
+def _described(git: BareRepository, found: Iterable[Conflict], policy: ConflictPolicy) -> Iterator[Description]:
+    """One conflict after the other, none of which is held longer than the caller does; raises TooMuchContent."""
+    left = MAX_READ_BYTES
+    for one in found:
+        described = merge_conflicts.describe(git, one, policy.detail)
+        if described.hunks:
+            sides = (described.base, described.ours, described.theirs)
+            left -= sum(side.size_bytes or 0 for side in sides if side is not None)
+        if left < 0:
+            raise TooMuchContent(
+                f"The files hold more than {MAX_READ_BYTES:,} bytes together.", hint="Ask for fewer of them at once."
+            )
+        yield described
 
 
 class _Budget:

@@ -10,14 +10,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import tempfile
 import zlib
 from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Final
 
 from repos.diff.changes import ABSENT, ENVIRONMENT, FileChange
-from repos.git import program
+from repos.git import program, store
 from repos.git.store import BareRepository
 
 _DIGITS: Final = 7
@@ -30,10 +29,10 @@ def compare(
 
     In it every file is called by its place in `changes`: "0000012".
     """
-    with tempfile.TemporaryDirectory(prefix="diff-") as folder:
+    with store.scratch(repository) as folder:
         trees = [
-            _write_tree(Path(folder), [(one.old_mode, one.old_oid) for one in changes]),
-            _write_tree(Path(folder), [(one.new_mode, one.new_oid) for one in changes]),
+            _write_tree(folder, [(one.old_mode, one.old_oid) for one in changes]),
+            _write_tree(folder, [(one.new_mode, one.new_oid) for one in changes]),
         ]
         pieces = program.pieces(
             repository,
@@ -41,7 +40,7 @@ def compare(
             timeout_seconds=timeout_seconds,
             environment={
                 **ENVIRONMENT,
-                "GIT_OBJECT_DIRECTORY": folder,
+                "GIT_OBJECT_DIRECTORY": os.fspath(folder),
                 "GIT_ALTERNATE_OBJECT_DIRECTORIES": _quoted(repository.path / "objects"),
             },
         )

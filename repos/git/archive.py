@@ -18,6 +18,10 @@ Format = Literal["zip", "tar.gz"]
 CONTENT_TYPES: Final[dict[Format, str]] = {"zip": "application/zip", "tar.gz": "application/gzip"}
 # Long enough for a large repository and a slow line, and still an end.
 TIMEOUT_SECONDS: Final = 3600.0
+# A small file with export-subst can ask a thousand times for a message of megabytes. Larger files are streamed, so that
+# no honest archive comes near the limit; nothing is filled into them.
+MEMORY_BYTES: Final = 1024**3
+STREAMED_BYTES: Final = "32m"
 
 
 def stream(
@@ -42,4 +46,5 @@ def stream(
         ["archive", f"--format={form}", f"--prefix={prefix}/", oid, "--", *([path] if path else [])],
         timeout_seconds=timeout_seconds,
         environment={"GIT_LITERAL_PATHSPECS": "1"},
+        options=program.Options(configuration={"core.bigFileThreshold": STREAMED_BYTES}, memory_bytes=MEMORY_BYTES),
     )

@@ -22,6 +22,7 @@ IGNORE_FILE: Final = ".git-blame-ignore-revs"
 MAX_IGNORE_BYTES: Final = 256 * 1024
 MAX_IGNORED: Final = 1000
 MAX_SUBJECT: Final = 300
+MAX_NAME: Final = 300
 _ESCAPE: Final = re.compile(rb'\\([abfnrtv"\\]|[0-3][0-7]{2})')
 _ESCAPES: Final = {b"a": 7, b"b": 8, b"f": 12, b"n": 10, b"r": 13, b"t": 9, b"v": 11, b'"': 34, b"\\": 92}
 
@@ -137,8 +138,8 @@ def _origin(oid: str, fields: dict[bytes, bytes], known: Origin | None) -> Origi
         when_at = None
     return Origin(
         oid=oid,
-        author=_text(fields.get(b"author", b"")),
-        email=_text(fields.get(b"author-mail", b"")).strip("<>"),
+        author=_text(fields.get(b"author", b""))[:MAX_NAME],
+        email=_text(fields.get(b"author-mail", b"")).strip("<>")[:MAX_NAME],
         when_at=when_at,
         subject=_text(fields.get(b"summary", b""))[:MAX_SUBJECT],
         previous=previous,

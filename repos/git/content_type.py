@@ -70,7 +70,9 @@ _SIGNATURES: Final = tuple(
         (rb"\x1aE\xdf\xa3", ContentType("Matroska or WebM video")),
     )
 )  # fmt: skip
-_SVG: Final = re.compile(rb"\s*(?:<\?xml[^>]*>\s*|<!--.*?-->\s*|<!DOCTYPE[^>\[]*>\s*){0,8}<svg[\s>/]", re.DOTALL)
+# Each part before the element is taken once and for all, (?>…): a file of nothing but comments can be cut into them in
+# more ways than can be tried.
+_SVG: Final = re.compile(rb"\s*(?>(?:<\?xml[^>]*>|<!--.*?-->|<!DOCTYPE[^>\[]*>)\s*){0,8}<svg[\s>/]", re.DOTALL)
 
 
 def of(data: bytes) -> ContentType | None:

@@ -74,10 +74,12 @@ class Place:
             oids = [*place.starts, *(kid for kids in place.starts.values() for kid in kids)]
             oids += [oid for oid, _, child in place.earlier for oid in (oid, child)]
             texts = [place.path, *(one[1] for one in place.earlier)]
-            is_ours = all(refs.OID.fullmatch(oid) for oid in oids) and all(isinstance(text, str) for text in texts)
+            is_ours = all(refs.OID.fullmatch(oid) for oid in oids) and not any(
+                b"\0" in refs.encode(one) for one in texts
+            )
         except (AttributeError, RecursionError, TypeError, ValueError):
             is_ours = False
-        if not is_ours or "\0" in place.path:
+        if not is_ours:
             raise refusal
         return place
 

@@ -23,6 +23,8 @@ BEFORE_MATCH_CHARACTERS: Final = 60
 # Lines of minified files reach megabytes; git's output is read up to here.
 MAX_LINE_BYTES: Final = 64 * 1024
 MAX_OUTPUT_BYTES: Final = 16 * 1024 * 1024
+# An expression such as "((a{1,99}){1,99}){1,99}" is compiled to all the memory that there is.
+MEMORY_BYTES: Final = 1024**3
 MAX_PATTERN_CHARACTERS: Final = 500
 MAX_PATH_CHARACTERS: Final = 1000
 # Git is told to mark matches with these. A file may hold them too; then something is marked that is no match.
@@ -161,7 +163,7 @@ def _lines(
         args,
         timeout_seconds=timeout_seconds,
         ok_codes=(0, 1),
-        options=program.Options(configuration=_COLOURS),
+        options=program.Options(configuration=_COLOURS, memory_bytes=MEMORY_BYTES),
     )
     prefix = oid.encode("ascii") + b":"
     is_new_group = True

@@ -23,6 +23,8 @@ from repos.git.walk import Place, Row, Walk
 # A message is shown up to here; the raw object has all of it. Real ones are far shorter, hostile ones are 10 MB.
 MAX_MESSAGE_CHARS: Final = 64 * 1024
 MAX_SUBJECT_CHARS: Final = 1000
+# A name or an e-mail address, likewise: one of six megabytes would be in every list that has the commit.
+MAX_NAME_CHARS: Final = 1024
 MAX_PAGE: Final = 1000
 # Longer than people like to wait; git reads some 100,000 commits meanwhile.
 SEARCH_SECONDS: Final = 4.0
@@ -37,7 +39,9 @@ _ENCODING: Final = re.compile(
 )
 # Where a long message is cut, half a UTF-8 character may be left at its end.
 _CUT_CHARACTER: Final = re.compile(rb"[\xc0-\xff][\x80-\xbf]*\Z")
-_SIGNATURE: Final = re.compile(rb"^(.*?)\s*<([^<>]*)>?\s*(-?\d+)?(?:\s+([+-]\d+))?.*$", re.DOTALL)
+# What follows the first "<" of a signature's line. All of it may be missing, so that nothing is tried twice: a line may
+# have six megabytes of blanks.
+_SIGNATURE: Final = re.compile(rb"([^<>]*)>?\s*(-?\d+)?(?:\s+([+-]\d+))?")
 
 
 @dataclass(frozen=True)
@@ -45,8 +49,8 @@ class Signature:
     """Who wrote or committed, and when.
 
     Attributes:
-        name: As written; may be empty.
-        email: As written, without the angle brackets; may be empty.
+        name: As written, up to MAX_NAME_CHARS; may be empty.
+        email: As written, likewise, without the angle brackets; may be empty.
         timestamp: Seconds since 1970, or None where the commit has no date.
         offset_minutes: The writer's distance from UTC.
         when_at: The moment as aware UTC, or None where there is none or no calendar reaches it.
@@ -305,13 +309,18 @@ def parse(oid: str, data: bytes) -> Commit:
 
 def signature(value: bytes, encoding: str = "") -> Signature:
     """A "name <email> seconds +zone" line, in whatever shape it is."""
-    match = _SIGNATURE.match(value)
-    if match is None:
-        return Signature(_text(value, encoding).strip(), "", None, 0, None) if value.strip() else NOBODY
-    name, email, seconds, zone = match.groups()
+    name, bracket, rest = value.partition(b"<")
+    match = _SIGNATURE.match(rest)
+    if not bracket or match is None:
+        return Signature(_name(value, encoding), "", None, 0, None) if value.strip() else NOBODY
+    email, seconds, zone = match.groups()
     timestamp = int(seconds) if seconds is not None and len(seconds) < 20 else None
     when_at = None if timestamp is None else moment(timestamp)
-    return Signature(_text(name, encoding).strip(), _text(email, encoding).strip(), timestamp, _offset(zone), when_at)
+    return Signature(_name(name, encoding), _name(email, encoding), timestamp, _offset(zone), when_at)
+
+
+def _name(raw: bytes, encoding: str) -> str:
+    return _text(raw.strip()[: 4 * MAX_NAME_CHARS], encoding).strip()[:MAX_NAME_CHARS]
 
 
 def moment(timestamp: int) -> datetime | None:

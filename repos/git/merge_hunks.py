@@ -6,6 +6,7 @@ Source: diff3(1); git's xdiff/xmerge.c: changes that touch each other are one, a
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -129,7 +130,7 @@ def _regions(
     ours: Sequence[_Edit], theirs: Sequence[_Edit]
 ) -> list[tuple[int, int, tuple[int, int], tuple[int, int], bool]]:
     """(from, to) in the base, (from, to) on each side, and whether both changed it, of what overlaps or touches."""
-    waiting = [list(ours), list(theirs)]
+    waiting = [deque(ours), deque(theirs)]
     shifts = [0, 0]  # how far lines behind the last edit of a side lie from where they lie in the base
     found = []
     while any(waiting):
@@ -140,7 +141,7 @@ def _regions(
             side = next((at for at in (0, 1) if waiting[at] and waiting[at][0].base_start <= high), None)
             if side is None:
                 break
-            edit = waiting[side].pop(0)
+            edit = waiting[side].popleft()
             taken[side].append(edit)
             high = max(high, edit.base_end)
         ranges = []

@@ -50,16 +50,26 @@ def matching(candidates: Iterable[str], query: str, limit: int) -> list[str]:
     wanted = "".join(query.lower().split())[:MAX_QUERY_CHARACTERS]
     if not wanted:
         return []
-    scattered = re.compile(".*?".join(map(re.escape, wanted)), re.DOTALL)
     ranked = []
     for path in candidates:
         lower = path.lower()
-        if scattered.search(lower):
-            ranked.append((_rank(lower, wanted, scattered), len(path), path))
+        if _is_scattered(lower, wanted):
+            ranked.append((_rank(lower, wanted), len(path), path))
     return [path for _, _, path in sorted(ranked)[:limit]]
 
 
-def _rank(path: str, wanted: str, scattered: re.Pattern[str]) -> int:
+def _is_scattered(text: str, wanted: str) -> bool:
+    """Whether the characters stand in the text in their order: no expression, since a path can be made to keep one
+    busy for ever."""
+    at = -1
+    for character in wanted:
+        at = text.find(character, at + 1)
+        if at < 0:
+            return False
+    return True
+
+
+def _rank(path: str, wanted: str) -> int:
     name = path[path.rfind("/") + 1 :]
     at = name.find(wanted)
     if at == 0:
@@ -68,4 +78,4 @@ def _rank(path: str, wanted: str, scattered: re.Pattern[str]) -> int:
         return 3 if _WORD_START.fullmatch(name[at - 1]) else 4
     if wanted in path:
         return 5
-    return 6 if scattered.search(name) else 7
+    return 6 if _is_scattered(name, wanted) else 7

@@ -40,7 +40,7 @@ MEMORY_BYTES = 4 * 1024**3
 GRACE_SECONDS = 5.0
 # Deltas upon deltas can keep a processor busy for days; the linux kernel is indexed within minutes.
 CPU_SECONDS = 3600
-LIMITS = ((resource.RLIMIT_DATA, MEMORY_BYTES), (resource.RLIMIT_CPU, CPU_SECONDS), (resource.RLIMIT_CORE, 0))
+LIMITS = ((resource.RLIMIT_CPU, CPU_SECONDS), (resource.RLIMIT_CORE, 0))
 # The only hook there is: quarantine.py, run by receive-pack.
 HOOKS = Path(__file__).with_name("hooks")
 INTERNAL_REFS = "refs/internal"
@@ -113,12 +113,14 @@ class Options:
         pass_fds: File descriptors that the command and all that it starts keep open, such as a lock's.
         is_background: Leave processor and disk to others that want them.
         is_complaint_output: What the command writes to stderr belongs to its output, as with fsck.
+        memory_bytes: The anonymous memory that it may take, where a hostile repository could make it take all.
     """
 
     configuration: Mapping[str, str] = field(default_factory=dict)
     pass_fds: tuple[int, ...] = ()
     is_background: bool = False
     is_complaint_output: bool = False
+    memory_bytes: int = MEMORY_BYTES
 
 
 DEFAULT_OPTIONS = Options()
@@ -486,7 +488,7 @@ def _child(
             pass_fds=options.pass_fds,
         )
         stack.callback(_reap, process)
-        _limit(process.pid)
+        _limit(process.pid, options.memory_bytes)
         child = _Child(process, command, timeout_seconds)
         yield child
         exit_code = child.wait()
@@ -517,18 +519,18 @@ def environment_of(repository: BareRepository, more: Mapping[str, str]) -> dict[
     return {**ours, **ENVIRONMENT, "GIT_DIR": str(repository.path), **more}
 
 
-def _limit(pid: int) -> None:
+def _limit(pid: int, memory_bytes: int = MEMORY_BYTES) -> None:
     """Set the limits of a process that has just been started, and of what it has started in the meantime."""
     # Set from outside: a function run between fork and exec is unsafe in a threaded process. What git starts from now
     # on inherits them; on a busy machine it may have started something before.
-    for kind, most in LIMITS:
+    for kind, most in ((resource.RLIMIT_DATA, memory_bytes), *LIMITS):
         _, ours = resource.getrlimit(kind)
         value = most if ours == resource.RLIM_INFINITY else min(most, ours)
         with contextlib.suppress(ProcessLookupError):
             resource.prlimit(pid, kind, (value, value))
     with contextlib.suppress(OSError):
         for child in Path(f"/proc/{pid}/task/{pid}/children").read_bytes().split():
-            _limit(int(child))
+            _limit(int(child), memory_bytes)
 
 
 def _name(args: Sequence[Argument]) -> str:

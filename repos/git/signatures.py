@@ -72,18 +72,18 @@ def split(commit: bytes) -> tuple[bytes, list[bytes]]:
     """
     head, blank, message = commit.partition(b"\n\n")
     kept: list[bytes] = []
-    signatures: list[bytes] = []
+    signatures: list[list[bytes]] = []
     current = b""
     for line in head.split(b"\n"):
         if not line.startswith(b" "):
             current = line.partition(b" ")[0]
             if current == b"gpgsig":
-                signatures.append(line[len(b"gpgsig ") :])
+                signatures.append([line[len(b"gpgsig ") :]])
         elif current == b"gpgsig":
-            signatures[-1] += b"\n" + line[1:]
+            signatures[-1].append(line[1:])
         if current not in _HEADERS:
             kept.append(line)
-    return b"\n".join(kept) + blank + message, signatures
+    return b"\n".join(kept) + blank + message, [b"\n".join(lines) for lines in signatures]
 
 
 def verify_ssh(commit: bytes) -> SshSignature:

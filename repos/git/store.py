@@ -194,6 +194,18 @@ def draft(repository: BareRepository) -> Iterator[BareRepository]:
         shutil.rmtree(made.path, ignore_errors=True)
 
 
+@contextlib.contextmanager
+def scratch(repository: BareRepository) -> Iterator[Path]:
+    """An empty folder for the block, beside the drafts of a repository or of a draft: where the process dies in it,
+    `sweep` removes it."""
+    made = _scratch_path(repository.path.parent.parent, repository.path.stem)
+    made.mkdir(mode=0o700)
+    try:
+        yield made
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
 def adopt(incoming: BareRepository, repository: BareRepository) -> None:
     """Move the packs of a quarantine into the repository it was made for; no ref points at them yet.
 

@@ -90,7 +90,9 @@ class Place:
     @classmethod
     def unpacked(cls, repository: BareRepository, cursor: str, path: str) -> Place:
         """The place that a cursor names; raises InvalidInput where it is none of ours."""
-        with contextlib.suppress(binascii.Error, ValueError, KeyError, TypeError, AttributeError, zlib.error):
+        with contextlib.suppress(
+            binascii.Error, ValueError, KeyError, TypeError, AttributeError, RecursionError, zlib.error
+        ):
             raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
             members = json.loads(zlib.decompressobj().decompress(raw, MAX_CURSOR_BYTES))
             width, packed = members["w"], members["o"]
@@ -116,6 +118,7 @@ def _oid(text: str) -> str:
 def _text(text: Any) -> str:
     if not isinstance(text, str) or "\0" in text:
         raise TypeError(text)
+    refs.encode(text)  # half a character, which JSON can carry, is a ValueError
     return text
 
 

@@ -100,7 +100,16 @@ def changed_tree(listed: Sequence[Listed], sections: Sequence[Section], page: Di
 
 
 def _branch(node: dict[str, Any], present: set[int], prefix: str) -> Iterator[str]:
-    for name, inner in node.items():
+    """Without calling itself: a pusher makes folders two thousand deep."""
+    waiting = [iter(node.items())]
+    while waiting:
+        found = next(waiting[-1], None)
+        if found is None:
+            waiting.pop()
+            if waiting:
+                yield "</ul></details></li>"
+            continue
+        name, inner = found
         if not isinstance(inner, dict):
             yield _leaf(inner, present, prefix)
             continue
@@ -108,8 +117,7 @@ def _branch(node: dict[str, Any], present: set[int], prefix: str) -> Iterator[st
             name, inner = name + next(iter(inner)), only
         folder = escape(refs.shown(name.removesuffix("/")))
         yield f"<li><details open><summary>{icon('folder')}<span>{folder}</span></summary><ul>"
-        yield from _branch(inner, present, prefix)
-        yield "</ul></details></li>"
+        waiting.append(iter(inner.items()))
 
 
 def _leaf(one: Listed, present: set[int], prefix: str) -> str:

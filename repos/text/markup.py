@@ -206,9 +206,10 @@ def parts(text: str, addresses: dict[str, str]) -> tuple[list[str], list[tuple[s
     )
     if len(clean) > MAX_HTML_CHARACTERS:
         raise ValueError("the HTML would be too large")
-    pieces = re.split(rf"{environment['mark']}-\d+-", clean)
-    order = [int(one) for one in re.findall(rf"{environment['mark']}-(\d+)-", clean)]
-    return pieces, [environment["fences"][index] for index in order]
+    # Nothing but an element reads "<pre>" here: HTML in the text may have made a place part of an attribute, whose
+    # angle brackets are escaped.
+    pieces = re.split(rf"(?<=<pre>){environment['mark']}-(\d+)-(?=</pre>)", clean)
+    return pieces[::2], [environment["fences"][int(index)] for index in pieces[1::2]]
 
 
 def _attribute(where: Addresses, tag: str, name: str, value: str) -> str | None:

@@ -32,8 +32,10 @@ from repos.models import Repository
 
 View = Callable[..., HttpResponse]
 
-# The page's state under our key, and the actions that whoever asks again must still be allowed.
-_TAG: Final = re.compile(r'W/"([0-9a-f]{64})\.([A-Za-z0-9:,]+)"')
+# The page's state under our key, and the actions that whoever asks again must still be allowed. They are asked for
+# before the key is looked at, so a tag made by hand may name none but those of reading: denials are recorded.
+_ACTION: Final = r"codecommit:(?:Get|List)[A-Za-z]{1,60}"
+_TAG: Final = re.compile(rf'W/"([0-9a-f]{{64}})\.({_ACTION}(?:,{_ACTION}){{0,9}})"')
 _BY_OID: Final = re.compile(r"/repositories/[^/]+/[a-z]+/[0-9a-f]{40}(?:/|$)")
 _SALT: Final = "repos.views.kept"
 

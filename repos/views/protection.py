@@ -68,13 +68,19 @@ def _group_names(request: ConsoleRequest) -> list[str]:
     return list(Group.objects.order_by("name").values_list("name", flat=True))
 
 
+def _may_see_whom(request: ConsoleRequest, present: protection.Protection | None) -> bool:
+    """Whether the page may tell whom the policy binds; where there is none yet, it binds nobody."""
+    return present is None or is_allowed(request.principal, "iam:ListEntitiesForPolicy", present.policy.arn)
+
+
 def _render(
     request: ConsoleRequest, repository: Repository, branch: str, form: ProtectionForm | None = None
 ) -> HttpResponse:
     present = protection.protections(repository, [branch]).get(branch)
     groups = _group_names(request)
+    may_see_whom = _may_see_whom(request, present)
     initial = {}
-    if present is not None:
+    if present is not None and may_see_whom:
         bound = list(present.groups) if groups else ", ".join(present.groups)
         initial = {"groups": bound, "users": ", ".join(present.users), "allows_merges": present.allows_merges}
     allows_merges = (
@@ -87,7 +93,8 @@ def _render(
         "protection": present,
         "document": protection.document(repository.arn, branch, allows_merges=allows_merges),
         "form": form or ProtectionForm(initial=initial, group_names=groups),
-        "may_protect": is_allowed(request.principal, "iam:CreatePolicy", "*"),
-        "may_see_whom": is_allowed(request.principal, "iam:ListEntitiesForPolicy", "*"),
+        # Saving binds exactly those who are named: whoever can't see whom it binds would let them go unawares.
+        "may_protect": is_allowed(request.principal, "iam:CreatePolicy", "*") and may_see_whom,
+        "may_see_whom": may_see_whom,
     }
     return render(request, "repos/branch_protect.html", context, status=400 if form is not None else 200)

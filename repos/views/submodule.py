@@ -25,10 +25,19 @@ def show(request: ConsoleRequest, repository: Repository, at: Resolved, entry: t
     context |= {
         "entry": entry,
         "url": url,
-        "is_web": urlsplit(url).scheme in ("http", "https") if url.isprintable() and "[" not in url else False,
+        "is_web": _is_web(url),
         "ours": _ours(request, url, context["clone_url"]),
     }
     return render(request, "repos/submodule.html", context)
+
+
+def _is_web(url: str) -> bool:
+    """Whether it may be a link. Anybody's text is in .gitmodules, and of some urlsplit says that they are no URLs."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return url.isprintable() and parts.scheme in ("http", "https") and bool(parts.netloc)
 
 
 def _ours(request: ConsoleRequest, url: str, clone_url: str) -> str:

@@ -8,6 +8,7 @@ import pytest
 from botocore.config import Config
 
 from codeservices.audit.models import Event, Outcome
+from repos.aws import merge_conflicts as operations
 from repos.models import Push, Repository
 from tests import factories, gitrepo
 from tests.compat.test_boto3_codecommit import refused
@@ -197,6 +198,15 @@ def test_many_conflicts_are_described_in_pages(codecommit, apart):
     token = {"nextToken": first["nextToken"]}
     again = codecommit.get_merge_conflicts(**asked, **token)
     assert [one["filePath"] for one in again["conflictMetadataList"]] == ["same"]
+
+
+def test_no_more_is_read_for_one_answer_than_may_be(codecommit, apart, monkeypatch):
+    """The same large file under a thousand paths is a small push."""
+    asked = {**SIDE_TO_MAIN, "mergeOption": "THREE_WAY_MERGE"}
+    monkeypatch.setattr(operations, "MAX_READ_BYTES", 40)
+    for function in (codecommit.get_merge_conflicts, codecommit.batch_describe_merge_conflicts):
+        assert refused(function, **asked)[0] == "MaximumFileContentToLoadExceededException"
+        assert function(**asked, maxConflictFiles=1)["nextToken"]
 
 
 def test_conflicts_left_to_nobody_stop_a_merge(codecommit, apart):

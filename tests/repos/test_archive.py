@@ -8,7 +8,7 @@ import zipfile
 
 import pytest
 
-from repos.git import archive
+from repos.git import archive, program
 
 FILES = {
     "README.md": "# Hello\n",
@@ -56,3 +56,19 @@ def test_a_folder_of_any_name_is_that_folder(made, folder):
     oid = made.commit({f"{folder}/x": "1", "other/y": "2"})
     with zipfile.ZipFile(io.BytesIO(whole(made, oid, folder))) as opened:
         assert [name for name in opened.namelist() if not name.endswith("/")] == [f"demo-main/{folder}/x"]
+
+
+def test_what_a_file_has_filled_in_takes_no_more_memory_than_it_may(made, monkeypatch):
+    """A message of 100 kB, asked for 5,000 times, is half a gigabyte."""
+    files = {".gitattributes": "bomb export-subst\n", "bomb": "$Format:%B$\n" * 5000}
+    oid = made.commit(files, "x" * 100_000)
+    monkeypatch.setattr(archive, "MEMORY_BYTES", 256 * 1024**2)
+    with pytest.raises(program.GitError, match=r"[Oo]ut of memory"):
+        whole(made, oid)
+
+
+def test_a_large_file_is_streamed(made, monkeypatch):
+    monkeypatch.setattr(archive, "MEMORY_BYTES", 48 * 1024**2)
+    oid = made.commit({"large": b"x" * (64 * 1024**2)})
+    with zipfile.ZipFile(io.BytesIO(whole(made, oid))) as opened:
+        assert opened.getinfo("demo-main/large").file_size == 64 * 1024**2

@@ -72,3 +72,9 @@ def test_an_svg_has_the_name_and_the_content_of_one(data):
 @pytest.mark.parametrize("data", [b"<html><svg>", b"<script>", b"<svgs>", b"", b"<!DOCTYPE x [<!ENTITY a 'b'>]><svg>"])
 def test_what_only_has_the_name_of_an_svg_is_none(data):
     assert not content_type.is_svg("a.svg", data)
+
+
+def test_no_beginning_keeps_the_question_for_svg_busy():
+    for beginning in (b"<!---->" * 73, b"<?xml>" * 85, b" " * 512, b"<!-- " * 100 + b"-->"):
+        assert not content_type.is_svg("x.svg", beginning)
+    assert content_type.is_svg("x.svg", b"<?xml?>\n<!-- a --> <!-- b -->\n<!DOCTYPE svg>\n<svg>")

@@ -120,10 +120,11 @@ def test_a_tag_is_worth_nothing_to_others(alice_client, bob_client, carol_client
         lambda tag: tag.replace("GetFolder", "GetRepository"),
         lambda tag: tag.replace("codecommit:GetFolder", "codecommit:GetFolder,codecommit:GetFile"),
         lambda tag: f'W/"{"0" * 64}.codecommit:GetFolder"',
+        lambda tag: f'W/"{"0" * 64}.iam:DeleteUser"',
         lambda tag: 'W/"."',
         lambda tag: "*",
     ],
-    ids=["other action", "more actions", "other digest", "nothing", "any"],
+    ids=["other action", "more actions", "other digest", "no reading", "nothing", "any"],
 )
 def test_a_tag_that_was_not_given_makes_the_page_anew(alice_client, seen, change):
     address, tag = seen[1]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import random
+import zlib
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -233,6 +236,27 @@ def test_the_history_of_a_path_with_a_line_feed_or_a_leading_dash(made):
     assert walk(made, two, 9, path="\udcff")[0] == [two, one]
 
 
+def _cursor(text):
+    return base64.urlsafe_b64encode(zlib.compress(text.encode("ascii"))).rstrip(b"=").decode("ascii")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 60_000,
+        json.dumps({"w": 40, "o": "1" * 40, "p": "\ud800"}),
+        json.dumps({"w": 40, "o": "1" * 40, "p": "a\0"}),
+        json.dumps({"w": 40, "o": "1" * 40, "e": [["\ud800", "1" * 40]]}),
+        json.dumps({"w": 40, "o": "--all" + "1" * 35}),
+        json.dumps({"w": -1, "o": "1" * 40}),
+    ],
+    ids=["deep", "half a character", "NUL", "half a character earlier", "option", "backwards"],
+)
+def test_a_cursor_made_by_hand_is_refused_in_words(made, text):
+    with pytest.raises(InvalidInput, match="cursor is not one that this server gave"):
+        log.commits(made.repository, made.commit({"a": "1"}), cursor=_cursor(text), path="a")
+
+
 @pytest.mark.parametrize("cursor", ["x", "é", "AAAA", "AAAAABQ", "A" * 300, "-" * 32])
 def test_a_cursor_that_nobody_gave_is_refused_in_words(made, cursor):
     oid = made.commit({"a": "1"})
@@ -317,3 +341,35 @@ def test_an_octopus_merge_and_a_signed_commit_are_told(made):
     assert signed.signature_kind == "unknown"
     assert found.signature_kind is None
     assert signed.parent_oids == ()
+
+
+def test_no_name_keeps_the_reading_of_a_commit_busy():
+    """Six megabytes is what one commit may have; git's own checks accept blanks in a name."""
+    blanks = b" " * 6_000_000
+    found = log.signature(blanks + b"x <x@example.org>" + blanks + b"7 +0100")
+    assert (found.name, found.email, found.timestamp, found.offset_minutes) == ("x", "x@example.org", 7, 60)
+    assert log.signature(blanks + b"x").email == ""
+    assert log.signature(b"<" * 1_000_000).name == ""
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (b"A <a@b> 5 +0000", ("A", "a@b", 5)),
+        (b"A<a@b>5", ("A", "a@b", 5)),
+        (b"A > B <a@b> -5 x", ("A > B", "a@b", -5)),
+        (b"A <a <b> 5 +0000", ("A", "a", None)),
+        (b"A <a@b", ("A", "a@b", None)),
+        (b"<>", ("", "", None)),
+        (b"A 5 +0000", ("A 5 +0000", "", None)),
+    ],
+)
+def test_a_signature_in_any_shape_is_read(line, expected):
+    found = log.signature(line)
+    assert (found.name, found.email, found.timestamp) == expected
+
+
+def test_names_are_shown_up_to_a_length():
+    found = log.signature(b"x" * 100_000 + "é".encode() * 2000 + b" <" + b"y" * 100_000 + b"> 7 +0000")
+    assert (len(found.name), len(found.email), found.timestamp) == (log.MAX_NAME_CHARS, log.MAX_NAME_CHARS, 7)
+    assert log.signature("é".encode() * 2000).name == "é" * log.MAX_NAME_CHARS

@@ -202,3 +202,15 @@ def test_a_text_that_keeps_the_parser_busy_is_given_up_and_the_next_one_drawn(mo
 
 def test_a_text_that_is_too_large_is_not_begun():
     assert markup.render("x" * (markup.MAX_CHARACTERS + 1), ADDRESSES) is None
+
+
+def test_code_whose_place_became_part_of_an_attribute_stays_away():
+    """HTML before a block of code may open a quotation mark that HTML after it closes."""
+    for code in ("```python\nx = 1\n```", "    x = 1"):
+        made = markup.html(
+            f'<p title="\n\n{code}\n\n<p>" id=z>after</p>\n', ADDRESSES, highlight=lambda *_: [(Piece("k", "x"),)]
+        )
+        assert "x = 1" not in made
+        assert "<code" not in made
+        assert made.count('"') == 4
+        assert ' id="user-content-z">after</p>' in made

@@ -59,3 +59,9 @@ def test_spaces_mean_nothing_and_no_character_is_a_pattern(query, found):
 
 def test_no_more_than_asked_for():
     assert path_list.matching([f"a{number}" for number in range(50)], "a", 3) == ["a0", "a1", "a2"]
+
+
+def test_no_path_keeps_the_search_busy():
+    hostile = "a" * 4000
+    assert path_list.matching([hostile, hostile + "b"], "a" * 100 + "b", 10) == [hostile + "b"]
+    assert path_list.matching([hostile] * 1000, "a" * 199 + "b", 10) == []

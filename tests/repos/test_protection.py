@@ -14,6 +14,7 @@ from repos.access import on_ref
 from repos.git import refs
 from repos.models import Repository
 from tests import factories, gitrepo
+from tests.fixtures.people import signed_in
 
 PAGE = "/repositories/demo/branches/protect"
 TAKE_AWAY = "/repositories/demo/branches/unprotect"
@@ -169,3 +170,15 @@ def test_who_may_not_list_groups_types_their_names(client, dora, demo):
     assert 'type="text" name="groups"' in client.get(PAGE, {"branch": "main"}).content.decode()
     assert client.post(PAGE, {"branch": "main", "groups": "team, "}).status_code == 302
     assert not may(dora, "GitPush", "main")
+
+
+def test_whom_it_binds_is_shown_to_those_alone_who_may_see_that(alice, dora, demo):
+    protection.protect(alice.principal, demo, "main", groups=["team"], users=["dora"])
+    allowed = factories.allow("codecommit:*", "iam:CreatePolicy", "iam:CreatePolicyVersion")
+    page = signed_in(factories.user("eve", document=allowed)).get(PAGE, {"branch": "main"}).content.decode()
+    assert "iam:ListEntitiesForPolicy" in page
+    assert "dora" not in page and "team" not in page
+    assert 'name="users"' not in page
+    allowed = factories.allow("codecommit:*", "iam:CreatePolicy", "iam:ListEntitiesForPolicy")
+    page = signed_in(factories.user("finn", document=allowed)).get(PAGE, {"branch": "main"}).content.decode()
+    assert 'name="users" value="dora"' in page and "team" in page

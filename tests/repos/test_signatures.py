@@ -218,3 +218,10 @@ def test_bad_unverifiable_and_absent_signatures_are_told_apart(repository, tmp_p
     ecdsa = new_key(tmp_path, "key", "-t", "ecdsa")
     assert told(repository, signed(made, ecdsa)) == ("signed", "Signed, not verified")
     assert told(repository, made.commit({"a": "1"})) == ("", "")
+
+
+def test_a_signature_of_many_lines_is_bad_at_once():
+    head = b"tree " + b"1" * 40 + b"\ngpgsig -----BEGIN SSH SIGNATURE-----\n"
+    payload, found = raw.split(head + b" \n" * 300_000 + b"\nm\n")
+    assert payload.endswith(b"1\n\nm\n")
+    assert [len(one) for one in found] == [len(b"-----BEGIN SSH SIGNATURE-----") + 300_000]

@@ -86,6 +86,17 @@ def test_a_sweep_clears_old_leftovers_and_spares_young_ones(tmp_path, monkeypatc
     assert not leftover.exists()
 
 
+def test_a_folder_for_a_while_lies_where_a_sweep_looks_whoever_it_is_for(tmp_path):
+    repository = store.create_repository(tmp_path, str(uuid.uuid4()))
+    with store.draft(repository) as draft:
+        for one in (repository, draft):
+            with store.scratch(one) as folder:
+                assert folder.parent == (tmp_path / store.SCRATCH).resolve()
+                assert folder.stat().st_mode & 0o077 == 0
+                (folder / "a").mkdir()
+            assert not folder.exists()
+
+
 def test_what_is_set_aside_is_gone_for_everybody_and_still_whole(tmp_path):
     repository_id = str(uuid.uuid4())
     gitrepo.commit(store.create_repository(tmp_path, repository_id), {"a.txt": "hello"})

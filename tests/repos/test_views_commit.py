@@ -7,6 +7,8 @@ import re
 
 import pytest
 
+from repos.diff.changes import FileChange
+from repos.templatetags.difference import changed_tree
 from tests import factories
 
 HX = {"HX-Request": "true"}
@@ -445,3 +447,17 @@ def test_a_commit_shows_no_content_to_who_may_only_see_the_commit(client, stored
     assert "codecommit:GetDifferences" in page
     assert client.get(commit_url(oid), {"file": "0"}, headers=HX).status_code == 403
     assert client.get(f"{commit_url(oid)}.patch").status_code == 403
+
+
+def test_changed_files_in_folders_two_thousand_deep():
+    """Each folder has a file beside the next one, so that none is one with it: the deepest that a push may be."""
+
+    class Page:
+        def link(self):
+            return "?"
+
+    paths = ["a/" * depth + "f" for depth in range(2000)]
+    changes = [FileChange("A", path, path, "000000", "100644", "", "1" * 40) for path in paths]
+    tree = changed_tree([(index, one, None) for index, one in enumerate(changes)], [], Page())
+    assert tree.count("<details open>") == tree.count("</ul></details>") == 1999
+    assert tree.endswith("</li>" + "</ul></details></li>" * 1999)

@@ -233,6 +233,9 @@ def test_a_submodule_of_this_server_is_linked_for_those_who_may_see_it(client, s
         ("javascript:alert(1)", False),
         ("git@example.org:x.git", False),
         ("https://[x", False),
+        ("https://x]", False),
+        ("https://a℀b/", False),
+        ("https:x", False),
         ("", False),
     ],
 )
