@@ -5,6 +5,8 @@ that is done for all names at once. Along first parents, the folder's tree objec
 neighbours all but an entry or two are equal, so that finding those costs microseconds, where git's own tree difference
 costs ten times as much. What came in with a merge is followed into the merged branch.
 
+What is known of an earlier commit of the main line ends the search there: after a push, only its commits are looked at.
+
 On git/git with its 24,000 merges and 561 entries this takes a third of a second where `git log` needs ten.
 """
 
@@ -15,7 +17,7 @@ import re
 import time
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from repos.git import cat_file, program, refs
 from repos.git.store import BareRepository
@@ -24,6 +26,8 @@ from repos.git.store import BareRepository
 TIMEOUT_SECONDS: Final = 8.0
 # A merged branch is walked commit by commit up to here, and then as the main line is: most have a few commits.
 MAX_STEPS: Final = 100
+# A known answer from further back than so many commits of the main line is of no use.
+MAX_SINCE_KNOWN: Final = 1000
 # Compared in one step; those of a group that differs are looked at one by one.
 ENTRIES_AT_ONCE: Final = 24
 _ENTRY: Final = re.compile(rb"([0-7]+ ([^\0]+)\0[\s\S]{20})")
@@ -32,12 +36,20 @@ _OID_BYTES: Final = 20
 Wanted = Mapping[bytes, bytes]  # name: the entry as it stands in the tree object
 
 
+class Known(NamedTuple):
+    """A whole answer of before: the commit it looked back from, and each name's commit."""
+
+    oid: str
+    commits: Mapping[str, str]
+
+
 def last_commits(
     repository: BareRepository,
     oid: str,
     path: str,
     names: Collection[str],
     *,
+    known: Known | None = None,
     timeout_seconds: float = TIMEOUT_SECONDS,
 ) -> dict[str, str]:
     """The commit that gave each name in a folder the content and mode it has now: what `git log -1 -- NAME` tells.
@@ -46,20 +58,22 @@ def last_commits(
         oid: The commit to look back from.
         path: The folder; "" is the root.
         names: Those to look for; others are left out of the answer.
+        known: An answer for the same folder, of use where first parents lead from `oid` to its commit.
         timeout_seconds: After this the names found so far are returned.
 
     Returns:
         Name to commit oid.
     """
-    search = _Search(repository, path.strip("/"), time.monotonic() + timeout_seconds)
+    search = _Search(repository, path.strip("/"), time.monotonic() + timeout_seconds, known)
     with contextlib.suppress(program.GitTimeout):
         search.run(oid, {refs.encode(name) for name in names})
     return {refs.decode(name): commit_oid for name, commit_oid in search.found.items()}
 
 
 class _Search:
-    def __init__(self, repository: BareRepository, path: str, deadline: float) -> None:
+    def __init__(self, repository: BareRepository, path: str, deadline: float, known: Known | None) -> None:
         self.repository = repository
+        self.known = known
         self.path = refs.encode(path)
         self.deadline = deadline
         self.found: dict[bytes, str] = {}
@@ -70,7 +84,8 @@ class _Search:
         with cat_file.opened(self.repository, timeout_seconds=self._left()) as objects:
             present = _entries(self._folder(objects, oid))
             self.wanted: Wanted = {name: entry for name, entry in present.items() if name in names}
-            for _ in self._along(oid, set(self.wanted)):
+            until = self.known.oid if self.known is not None and self._leads_to_known(oid) else None
+            for _ in self._along(oid, set(self.wanted), until):
                 self._follow_merged(objects)  # at once, so that what is found in time is what changed last
             self._follow_merged(objects)
 
@@ -84,11 +99,37 @@ class _Search:
                     rest -= same
             self._settle(merge, rest)
 
-    def _along(self, oid: str, names: set[bytes]) -> Iterator[None]:
-        """Follow the first parents of a commit that has all these entries; yields where a name has been dealt with."""
+    def _leads_to_known(self, oid: str) -> bool:
+        """Whether first parents lead from a commit to the known one, by a few commits."""
+        if self.known is None or oid == self.known.oid:
+            return False
+        args = ["rev-list", "--first-parent", f"--max-count={MAX_SINCE_KNOWN}", "--parents", oid, f"^{self.known.oid}"]
+        try:
+            rows = program.run(self.repository, [*args, "--"], timeout_seconds=self._left()).split(b"\n")
+        except program.GitTimeout:
+            raise
+        except program.GitError:  # it was removed since
+            return False
+        # "COMMIT PARENT ...", the last one's first parent is where the line goes on.
+        return len(rows) > 1 and rows[-2].split()[1:2] == [self.known.oid.encode()]
+
+    def _at_known(self, known: Known, names: set[bytes]) -> Iterator[None]:
+        """Take over what is known of names with the wanted entries there; others are followed from there on."""
+        commits = {refs.encode(name): oid for name, oid in known.commits.items()}
+        self.found |= {name: commits[name] for name in names if name in commits}
+        rest = names - commits.keys()
+        if rest:
+            yield from self._along(known.oid, rest)
+
+    def _along(self, oid: str, names: set[bytes], until: str | None = None) -> Iterator[None]:
+        """Follow the first parents of a commit that has all these entries; yields where a name has been dealt with.
+
+        Args:
+            until: The known commit, which they lead to.
+        """
         previous: tuple[str, list[str]] | None = None
         folder = _Folder()
-        for commit_oid, parents, data in self._line(oid):
+        for commit_oid, parents, data in self._line(oid, until):
             if previous is None:
                 folder = _Folder(data)
             else:
@@ -100,12 +141,15 @@ class _Search:
             if not names:
                 return
             previous = (commit_oid, parents)
-        if previous is not None:
+        if until is not None and self.known is not None:
+            yield from self._at_known(self.known, names)
+        elif previous is not None:
             self._changed_by(*previous, names)
 
-    def _line(self, oid: str) -> Iterator[tuple[str, list[str], bytes]]:
-        """(commit, its parents, the folder's tree object) along first parents where the folder changed."""
-        args = ["rev-list", "--first-parent", "--no-commit-header", "--format=%H %P", "--end-of-options", oid, "--"]
+    def _line(self, oid: str, until: str | None) -> Iterator[tuple[str, list[str], bytes]]:
+        """(commit, its parents, the folder's tree object) along first parents where the folder changed, and `until`."""
+        args = ["rev-list", "--first-parent", "--no-commit-header", "--format=%H %P", "--end-of-options", oid]
+        args += [f"^{until}", "--"] if until else ["--"]
         rows = program.lines(
             self.repository,
             [*args, *([self.path] if self.path else [])],
@@ -123,6 +167,8 @@ class _Search:
                         yield *waiting.popleft(), _bytes_of(objects.answer())
             while waiting:
                 yield *waiting.popleft(), _bytes_of(objects.answer())
+            if until:
+                yield until, [], self._folder(objects, until)
 
     def _into(self, objects: cat_file.CatFile, oid: str, names: set[bytes]) -> None:
         """Follow a merged branch, whose tip has all these entries."""

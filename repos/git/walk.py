@@ -5,9 +5,14 @@ shown with a child that was. So the place where a page ends is that set of commi
 same at any depth, given a commit-graph. For the history of a path git rewrites parents to the nearest commits that
 changed it, which makes the same true of that shorter history.
 
-The set is right only because no parent comes before its child (`--date-order`), whatever clocks said.
+The set is right only because no parent comes before its child, whatever clocks said. Where git sees to that itself
+(`--date-order`), it looks at all history down to the oldest commit it may start at, and some line of history is nearly
+always left open for years. The commit-graph has corrected dates, which are later for every child: rows in their order
+need nothing but the rows themselves, which git gives by their own dates. Only what is not in the graph yet, and files
+that are followed through renames, are left to git's order.
 
-Source: git-rev-list(1), "History Simplification", "Parent Rewriting" and "Commit Ordering".
+Source: git-rev-list(1), "History Simplification", "Parent Rewriting" and "Commit Ordering"; the corrected dates of
+gitformat-commit-graph(5).
 """
 
 from __future__ import annotations
@@ -15,15 +20,18 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
+import heapq
 import json
+import math
 import re
+import time
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from codeservices.errors import InvalidInput
-from repos.git import objects, program, refs
+from repos.git import commit_graph, objects, program, refs
 from repos.git.store import BareRepository
 
 # git/git has up to 130 lines of history open at once. Up to this many stand in a cursor whole, more of them by their
@@ -34,6 +42,8 @@ SHORT_OID_BYTES: Final = 8
 # Names under which a file was before and that wait for their turn; more than one only where lines of history differ.
 MAX_EARLIER: Final = 10
 MAX_CURSOR_BYTES: Final = 64 * 1024
+# Rows that git is asked for beyond those due, for those that wait for a later one.
+READ_AHEAD: Final = 8
 # A commit that moves very many files: git then compares only as many for their likeness (`diff.renameLimit`).
 RENAME_LIMIT: Final = 1000
 RENAME_SECONDS: Final = 5.0
@@ -164,16 +174,30 @@ class Walk:
             InvalidInput: What the place names is gone.
         """
         options = [] if since is None else [f"--max-age={since}"]
-        if max_rows is not None:
-            options.append(f"--max-count={max_rows + self._given.skip}")
+        most = None if max_rows is None else max_rows + self._given.skip
         count = 0
-        for row in _rows(self._repository, self._given, options, timeout_seconds, with_additions=self._follows):
+        for row in self._all_rows(options, most, timeout_seconds):
             count += 1
             if count > self._given.skip:
                 yield row
             elif self.has(row):
                 self.take(row)
-        self.is_cut = max_rows is not None and count == max_rows + self._given.skip
+        self.is_cut = count == most
+
+    def _all_rows(self, options: Sequence[str], most: int | None, timeout_seconds: float) -> Iterator[Row]:
+        """Git's rows, so many at most.
+
+        A file that is followed has few lines open, and some of git's rows are not its own. All rows of all history are
+        read sooner in git's order, for which it then looks at nothing that is not read.
+        """
+        if not self._follows and (most is not None or self._given.path):
+            with contextlib.closing(commit_graph.Dates(self._repository)) as dates:
+                order = Order(self._given.starts, dates)
+                if order.is_known:
+                    yield from order.rows(self._repository, self._given.path, options, most, timeout_seconds)
+                    return
+        options = ["--date-order", *options, *_at_most(most)]
+        yield from _rows(self._repository, self._given, options, timeout_seconds, with_additions=self._follows)
 
     def has(self, row: Row) -> bool:
         """Whether a row belongs to the history: not where the name was another file's before this one was moved."""
@@ -235,9 +259,81 @@ def moved_from(repository: BareRepository, oid: str, path: str) -> tuple[str, st
     return None
 
 
+class Order:
+    """Rows with the latest corrected date first, so that no parent comes before its child.
+
+    Git gives them by their own dates. That is nearly the same, so few rows wait here for one that git gives later.
+    """
+
+    def __init__(self, starts: Iterable[str], dates: commit_graph.Dates) -> None:
+        self._dates = dates
+        # A heap of what comes next; equal dates by their oids, which are the same wherever a page ended.
+        self._coming: list[tuple[float, str]] = []
+        self._known: set[str] = set()
+        self._waiting: dict[str, Row] = {}
+        self._given = 0
+        self._add(starts)
+        # Whether the commit-graph has all starts; it then has all that they reach.
+        self.is_known = all(date != -math.inf for date, _ in self._coming)
+
+    def rows(
+        self, repository: BareRepository, path: str, options: Sequence[str], most: int | None, timeout_seconds: float
+    ) -> Iterator[Row]:
+        """So many at most."""
+        deadline = time.monotonic() + timeout_seconds
+        ahead = READ_AHEAD
+        while self._coming:
+            asked = None if most is None else most - self._given + ahead
+            place = Place([oid for _, oid in self._coming], path=path)
+            left_seconds = max(0.05, deadline - time.monotonic())
+            read = 0
+            with contextlib.closing(_rows(repository, place, [*options, *_at_most(asked)], left_seconds)) as rows:
+                for row in rows:
+                    if not read and not self._given and len(self._coming) == 1:
+                        self._coming = [(0, row.oid)]  # what a path's history begins at need not have changed it
+                    read += 1
+                    self._waiting[row.oid] = row
+                    for ready in self._ready():
+                        yield ready
+                        if self._given == most:
+                            return
+            if read == asked:  # what waits came too early by more than was read ahead
+                self._waiting.clear()
+                ahead *= 8
+                continue
+            while self._coming:
+                heapq.heappop(self._coming)  # git left it out: it is older than was asked for
+                for ready in self._ready():
+                    yield ready
+                    if self._given == most:
+                        return
+
+    def _ready(self) -> Iterator[Row]:
+        while self._coming and (row := self._waiting.pop(self._coming[0][1], None)) is not None:
+            heapq.heappop(self._coming)
+            self._add(row.parents)
+            self._given += 1
+            yield row
+
+    def _add(self, oids: Iterable[str]) -> None:
+        for oid in oids:
+            if oid not in self._known:
+                self._known.add(oid)
+                heapq.heappush(self._coming, (-self._dates.of(oid), oid))
+
+
+def _at_most(count: int | None) -> list[str]:
+    return [] if count is None else [f"--max-count={count}"]
+
+
 def _rows(
-    repository: BareRepository, place: Place, options: Sequence[str], timeout_seconds: float, *, with_additions: bool
-) -> Iterator[Row]:
+    repository: BareRepository,
+    place: Place,
+    options: Sequence[str],
+    timeout_seconds: float,
+    *,
+    with_additions: bool = False,
+) -> Generator[Row, None, None]:
     """Git's rows. Where additions are asked for, git also compares the file with its parent's, commit by commit."""
     # --stdin takes revisions and then, after "--", paths, one a line: any number of starts fits, and nothing a user
     # typed is ever an argument. A path with a line feed in it can't be said there and goes to the command line.
@@ -245,7 +341,7 @@ def _rows(
         args = ["log", "--format=%ct %H %P", "--raw", "--no-renames", "--no-abbrev"]
     else:
         args = ["rev-list", "--timestamp"]
-    args += ["--date-order", "--parents", *options, "--stdin"]
+    args += ["--parents", *options, "--stdin"]
     given = "".join(f"{oid}\n" for oid in place.starts)
     if place.path and "\n" not in place.path:
         given += f"--\n{place.path}\n"

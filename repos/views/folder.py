@@ -13,13 +13,13 @@ from django.shortcuts import render
 
 from codeservices.http import ConsoleRequest, is_partial
 from repos.git import languages, log, objects, program, refs, tree
-from repos.git.last_commits import last_commits
+from repos.git.last_commits import Known, last_commits
 from repos.git.revspec import Resolved
 from repos.git.store import BareRepository
 from repos.git.wire import MAX_COMMANDS
 from repos.lasting import lasting
 from repos.models import Repository
-from repos.remembered import remembered
+from repos.remembered import recalled, remember, remembered
 from repos.views import readme
 from repos.views.shared import may, place
 
@@ -132,8 +132,11 @@ def _target(git: BareRepository, link: tree.Entry) -> str:
 def _last_commits(repository: Repository, at: Resolved, page: Page[tree.Entry]) -> dict[str, LastCommit]:
     names = [one.name for one in page]
 
+    # Under the name of the branch, so that after a push only its commits are looked at.
+    latest = ("latest-last-commits", at.name, at.path, f"{page.number} {PAGE_SIZE}")
+
     def found() -> dict[str, LastCommit]:
-        oids = last_commits(repository.git, at.oid, at.path, names)
+        oids = last_commits(repository.git, at.oid, at.path, names, known=recalled(repository, *latest))
         commits = {oid: log.commit(repository.git, oid) for oid in set(oids.values())}
         return {
             name: LastCommit(oid, commits[oid].subject, commits[oid].committer.when_at) for name, oid in oids.items()
@@ -141,12 +144,16 @@ def _last_commits(repository: Repository, at: Resolved, page: Page[tree.Entry]) 
 
     # One that was cut short is kept too, but in memory: asked for again and again, it would cost as much each time.
     parts = ("last-commits", at.oid, at.path, f"{page.number} {PAGE_SIZE}")
-    return lasting(
+    value = lasting(
         repository,
         *parts,
         make=lambda: remembered(repository, *parts, make=found),
         is_whole=lambda value: len(value) == len(names),
     )
+    if len(value) == len(names) and at.name != at.oid:
+        oids = {name: commit.oid for name, commit in value.items()}
+        remember(repository, *latest, value=Known(at.oid, oids))
+    return value
 
 
 def _commit_count(repository: Repository, oid: str) -> int | None:

@@ -33,6 +33,7 @@ def test_histories_that_crossed_have_several_merge_bases(made):
 
 def test_where_there_is_no_time_to_count_the_merge_base_is_told_alone(made, monkeypatch):
     one = made.commit({"a": "1"}, "One")
+    two = made.commit({"a": "2"}, "Two", [one])
     run = program.run
 
     def slow(repository, args, **options):
@@ -41,5 +42,5 @@ def test_where_there_is_no_time_to_count_the_merge_base_is_told_alone(made, monk
         return run(repository, args, **options)
 
     monkeypatch.setattr(program, "run", slow)
-    found = divergence.divergence(made.repository, one, one)
+    found = divergence.divergence(made.repository, one, two)
     assert (found.merge_bases, found.behind, found.ahead) == ((one,), None, None)

@@ -8,7 +8,7 @@ import pytest
 
 from repos.git import last_commits as module
 from repos.git import log, tree
-from repos.git.last_commits import last_commits
+from repos.git.last_commits import Known, last_commits
 
 
 def subjects(made, oid, path=""):
@@ -82,6 +82,27 @@ def test_each_is_what_git_says_of_the_name_alone(made, monkeypatch, seed, max_st
         entries = tree.entries(made.repository, oid, path)
         expected = {one.name: made.git("rev-list", "-1", oid, "--", one.path).decode().strip() for one in entries}
         assert last_commits(made.repository, oid, path, list(expected)) == expected
+
+
+def test_after_a_push_what_is_known_of_the_former_tip_is_taken_over(made, monkeypatch):
+    base = made.commit({"a": "1", "b": "1", "c": "1", "dir/x": "1"}, "base")
+    old = made.commit({"a": "2", "b": "1", "c": "1", "dir/x": "1"}, "old", [base])
+    side = made.commit({"a": "1", "b": "side", "c": "1", "dir/x": "1"}, "side", [base], branch="side")
+    merge = made.commit({"a": "2", "b": "side", "c": "1", "dir/x": "1"}, "merge", [old, side])
+    new = made.commit({"a": "2", "b": "side", "c": "1", "dir/x": "1", "d": "1"}, "new", [merge])
+    names = ["a", "b", "c", "d", "dir"]
+    whole = last_commits(made.repository, new, "", names)
+    # "c" is not in it: another page of the folder had that then.
+    known = Known(old, {"a": "known", "b": base, "dir": "known"})
+    assert last_commits(made.repository, new, "", names, known=known) == {**whole, "a": "known", "dir": "known"}
+    assert (whole["b"], whole["c"], whole["d"]) == (side, base, new)
+    at_dir = Known(old, {"x": "known"})
+    assert last_commits(made.repository, new, "dir", ["x"], known=at_dir) == {"x": "known"}
+    # A commit that is no first parent of the main line, or too far from it, or gone, is of no use.
+    for useless in (Known(side, dict.fromkeys(names, "known")), Known("1" * 40, {"a": "known"})):
+        assert last_commits(made.repository, new, "", names, known=useless) == whole
+    monkeypatch.setattr(module, "MAX_SINCE_KNOWN", 1)
+    assert last_commits(made.repository, new, "", names, known=known) == whole
 
 
 def test_a_folder_that_is_gone_from_the_commit_has_none(made):

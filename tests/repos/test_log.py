@@ -88,6 +88,57 @@ def test_pages_of_a_paths_woven_history_give_what_git_gives(made, limit, with_gr
         assert oids == walk(made, tip, limit, path=path, follows=True)[0]
 
 
+def skewed(made, seed, count=70):
+    """A history by people with wrong clocks, in bursts and years off; each commit changes one of three folders."""
+    chance = random.Random(seed)
+    files = {f"{folder}/{number}": "0" for folder in "abc" for number in range(3)}
+    oids = [made.commit(files, "root")]
+    for number in range(1, count):
+        files = files | {f"{chance.choice('aabc')}/{chance.randrange(3)}": str(number)}
+        open_lines = oids[-8:] + oids[:1]  # now and then a line that is as old as the history
+        parents = chance.sample(open_lines, min(len(open_lines), chance.choice([1, 1, 1, 2, 3])))
+        made.clock += chance.choice([0, 0, 1, 60, 3600, -7200, -86400, 90000, 30_000_000, -30_000_000])
+        oids.append(made.commit(files, f"commit {number}", parents))
+    return made.commit(files, "tip", oids[-8:])
+
+
+@pytest.mark.parametrize("graph", ["all", "half", "split"])
+@pytest.mark.parametrize("seed", range(2))
+def test_pages_are_the_walk_whatever_clocks_said(made, seed, graph):
+    tip = skewed(made, seed)
+    in_graph = [tip] if graph == "all" else made.git("rev-list", tip).decode().split()[30:31]
+    for oid in [*in_graph, *([tip] if graph == "split" else [])]:
+        made.git("commit-graph", "write", "--changed-paths", "--split", "--stdin-commits", input=f"{oid}\n".encode())
+    for path in ("", "a", "b"):
+        rows = made.git("rev-list", "--parents", tip, "--", *filter(None, [path])).decode().splitlines()
+        parents = {oid: found for oid, *found in map(str.split, rows)}
+        for limit in (7, 1000):
+            oids, _ = walk(made, tip, limit, path=path)
+            assert sorted(oids) == sorted(parents), (path, limit)
+            place = {oid: number for number, oid in enumerate(oids)}
+            assert all(place[oid] < place[parent] for oid in oids for parent in parents[oid]), (path, limit)
+            if graph != "half":  # the order by corrected dates is the same wherever a page ends
+                assert oids == walk(made, tip, 1000, path=path)[0]
+
+
+def test_rows_that_wait_for_a_far_one_are_read_again_from_further_ahead(made, monkeypatch):
+    monkeypatch.setattr(places, "READ_AHEAD", 0)
+    tip = skewed(made, 7)
+    made.git("commit-graph", "write", "--stdin-commits", input=f"{tip}\n".encode())
+    whole, _ = walk(made, tip, 1000)
+    assert walk(made, tip, 1)[0] == whole
+    assert sorted(whole) == sorted(made.git("rev-list", tip).decode().split())
+
+
+def test_a_search_from_a_day_on_is_the_same_with_a_commit_graph(made):
+    tip = skewed(made, 5)
+    since = log.Search(since=(datetime.fromtimestamp(made.clock, UTC) - timedelta(days=30)).date())
+    without = walk(made, tip, 9, path="a", search=since)[0]
+    made.git("commit-graph", "write", "--stdin-commits", input=f"{tip}\n".encode())
+    assert sorted(walk(made, tip, 9, path="a", search=since)[0]) == sorted(without)
+    assert without
+
+
 def renamed(made):
     """A file that was moved twice, the second time back over a name that another file once had."""
     body = "".join(f"line {number}\n" for number in range(30))

@@ -13,7 +13,7 @@ from typing import Any
 
 from dulwich.midx import load_midx
 
-from repos.git import disk, program
+from repos.git import commit_graph, disk, program
 from repos.git.store import BareRepository
 from repos.git.upkeep import leftovers
 
@@ -103,7 +103,8 @@ def look(repository: BareRepository, *, counts_commits: bool = False) -> State:
     new = [pack for pack in found if f"{pack.base.name}.idx" not in indexed]
     counts = {pack.base: _object_count(pack) for pack in found}
     packed_refs = repository.path / "packed-refs"
-    graph_commits, has_changed_paths = _commit_graph(repository)
+    layers = commit_graph.layers(repository)
+    graph_commits = sum(layer.count for layer in layers)
     left = list(leftovers.find(repository))
     # Without a graph all are missing, and counting them would take long.
     missing = _missing_commits(repository, graph_commits) if counts_commits and graph_commits else None
@@ -124,7 +125,7 @@ def look(repository: BareRepository, *, counts_commits: bool = False) -> State:
         has_multi_pack_index=bool(indexed),
         has_bitmap=has_bitmap or any(".bitmap" in pack.suffixes for pack in found),
         graph_commits=graph_commits,
-        has_changed_paths=has_changed_paths,
+        has_changed_paths=bool(layers) and all(b"BDAT" in layer.chunks for layer in layers),
         missing_commits=missing,
         leftovers=len(left),
         leftover_bytes=sum(one.size_bytes for one in left),
@@ -185,28 +186,6 @@ def _loose_objects(repository: BareRepository) -> Iterator[int]:
             for entry in disk.files(folder):
                 if _LOOSE_OBJECT.fullmatch(entry.name):
                     yield entry.stat(follow_symlinks=False).st_size
-
-
-def _commit_graph(repository: BareRepository) -> tuple[int, bool]:
-    """How many commits the commit-graph's files have, and whether each has changed-path filters.
-
-    Source: gitformat-commit-graph(5), header and chunk lookup: OIDF is the fan-out, BDAT holds the filters.
-    """
-    info = repository.path / "objects" / "info"
-    chain = info / "commit-graphs" / "commit-graph-chain"
-    paths = [info / "commit-graph"]
-    with contextlib.suppress(FileNotFoundError):
-        paths += [chain.with_name(f"graph-{line}.graph") for line in chain.read_text().split()]
-    commits, has_filters, found = 0, True, False
-    for path in paths:
-        with contextlib.suppress(FileNotFoundError, struct.error), path.open("rb") as file:
-            _, _, _, chunk_count, _ = struct.unpack(">4sBBBB", file.read(8))
-            chunks = dict(struct.unpack(">4sQ", file.read(12)) for _ in range(chunk_count))
-            file.seek(chunks.get(b"OIDF", 0) + 255 * 4)
-            commits += struct.unpack(">I", file.read(4))[0]
-            has_filters = has_filters and b"BDAT" in chunks
-            found = True
-    return commits, has_filters and found
 
 
 def _missing_commits(repository: BareRepository, graph_commits: int) -> int | None:
