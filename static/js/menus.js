@@ -1,4 +1,11 @@
-// Open dropdowns close on a click elsewhere and on Escape, and only one is open at a time. data-filter narrows a list.
+// The tab of this page is in sight where not all tabs are. Open dropdowns close on a click elsewhere and on Escape, and only one is open at a time. data-filter narrows a list.
+
+for (const tab of document.querySelectorAll(".tabs [aria-current]")) {
+  const { left, right } = tab.parentElement.getBoundingClientRect();
+  const place = tab.getBoundingClientRect();
+  if (place.right > right) tab.parentElement.scrollLeft += place.right - right + place.width;
+  else if (place.left < left) tab.parentElement.scrollLeft -= left - place.left;
+}
 
 const open = () => document.querySelectorAll("details.dropdown[open]");
 
