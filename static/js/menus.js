@@ -13,6 +13,16 @@ document.addEventListener("click", (event) => {
   for (const dropdown of open()) if (!dropdown.contains(event.target)) dropdown.open = false;
 });
 
+// Whoever opens a long list types what is looked for; where fingers type, a keyboard would hide the list.
+document.addEventListener(
+  "toggle",
+  ({ target }) => {
+    if (!target.matches?.("details.dropdown[open]") || matchMedia("(pointer: coarse)").matches) return;
+    target.querySelector(".dropdown-panel > input, .dropdown-panel > form > input[type=search]")?.focus();
+  },
+  true,
+);
+
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Escape") return;
   for (const dropdown of open()) {
