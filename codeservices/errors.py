@@ -19,10 +19,12 @@ class ServiceError(Exception):
         code: The error's name on the AWS wire, with "Exception" where the JSON services have it.
         status: The HTTP status of a page that shows it.
         hint: A second sentence on how to put it right; may be empty.
+        way_back: What a page that shows it leads to: an address and the name of what is there.
     """
 
     code = "InvalidInputException"
     status = 400
+    way_back: tuple[str, str] | None = None
 
     def __init__(self, message: str, *, code: str | None = None, status: int | None = None, hint: str = "") -> None:
         super().__init__(message)

@@ -1,6 +1,6 @@
 """Takes the README's pictures from a running installation: docs/screenshots/take.py VAR [PROJECT BUILD].
 
-There is a user sofia with AWSCodeCommitPowerUser.
+There is a user sofia with AWSCodeCommitPowerUser, and a repository celery. The pictures are then quantised.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ def main() -> None:
             page.get_by_role("heading", name="Dashboard").wait_for()
             for name, path in {
                 "build": f"/projects/{project}/builds/{build}/",
-                "code": f"/repositories/{project}/browse/main/",
+                "code": "/repositories/celery/",
+                "diff": "/repositories/celery/compare/v5.3.0...v5.3.1",
                 "simulator": "/iam/simulator/?user=sofia&action=codecommit:GitPush&resource=*",
             }.items():
                 page.goto(path)

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from django.urls import reverse
+
 from codeservices.audit.record import current_act
+from codeservices.errors import NotFound
 from codeservices.http import ConsoleRequest
 from codeservices.iam.authorize import authorize, is_allowed
 from repos.access import repository_for
@@ -23,12 +26,19 @@ MAX_CHOICES = 30
 
 @contextmanager
 def opened(request: ConsoleRequest, action: str, name: str, **parameters: str) -> Iterator[Repository]:
-    """The repository for one act, with its packs let go at the end; `parameters` are noted for the audit trail."""
+    """The repository for one act, with its packs let go at the end; `parameters` are noted for the audit trail.
+
+    What is not found in it raises NotFound with the way back to the repository.
+    """
     note_parameters(repositoryName=name, **parameters)
     repository = repository_for(request.principal, action, name)
     kept.note(request, repository, action)
-    with repository.git:
-        yield repository
+    try:
+        with repository.git:
+            yield repository
+    except NotFound as error:  # a branch, a file, a commit: the repository itself is there
+        error.way_back = (reverse("repos:repository", args=[name]), name)
+        raise
 
 
 def note_parameters(**parameters: str) -> None:

@@ -14,6 +14,7 @@ TOKENS = {name: {"light": light, "dark": dark} for name, light, dark in TOKEN.fi
 PLAIN = ["surface", "surface-sunken", "surface-raised", "surface-hover", "surface-selected"]
 STATES = ["succeeded", "failed", "fault", "timed-out", "stopped", "in-progress", "queued"]
 SYNTAX = [name for name in TOKENS if name.startswith(("syntax-", "ansi-"))]
+SYNTAX_NAMES = [name for name in SYNTAX if name.startswith("syntax-")]
 GRAPH = [name for name in TOKENS if name.startswith("graph-")]
 DIFF = ["added-surface", "removed-surface", "hunk-surface"]
 
@@ -22,13 +23,12 @@ TEXT_PAIRS = [
     *((text, f"{state}-soft") for state in STATES for text in (state, "text", "text-muted")),
     *((state, back) for state in STATES for back in PLAIN),
     *((syntax, back) for syntax in SYNTAX for back in ("surface", "surface-sunken", "surface-hover")),
-    *((syntax, back) for syntax in SYNTAX if syntax.startswith("syntax-") for back in DIFF[:2]),
+    *((syntax, back) for syntax in SYNTAX_NAMES for back in DIFF[:2]),
     *((text, back) for text in ("text", "text-muted") for back in DIFF),
     ("added", "added-surface"),
     ("removed", "removed-surface"),
-    ("text", "added-mark"),
-    ("text", "removed-mark"),
-    ("text", "mark"),
+    *((text, back) for text in ("text", *SYNTAX_NAMES) for back in ("added-mark", "removed-mark", "mark")),
+    ("text-muted", "mark"),
     ("on-accent", "accent"),
     ("on-accent", "accent-strong"),
     ("on-danger", "danger"),

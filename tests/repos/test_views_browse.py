@@ -197,3 +197,16 @@ def test_looking_at_a_file_is_recorded_as_that(alice_client, carol_client, code)
     carol_client.get(RAW)
     event = Event.objects.latest("pk")
     assert (event.event_name, event.outcome, event.principal_name) == ("GetFile", Outcome.DENIED, "carol")
+
+
+@pytest.mark.parametrize("address", ["browse/nowhere/", "browse/main/nothing", "commits/nowhere", "find/nowhere"])
+def test_what_is_not_found_in_a_repository_leads_back_to_it(alice_client, code, address):
+    answer = alice_client.get(f"/repositories/demo/{address}")
+    assert answer.status_code == 404
+    assert 'href="/repositories/demo/">Go to demo</a>' in text(answer)
+
+
+def test_a_repository_that_is_not_there_is_no_way_back(alice_client):
+    answer = alice_client.get("/repositories/nowhere/browse/main/")
+    assert answer.status_code == 404
+    assert "Go to nowhere" not in text(answer)

@@ -68,6 +68,12 @@ def test_an_empty_side_is_the_default_branch_or_still_to_be_chosen(alice_client,
         assert "Choose two branches or tags" in text(page)
 
 
+def test_an_empty_repository_has_nothing_to_compare_and_says_so(alice_client, stored):
+    page = text(alice_client.get("/repositories/demo/compare/"))
+    assert "Nothing to compare yet" in page
+    assert 'href="/repositories/demo/">code page</a>' in page
+
+
 def test_equal_sides_and_a_head_without_commits_of_its_own_are_told(alice_client, parted):
     assert "There is nothing to compare" in text(alice_client.get(compare("main...main")))
     page = text(alice_client.get(compare("main...v1.0")))
