@@ -6,12 +6,15 @@ import os
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from django.core.asgi import get_asgi_application
+import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "codeservices.settings")
-django_application = get_asgi_application()
+django.setup(set_prefix=False)
 
-from repos.git_http import application as git_http  # noqa: E402  models need the settings that the line above loads
+from codeservices import page_threads  # noqa: E402  these two need the settings that the line above loads
+from repos.git_http import application as git_http  # noqa: E402
+
+django_application = page_threads.Handler()
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
