@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Any
 from xml.etree import ElementTree
 
 from django import template
@@ -288,8 +287,8 @@ def copy_button(text: str, label: str = "Copy", words: str = "") -> SafeString:
     )
 
 
-@register.inclusion_tag("_rail_link.html", takes_context=True)
-def rail_link(context: template.Context, url_name: str, label: str, picture: str, prefix: str = "") -> dict[str, Any]:
+@register.simple_tag(takes_context=True)
+def rail_link(context: template.Context, url_name: str, label: str, picture: str, prefix: str = "") -> SafeString | str:
     """One entry of the left rail; nothing where no page has that URL name yet.
 
     `prefix` is the part of the path that marks the entry as the current one; by default, the entry's own path.
@@ -297,10 +296,18 @@ def rail_link(context: template.Context, url_name: str, label: str, picture: str
     try:
         href = reverse(url_name)
     except NoReverseMatch:
-        return {"href": ""}
+        return ""
     path = getattr(context.get("request"), "path", "")
     here = path == href if href == "/" else path.startswith(prefix or href)
-    return {"href": href, "label": label, "picture": picture, "current": here}
+    return _rail_link(href, label, picture, here)
+
+
+@lru_cache(maxsize=100)
+def _rail_link(href: str, label: str, picture: str, is_current: bool) -> SafeString:
+    current = mark_safe(' aria-current="page"') if is_current else ""
+    return format_html(
+        '<li><a class="rail-link" href="{}"{}>{} {}</a></li>', href, current, _svg(picture, 18, "outline", ""), label
+    )
 
 
 @register.simple_tag(takes_context=True)
