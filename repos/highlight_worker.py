@@ -11,6 +11,7 @@ characters), where the class LINE_END ends a line.
 
 from __future__ import annotations
 
+import os
 import resource
 import signal
 import struct
@@ -31,6 +32,8 @@ DONE: Final = b"D"
 UNKNOWN: Final = b"U"
 FAILED: Final = b"F"
 
+# Pages and git come before the colours, which nobody waits for.
+NICENESS: Final = 10
 # Pygments and its largest lexers need some 100 MB of address space, and a text of half a megabyte as much again.
 MEMORY_BYTES: Final = 768 * 1024 * 1024
 MAX_SHEBANG: Final = 200
@@ -143,4 +146,5 @@ def _send(answers: BinaryIO, state: bytes, data: bytes) -> None:
 if __name__ == "__main__":
     for kind, most in ((resource.RLIMIT_AS, MEMORY_BYTES), (resource.RLIMIT_CORE, 0), (resource.RLIMIT_FSIZE, 0)):
         resource.setrlimit(kind, (most, most))
+    os.nice(NICENESS)
     serve(sys.stdin.buffer, sys.stdout.buffer)

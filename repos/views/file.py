@@ -129,7 +129,8 @@ def show(request: ConsoleRequest, repository: Repository, at: Resolved, entry: t
         if not wants_source:
             context["html"] = readme.rendered(request, repository, at, at.path, entry.oid, file.text)
     if has_lines and not is_picture and context.get("html") is None:
-        lines = context["source"] = file.source(source.PATIENCE_SECONDS)
+        is_short = facts.size_bytes <= source.MAX_AWAITED_BYTES
+        lines = context["source"] = file.source(source.PATIENCE_SECONDS if is_short else 0.0)
         if not lines.is_final:
             kept.not_final(request)
     if entry.kind == "symlink":

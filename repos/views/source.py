@@ -22,6 +22,8 @@ MAX_LINE_CHARACTERS: Final = 5_000
 # What a page waits for colours before it goes without, and what the request for colours alone waits.
 PATIENCE_SECONDS: Final = 0.04
 COLOUR_SECONDS: Final = 20.0
+# The colours of a longer text take more than PATIENCE_SECONDS, so a page sends it without having waited.
+MAX_AWAITED_BYTES: Final = 20_000
 
 
 @dataclass(frozen=True)
