@@ -6,17 +6,19 @@ import os
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from django.core.asgi import get_asgi_application
+import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "codeservices.settings")
-_django = get_asgi_application()
+django.setup(set_prefix=False)
 
-from django.conf import settings  # noqa: E402  as the next line
+from django.conf import settings  # noqa: E402  these need the settings that the line above loads
 
-from codeservices.body_limit import limited  # noqa: E402  as the next line
-from repos.git_http import application as git_http  # noqa: E402  models need the settings that Django has loaded
+from codeservices import page_threads  # noqa: E402
+from codeservices.body_limit import limited  # noqa: E402
+from repos.git_http import application as git_http  # noqa: E402
 
-django_application = limited(_django, settings.MAX_REQUEST_BYTES)
+_pages = page_threads.Handler()
+django_application = limited(_pages, settings.MAX_REQUEST_BYTES)
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -39,5 +41,6 @@ async def _lifespan(receive: Receive, send: Send) -> None:
         if message["type"] == "lifespan.startup":
             await send({"type": "lifespan.startup.complete"})
         else:
+            _pages.close()
             await send({"type": "lifespan.shutdown.complete"})
             return

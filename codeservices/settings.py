@@ -152,8 +152,7 @@ TEMPLATES = [
 # ---- Database --------------------------------------------------------------------------------------------------------
 DATABASE_URL = env_secret("DATABASE_URL")
 if DATABASE_URL:
-    # Every request has a thread of its own: a connection kept open would outlive it, and nobody would use it again.
-    DATABASES = {"default": dj_database_url.parse(DATABASE_URL, conn_max_age=0)}
+    DATABASES = {"default": dj_database_url.parse(DATABASE_URL)}
 else:
     DATABASES = {
         "default": {
@@ -166,6 +165,8 @@ else:
             },
         }
     }
+# The threads of the web process last (page_threads.py), and so do their connections; Celery closes its own itself.
+DATABASES["default"] |= {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # ---- Redis: broker, live log streams, cache --------------------------------------------------------------------------
@@ -190,7 +191,7 @@ STORAGES = {
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG
-        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        else "codeservices.static_files.HashedFiles"
     },
 }
 STATIC_URL = "/static/"
@@ -258,7 +259,8 @@ CELERY_BROKER_URL = (
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
-USE_I18N = True
+# There is one language, and to ask for it at every turn takes a tenth of a page's time.
+USE_I18N = False
 LOG_LEVEL = env_str("CODESERVICES_LOG_LEVEL", "INFO")
 LOGGING = {
     "version": 1,

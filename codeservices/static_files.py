@@ -1,13 +1,17 @@
-"""Static files under ASGI: WhiteNoise finds and describes them, and they are answered whole.
+"""Static files under ASGI: WhiteNoise finds, names and describes them, and they are answered whole.
 
 A file response streams from a synchronous file, which Django would read to its end with a warning; ours are small.
 """
 
 from __future__ import annotations
 
+from functools import cache
+from typing import Any
+
 from django.http import HttpRequest, HttpResponse
 from whitenoise.middleware import WhiteNoiseMiddleware
 from whitenoise.responders import StaticFile
+from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 
 class StaticFilesMiddleware(WhiteNoiseMiddleware):
@@ -25,3 +29,16 @@ class StaticFilesMiddleware(WhiteNoiseMiddleware):
         for name, value in found.headers:
             response[name] = value
         return response
+
+
+class HashedFiles(CompressedManifestStaticFilesStorage):
+    """Files whose names hold a digest of their content. A page names a dozen, which are the same until a restart."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._known = cache(super().url)
+
+    def url(self, name: str | None, force: bool = False) -> str:
+        """The address of a file by the name it has in static/."""
+        address: str = self._known(name, force)
+        return address

@@ -45,7 +45,7 @@ def repository_for(
         RepositoryDoesNotExist: It may, but there is none.
     """
     authorize(principal, action, arn.repository_arn(settings.REGION, settings.ACCOUNT_ID, name), context)
-    repository = Repository.objects.filter(name=name).first()
+    repository = Repository.objects.filter(name=name).select_related("mirror").first()
     if repository is None:
         raise RepositoryDoesNotExist(f"{name} does not exist", hint="Look at the list for its exact spelling.")
     return repository

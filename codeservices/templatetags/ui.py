@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Any
+from html import escape
 from xml.etree import ElementTree
 
 from django import template
@@ -181,11 +181,10 @@ def timeago(value: datetime | None, none: str = "never") -> SafeString | str:
     if value is None:
         return none
     moment = _aware(value).astimezone(UTC)
-    return format_html(
-        '<time datetime="{}" title="{} UTC" data-relative>{}</time>',
-        moment.isoformat(timespec="seconds"),
-        moment.strftime("%Y-%m-%d %H:%M:%S"),
-        relative(moment, datetime.now(UTC)),
+    exact = moment.isoformat(timespec="seconds")
+    return mark_safe(  # noqa: S308 - digits and words of ours
+        f'<time datetime="{exact}" title="{exact[:10]} {exact[11:19]} UTC" data-relative>'
+        f"{relative(moment, datetime.now(UTC))}</time>"
     )
 
 
@@ -239,8 +238,8 @@ def short_oid(oid: str | None, copy: bool = False) -> SafeString | str:
     """The first characters of an oid, the whole of it on hover; `copy=True` adds a copy button."""
     if not oid:
         return NOTHING
-    short = format_html('<code class="oid" title="{}">{}</code>', oid, oid[:SHORT_OID_LENGTH])
-    return format_html("{}{}", short, copy_button(oid, "Copy the full id")) if copy else short
+    short = f'<code class="oid" title="{escape(oid)}">{escape(oid[:SHORT_OID_LENGTH])}</code>'
+    return mark_safe(short + copy_button(oid, "Copy the full id") if copy else short)  # noqa: S308 - escaped here
 
 
 @register.filter("short_oid")
@@ -278,18 +277,15 @@ def commit_status(statuses: Mapping[str, CommitStatus] | None, oid: str) -> Safe
 @register.simple_tag
 def copy_button(text: str, label: str = "Copy", words: str = "") -> SafeString:
     """A button that copies `text`; `label` names it to a screen reader, `words` stand visibly beside the icon."""
-    return format_html(
-        '<button type="button" class="copy" data-copy="{}" aria-label="{}" title="{}">{}{}</button>',
-        text,
-        label,
-        label,
-        _svg("copy", 16, "", ""),
-        format_html(" <span>{}</span>", words) if words else "",
+    told, shown = escape(label), f" <span>{escape(words)}</span>" if words else ""
+    return mark_safe(  # noqa: S308 - every text is escaped; format_html takes four times as long, and lists have many
+        f'<button type="button" class="copy" data-copy="{escape(text)}" aria-label="{told}" title="{told}">'
+        f"{_svg('copy', 16, '', '')}{shown}</button>"
     )
 
 
-@register.inclusion_tag("_rail_link.html", takes_context=True)
-def rail_link(context: template.Context, url_name: str, label: str, picture: str, prefix: str = "") -> dict[str, Any]:
+@register.simple_tag(takes_context=True)
+def rail_link(context: template.Context, url_name: str, label: str, picture: str, prefix: str = "") -> SafeString | str:
     """One entry of the left rail; nothing where no page has that URL name yet.
 
     `prefix` is the part of the path that marks the entry as the current one; by default, the entry's own path.
@@ -297,10 +293,18 @@ def rail_link(context: template.Context, url_name: str, label: str, picture: str
     try:
         href = reverse(url_name)
     except NoReverseMatch:
-        return {"href": ""}
+        return ""
     path = getattr(context.get("request"), "path", "")
     here = path == href if href == "/" else path.startswith(prefix or href)
-    return {"href": href, "label": label, "picture": picture, "current": here}
+    return _rail_link(href, label, picture, here)
+
+
+@lru_cache(maxsize=100)
+def _rail_link(href: str, label: str, picture: str, is_current: bool) -> SafeString:
+    current = mark_safe(' aria-current="page"') if is_current else ""
+    return format_html(
+        '<li><a class="rail-link" href="{}"{}>{} {}</a></li>', href, current, _svg(picture, 18, "outline", ""), label
+    )
 
 
 @register.simple_tag(takes_context=True)

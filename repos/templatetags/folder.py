@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from html import escape
-from typing import Protocol
+from typing import Final, Protocol
 from urllib.parse import quote
 
 from django import template
@@ -20,6 +21,8 @@ from repos.templatetags.repository import ADDRESS_SAFE, code_address
 register = template.Library()
 
 MAX_SUBJECT_CHARACTERS = 100
+# Most names and paths, which stand in an address and in a text as they are.
+_PLAIN: Final = re.compile(r"[A-Za-z0-9._/-]+", re.ASCII).fullmatch
 _PICTURES = {
     "tree": ("folder", ""),
     "blob": ("file", ""),
@@ -63,15 +66,19 @@ def folder_rows(rows: Iterable[Row], repository_name: str, revision: str) -> Saf
     now = datetime.now(UTC)
     made = [
         f'<tr data-kind="{row.entry.kind}"><td><a class="entry" href="{browse}/{_quoted(row.path)}">'
-        f"{pictures[row.entry.kind]} <span>{escape(refs.shown(row.name))}{_note(row)}</span></a></td>"
+        f"{pictures[row.entry.kind]} <span>{_shown(row.name)}{_note(row)}</span></a></td>"
         f"{_commit_cells(row.commit, commit, now)}</tr>"
         for row in rows
     ]
     return mark_safe("\n".join(made))  # noqa: S308 - every text is escaped here and below
 
 
+def _shown(name: str) -> str:
+    return name if _PLAIN(name) else escape(refs.shown(name))
+
+
 def _quoted(path: str) -> str:
-    return escape(quote(path, safe=ADDRESS_SAFE, errors="surrogateescape"))
+    return path if _PLAIN(path) else escape(quote(path, safe=ADDRESS_SAFE, errors="surrogateescape"))
 
 
 def _note(row: Row) -> str:

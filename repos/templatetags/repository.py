@@ -7,10 +7,11 @@ from functools import lru_cache
 from urllib.parse import quote
 
 from django import template
-from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from codeservices.templatetags.ui import icon
 from repos.git import refs
 from repos.signatures import Signature
 
@@ -18,6 +19,7 @@ register = template.Library()
 
 # Kept as they are in an address; all else, odd bytes too, is percent-encoded.
 ADDRESS_SAFE = "/:@!$&'()*+,;=~"
+_SIGNATURE_PICTURES = {"verified": "shield-check", "bad": "shield-exclamation"}
 
 
 def code_address(repository_name: str, page: str, revision: str, path: str = "") -> str:
@@ -52,7 +54,16 @@ def compare_url(repository_name: str, base: str, head: str, dots: str = "...") -
 def commit_signature(signatures: Mapping[str, Signature] | None, oid: str) -> SafeString | str:
     """What is told of a commit's signature; `signatures` is from `repos.signatures.of_commits`."""
     signature = (signatures or {}).get(oid)
-    return "" if signature is None else render_to_string("repos/_signature.html", {"signature": signature})
+    if signature is None:
+        return ""
+    picture = _SIGNATURE_PICTURES.get(signature.state, "key")
+    return format_html(
+        '<span class="signature" data-state="{}" title="{}">{} {}</span>',
+        signature.state,
+        signature.sentence,
+        icon(picture),
+        signature.word,
+    )
 
 
 @register.filter

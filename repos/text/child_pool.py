@@ -57,10 +57,12 @@ class ChildPool:
         first: Arguments of a call that each child makes when it starts, so that what the function loads at its first
             call is no part of anybody's time.
         children: The most that run at the same time; each holds 30 to 100 MB.
+        niceness: How far others come before them, from 0 to 19.
     """
 
-    def __init__(self, target: str, *, first: tuple[Any, ...], children: int = 1) -> None:
+    def __init__(self, target: str, *, first: tuple[Any, ...], children: int = 1, niceness: int = 0) -> None:
         self._target = target
+        self._niceness = niceness
         self._first = first
         self._turns = threading.BoundedSemaphore(children)
         self._idle: list[_Child] = []
@@ -106,18 +108,18 @@ class ChildPool:
                 if child.process.poll() is None:
                     return child
                 child.end()
-        return _Child(self._target, self._first)
+        return _Child(self._target, self._first, self._niceness)
 
 
 class _Child:
     """One process; it belongs to the thread that took it."""
 
-    def __init__(self, target: str, first: tuple[Any, ...]) -> None:
+    def __init__(self, target: str, first: tuple[Any, ...], niceness: int) -> None:
         # The limits are the child's to set: code between fork and exec is unsafe in a process with threads.
         # Of our variables it needs none but the mark by which a supervisor's leftovers are found.
         mark = {SUPERVISED: os.environ[SUPERVISED]} if SUPERVISED in os.environ else {}
         self.process = subprocess.Popen(
-            [sys.executable, "-I", "-B", "-c", _PROGRAM, _ROOT, target],
+            [sys.executable, "-I", "-B", "-c", _PROGRAM, _ROOT, target, str(niceness)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -190,4 +192,5 @@ def main() -> None:
     """The program of a child."""
     for kind, most in ((resource.RLIMIT_AS, MEMORY_BYTES), (resource.RLIMIT_CORE, 0), (resource.RLIMIT_FSIZE, 0)):
         resource.setrlimit(kind, (most, most))
+    os.nice(int(sys.argv[3]))
     serve(sys.argv[2])

@@ -34,6 +34,8 @@ PATIENCE: Final = 12
 WAIT_SECONDS: Final = 5.0
 # More of them would take the processors from those who ask for pages.
 CHILDREN: Final = 2
+# Pages and git come before the colours, which nobody waits for.
+NICENESS: Final = 10
 MAX_WAITING: Final = 32
 
 
@@ -144,4 +146,4 @@ _lock = threading.Lock()
 _jobs: dict[bytes, Future[Lines | None]] = {}
 _threads = ThreadPoolExecutor(CHILDREN, thread_name_prefix="highlight")
 # The first look at all languages is slow.
-_children = ChildPool("repos.text.lexing:answer", first=("ready.c", ""), children=CHILDREN)
+_children = ChildPool("repos.text.lexing:answer", first=("ready.c", ""), children=CHILDREN, niceness=NICENESS)

@@ -34,7 +34,15 @@ ODD: Final = re.compile(f"[{_DECEIVING}{_CONTROLS}]")
 
 def lines_with_deceiving(lines: Iterable[str]) -> list[int]:
     """The numbers, from 1, of the lines with characters that hide or reorder others."""
-    return [number for number, line in enumerate(lines, start=1) if DECEIVING.search(line)]
+    found = list(lines)
+    if not DECEIVING.search("\n".join(found)):
+        return []
+    return [number for number, line in enumerate(found, start=1) if DECEIVING.search(line)]
+
+
+def has_odd(text: str) -> bool:
+    """Whether a text of lines has any character that can't be seen, line feeds aside."""
+    return ODD.search(text.replace("\n", "")) is not None
 
 
 def replaced(text: str, mark: Callable[[str, str], str]) -> str:

@@ -17,7 +17,7 @@ from repos.git.revspec import Resolved
 from repos.models import Repository
 from repos.remembered import remembered
 from repos.text import invisible, markup
-from repos.views import readme, source
+from repos.views import kept, readme, source
 from repos.views.shared import place
 
 # A file page is about three times as large as the text in it, and 512 KiB are some 15,000 lines of code.
@@ -127,9 +127,12 @@ def show(request: ConsoleRequest, repository: Repository, at: Resolved, entry: t
     if has_lines and not facts.is_truncated and markup.is_markdown(entry.name):
         context["views"] = _views("Text", wants_source)
         if not wants_source:
-            context["html"] = readme.rendered(repository, at, at.path, entry.oid, file.text)
+            context["html"] = readme.rendered(request, repository, at, at.path, entry.oid, file.text)
     if has_lines and not is_picture and context.get("html") is None:
-        context["source"] = file.source(source.PATIENCE_SECONDS)
+        is_short = facts.size_bytes <= source.MAX_AWAITED_BYTES
+        lines = context["source"] = file.source(source.PATIENCE_SECONDS if is_short else 0.0)
+        if not lines.is_final:
+            kept.not_final(request)
     if entry.kind == "symlink":
         context["target_path"] = _target_path(repository, at, facts.target)
     return render(request, "repos/blob.html", context)

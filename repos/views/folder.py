@@ -15,7 +15,6 @@ from codeservices.http import ConsoleRequest, is_partial
 from repos.git import languages, log, objects, program, refs, tree
 from repos.git.last_commits import Known, last_commits
 from repos.git.revspec import Resolved
-from repos.git.store import BareRepository
 from repos.git.wire import MAX_COMMANDS
 from repos.lasting import lasting
 from repos.models import Repository
@@ -78,6 +77,8 @@ def show(request: ConsoleRequest, repository: Repository, at: Resolved, *, is_ov
         return _show_languages(request, repository, at)
     git = repository.git
     entries = tree.entries(git, at.oid, at.path)
+    if len(entries) <= PAGE_SIZE:
+        entries = list(entries)  # the page and its README look at each of them
     page = Paginator(entries, PAGE_SIZE).get_page(request.GET.get("page"))
     with_commits = "last_commits" in request.GET
     commits: dict[str, LastCommit] = {}
@@ -97,36 +98,38 @@ def show(request: ConsoleRequest, repository: Repository, at: Resolved, *, is_ov
     if is_partial(request):
         return render(request, "repos/_tree.html", context)
     if may(request, repository, "codecommit:GetFile"):
-        context |= readme.context(repository, at, entries)
+        context |= readme.context(request, repository, at, entries)
     return render(request, "repos/tree.html", context)
 
 
 def _rows(
     repository: Repository, at: Resolved, entries: Sequence[tree.Entry], commits: dict[str, LastCommit]
 ) -> list[Row]:
-    git = repository.git
     folders = [one for one in entries if one.kind == "tree"][:MAX_SOLE_CANDIDATES]
     links = [one for one in entries if one.kind == "symlink"][:MAX_TARGETS]
-
-    def found() -> tuple[dict[str, str], dict[str, str]]:
-        return {one.path: tree.sole_path(git, one) for one in folders}, {one.path: _target(git, one) for one in links}
-
-    paths, targets = remembered(repository, "rows", at.oid, at.path, str(len(entries)), _first(entries), make=found)
+    below = {one.path: _below(repository, one) for one in folders}
+    targets = {one.path: _target(repository, one) for one in links}
     rows = []
     for one in entries:
-        path = paths.get(one.path, one.path)
-        name = one.name + path[len(one.path) :]
-        rows.append(Row(one, name, path, targets.get(one.path, ""), commits.get(one.name)))
+        more = below.get(one.path, "")
+        rows.append(Row(one, one.name + more, one.path + more, targets.get(one.path, ""), commits.get(one.name)))
     return rows
 
 
-def _first(entries: Sequence[tree.Entry]) -> str:
-    return entries[0].path if entries else ""
+def _below(repository: Repository, folder: tree.Entry) -> str:
+    """What of the path follows on a folder's own where each has but the next in it; most are as they were before."""
+    path = folder.path
+    return remembered(
+        repository, "below", folder.oid, make=lambda: tree.sole_path(repository.git, folder).removeprefix(path)
+    )
 
 
-def _target(git: BareRepository, link: tree.Entry) -> str:
-    kind, data = objects.read(git, link.oid)
-    return refs.decode(data[:MAX_TARGET_CHARACTERS]) if kind == "blob" else ""
+def _target(repository: Repository, link: tree.Entry) -> str:
+    def read() -> str:
+        kind, data = objects.read(repository.git, link.oid)
+        return refs.decode(data[:MAX_TARGET_CHARACTERS]) if kind == "blob" else ""
+
+    return remembered(repository, "target", link.oid, make=read)
 
 
 def _last_commits(repository: Repository, at: Resolved, page: Page[tree.Entry]) -> dict[str, LastCommit]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from itertools import groupby
 from typing import Any
 
 from django.http import HttpResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString
 from django.views.decorators.http import require_GET
 
 from codeservices import registry
@@ -50,7 +53,7 @@ def commit_list(request: ConsoleRequest, name: str, spec: str) -> HttpResponse:
             "page": page,
             "seen": f"{page.seen:,}",
             "is_first": "after" not in request.GET,
-            "form": form,
+            "fields": _no_search() if form.is_valid() and not search else _search_fields(form),
             "is_search": bool(search) or not form.is_valid(),
             "trail": [(part, "/".join(parts[: index + 1])) for index, part in enumerate(parts)],
             "switch_page": "commits",
@@ -79,6 +82,17 @@ def _is_folder(repository: Repository, at: Resolved) -> bool:
         return tree.entry(repository.git, at.oid, at.path).kind == "tree"
     except NotFound:
         return False
+
+
+def _search_fields(form: CommitSearchForm) -> SafeString:
+    """The form's fields as a page has them."""
+    return render_to_string("repos/_search_fields.html", {"form": form})
+
+
+@cache
+def _no_search() -> SafeString:
+    """The same of a form in which nothing is looked for, which is alike on almost all pages."""
+    return _search_fields(CommitSearchForm())
 
 
 def _by_day(entries: Iterable[log.Entry]) -> list[tuple[Any, list[log.Entry]]]:

@@ -3,7 +3,7 @@
 The browser asks each time (“no-cache”) with the tag it was given, and who asks is authorized for the same actions as
 when the page was made; only then it is told to show what it has. A page by a commit's id stays what it is while others
 push; one by a branch's name is made again after any push. Words such as “5 minutes ago” are an hour old at most, and
-scripts keep them fresh.
+scripts keep them fresh. Only pages of objects and refs are kept: those of commits tell of builds and comments too.
 
 Source: RFC 9110, section 8.8.3 (ETag), 13.1.2 (If-None-Match) and 15.4.5 (304).
 """
@@ -46,6 +46,7 @@ class Showing:
 
     state: str = ""
     actions: list[str] = field(default_factory=list)
+    is_final: bool = True
 
 
 def kept(view: View) -> View:
@@ -61,7 +62,8 @@ def kept(view: View) -> View:
         request.showing = Showing()  # type: ignore[attr-defined]
         response = view(request, *args, **kwargs)
         showing: Showing = request.showing  # type: ignore[attr-defined]
-        if response.status_code == 200 and showing.state and not response.cookies and "ETag" not in response:
+        may_be_kept = bool(showing.state) and showing.is_final and not response.cookies
+        if response.status_code == 200 and may_be_kept and "ETag" not in response:
             response["ETag"] = f'W/"{_signed(showing.state, showing.actions)}.{",".join(showing.actions)}"'
         return response
 
@@ -79,13 +81,20 @@ def note(request: ConsoleRequest, repository: Repository, action: str) -> None:
         showing.actions.append(action)
 
 
-def _is_unchanged(request: ConsoleRequest, signed: str, actions: list[str], *, name: str, **parts: str) -> bool:
+def not_final(request: ConsoleRequest) -> None:
+    """The page under way lacks what there was no time for, and is to be made again when it is asked for."""
+    showing: Showing | None = getattr(request, "showing", None)
+    if showing is not None:
+        showing.is_final = False
+
+
+def _is_unchanged(request: ConsoleRequest, signed: str, actions: list[str], *, name: str, spec: str = "") -> bool:
     """Authorize as the view would, then compare. Raises AccessDenied as the view would."""
     if _has_messages(request):
         return False
     act = current_act()
     if act is not None:
-        act.parameters |= {"repositoryName": name} | ({"commitId": parts["oid"]} if "oid" in parts else {})
+        act.parameters |= {"repositoryName": name}
     repository = repository_for(request.principal, actions[0], name)
     if not constant_time_compare(signed, _signed(_state(request, repository), actions)):
         return False

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import posixpath
 import re
+import secrets
 from collections.abc import Iterable, Sequence
+from html import escape
 from typing import Any, Final
 
 from django.utils.safestring import mark_safe
 
 from codeservices.errors import NotFound
+from codeservices.http import ConsoleRequest
 from repos.git import blob, tree
 from repos.git.revspec import Resolved
 from repos.models import Repository
@@ -17,6 +20,7 @@ from repos.remembered import remembered
 from repos.templatetags.repository import code_address
 from repos.text import highlight, markup
 from repos.text.child_pool import Stopped
+from repos.views import kept
 
 MAX_BYTES: Final = 256 * 1024
 # The first that is there, whatever the case of its name: of two in one folder the one that can be drawn.
@@ -25,9 +29,14 @@ _NAME: Final = re.compile(r"readme(?:\.([a-z]+))?", re.IGNORECASE)
 # Where projects put the README of the whole when there is none in the root.
 _ELSEWHERE: Final = (".github", "docs")
 MAX_LINKS: Final = 3
+# Stand for the addresses of a revision, so that one HTML serves all of them; no text can hold what nobody knows.
+_BROWSE: Final = f"/{secrets.token_hex(16)}"
+_RAW: Final = f"/{secrets.token_hex(16)}"
 
 
-def context(repository: Repository, at: Resolved, entries: Sequence[tree.Entry]) -> dict[str, Any]:
+def context(
+    request: ConsoleRequest, repository: Repository, at: Resolved, entries: Sequence[tree.Entry]
+) -> dict[str, Any]:
     """What the page of a folder shows of its README: `readme`, a blob, and `readme_html`; empty where there is none."""
     found = _find(repository, at, entries)
     if found is None:
@@ -36,11 +45,13 @@ def context(repository: Repository, at: Resolved, entries: Sequence[tree.Entry])
     text = blob.read(repository.git, at.oid, entry.path, max_bytes=MAX_BYTES)
     html = None
     if text.text is not None and not text.is_truncated and markup.is_markdown(entry.name):
-        html = rendered(repository, at, entry.path, text.oid, text.text)
+        html = rendered(request, repository, at, entry.path, text.oid, text.text)
     return {"readme": text, "readme_path": path, "readme_html": html}
 
 
-def rendered(repository: Repository, at: Resolved, path: str, oid: str, text: str) -> str | None:
+def rendered(
+    request: ConsoleRequest, repository: Repository, at: Resolved, path: str, oid: str, text: str
+) -> str | None:
     """A Markdown file as HTML for a page; None where it is to be shown as it is written.
 
     Args:
@@ -49,23 +60,20 @@ def rendered(repository: Repository, at: Resolved, path: str, oid: str, text: st
         oid: Of the file's blob.
         text: Its content.
     """
-    addresses = markup.Addresses(
-        browse=code_address(repository.name, "browse", at.name),
-        raw=code_address(repository.name, "raw", at.name),
-        folder=posixpath.dirname(path),
-    )
+    folder = posixpath.dirname(path)
+    addresses = markup.Addresses(browse=_BROWSE, raw=_RAW, folder=folder)
     try:
         html = remembered(
-            repository,
-            "markup",
-            oid,
-            addresses.browse,
-            addresses.folder,
-            make=lambda: markup.render(text, addresses, highlight=highlight.lines),
+            repository, "markup", oid, folder, make=lambda: markup.render(text, addresses, highlight=highlight.lines)
         )
     except Stopped:
+        kept.not_final(request)
         return None
-    return mark_safe(html) if html is not None else None  # noqa: S308  sanitised by markup
+    if html is None:
+        return None
+    for placeholder, page in ((_BROWSE, "browse"), (_RAW, "raw")):
+        html = html.replace(placeholder, escape(code_address(repository.name, page, at.name)))
+    return mark_safe(html)  # noqa: S308  sanitised by markup
 
 
 def _find(repository: Repository, at: Resolved, entries: Sequence[tree.Entry]) -> tuple[str, tree.Entry] | None:
@@ -88,7 +96,8 @@ def _candidates(entries: Iterable[tree.Entry]) -> list[tree.Entry]:
     ranked = [
         (_ENDINGS.index(ending), one.name, one)
         for one in entries
-        if one.kind in ("blob", "symlink")
+        if one.name[:6].lower() == "readme"
+        and one.kind in ("blob", "symlink")
         and (match := _NAME.fullmatch(one.name))
         and (ending := (match[1] or "").lower()) in _ENDINGS
     ]

@@ -22,6 +22,8 @@ MAX_LINE_CHARACTERS: Final = 5_000
 # What a page waits for colours before it goes without, and what the request for colours alone waits.
 PATIENCE_SECONDS: Final = 0.04
 COLOUR_SECONDS: Final = 20.0
+# The colours of a longer text take more than PATIENCE_SECONDS, so a page sends it without having waited.
+MAX_AWAITED_BYTES: Final = 20_000
 
 
 @dataclass(frozen=True)
@@ -67,9 +69,14 @@ def source(
 
 def lines_html(lines: list[str], coloured: highlight.Lines | None) -> list[str]:
     """Each line as HTML, with spans by the classes of the highlighter where they are given."""
-    if coloured is None:
-        return [_line(line) for line in lines]
-    return ["".join([_piece(piece) for piece in pieces]) for pieces in coloured]
+    joined = "\n".join(lines)
+    is_plain = not invisible.has_odd(joined)
+    if coloured is not None:
+        text = _plain_text if is_plain else _text
+        return ["".join([_piece(piece, text) for piece in pieces]) for pieces in coloured]
+    if is_plain and max(map(len, lines), default=0) <= MAX_LINE_CHARACTERS:
+        return _plain_text(joined).split("\n") if lines else []
+    return [_line(line) for line in lines]
 
 
 def _line(line: str) -> str:
@@ -79,9 +86,14 @@ def _line(line: str) -> str:
     return f'{_text(line[:MAX_LINE_CHARACTERS])} <span class="line-note">… {rest} more characters in this line</span>'
 
 
-def _piece(piece: Piece) -> str:
+def _piece(piece: Piece, html: Callable[[str], str]) -> str:
     name, text = piece
-    return f'<span class="{name}">{_text(text)}</span>' if name else _text(text)
+    return f'<span class="{name}">{html(text)}</span>' if name else html(text)
+
+
+def _plain_text(text: str) -> str:
+    """A text of which every character can be seen."""
+    return escape(text, quote=False)
 
 
 def _text(text: str) -> str:

@@ -28,8 +28,6 @@ def pages(code):
         "/repositories/demo/",
         "/repositories/demo/browse/main",
         f"/repositories/demo/browse/{tip}/src/app.py",
-        "/repositories/demo/commits/main",
-        f"/repositories/demo/commit/{tip}",
     ]
 
 
@@ -45,8 +43,9 @@ def again(client, address, tag, **headers):
 
 @pytest.fixture
 def seen(alice_client, pages):
-    """The pages with their tags, after the first one has set the cookie of forms."""
+    """The pages with their tags, after the first one has set the cookie of forms and the file has its colours."""
     alice_client.get(pages[0])
+    alice_client.get(pages[2], headers=HX)
     return [(address, tag_of(alice_client, address)) for address in pages]
 
 
@@ -61,16 +60,16 @@ def test_it_is_recorded_as_the_act_it_is(alice_client, seen, pages):
     for address, tag in seen:
         again(alice_client, address, tag)
     events = list(Event.objects.order_by("-pk")[: len(seen)])[::-1]
-    names = ["GetRepository", "GetFolder", "GetFile", "GetCommitHistory", "GetCommit"]
+    names = ["GetRepository", "GetFolder", "GetFile"]
     assert [event.event_name for event in events] == names
     assert {event.outcome for event in events} == {Outcome.SUCCESS}
-    assert events[-1].request_parameters == {"repositoryName": "demo", "commitId": pages[-1][-40:]}
+    assert events[-1].request_parameters == {"repositoryName": "demo"}
 
 
 def test_a_push_changes_the_pages_of_branches_and_not_those_of_commits(alice_client, seen, code):
     code.commit({"README.md": "# Hello again\n"}, "Second", [(code.path / "refs/heads/main").read_text().strip()])
     statuses = [again(alice_client, address, tag).status_code for address, tag in seen]
-    assert statuses == [200, 200, 304, 200, 304]
+    assert statuses == [200, 200, 304]
 
 
 def test_another_description_changes_them_all(alice_client, seen):
@@ -146,3 +145,29 @@ def test_words_of_time_are_an_hour_old_at_most(alice_client, seen, monkeypatch):
     monkeypatch.setattr(kept.timezone, "now", lambda: later)
     address, tag = seen[2]
     assert again(alice_client, address, tag).status_code == 200
+
+
+def test_a_page_whose_readme_had_no_time_is_made_again(alice_client, pages, monkeypatch):
+    from repos.killable import Stopped
+
+    from repos.views import readme
+
+    def busy(*args, **kwargs):
+        raise Stopped(is_final=False)
+
+    alice_client.get(pages[2])
+    with monkeypatch.context() as patch:
+        patch.setattr(readme.markup, "render", busy)
+        assert "ETag" not in alice_client.get(pages[0])
+    assert "<h1" in alice_client.get(pages[0]).content.decode()
+    assert "ETag" in alice_client.get(pages[0])
+
+
+def test_a_page_whose_colours_had_no_time_is_made_again(alice_client, pages, monkeypatch):
+    from repos.views import file, source
+
+    alice_client.get(pages[0])
+    with monkeypatch.context() as patch:
+        patch.setattr(file.File, "source", lambda self, wait: source.Source(["one"], is_final=False))
+        assert "ETag" not in alice_client.get(pages[2])
+    assert "ETag" in alice_client.get(pages[2])

@@ -1,0 +1,105 @@
+"""Threads that Django's requests are lent."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.http import HttpRequest, HttpResponse
+
+from codeservices import page_threads
+from codeservices.page_threads import Handler
+
+SCOPE = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": [], "http_version": "1.1"}
+
+
+@pytest.fixture
+def handler(monkeypatch: pytest.MonkeyPatch) -> Iterator[Handler]:
+    made = Handler()
+    monkeypatch.setattr(page_threads.connections, "close_all", lambda: None)
+    yield made
+    made.close()
+
+
+async def ask(handler: Handler, leaves: asyncio.Event | None = None) -> list[dict[str, Any]]:
+    sent: list[dict[str, Any]] = []
+    asked = iter([{"type": "http.request", "body": b""}])
+
+    async def receive() -> dict[str, Any]:
+        message = next(asked, None)
+        if message is None:
+            await (leaves or asyncio.Event()).wait()
+            return {"type": "http.disconnect"}
+        return message
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    await handler(SCOPE, receive, send)
+    return sent
+
+
+def test_requests_one_after_the_other_have_the_same_thread(handler: Handler) -> None:
+    seen: list[str] = []
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        seen.append(threading.current_thread().name)
+        return HttpResponse(b"page")
+
+    handler.get_response = answer  # type: ignore[method-assign]
+
+    async def two() -> None:
+        for _ in range(2):
+            sent = await ask(handler)
+            assert [one.get("body") for one in sent] == [None, b"page"]
+            while not handler._idle:
+                await asyncio.sleep(0.001)
+
+    asyncio.run(two())
+    assert len(seen) == 2 and len(set(seen)) == 1
+
+
+def test_requests_at_once_do_not_wait_for_each_other(handler: Handler) -> None:
+    meeting = threading.Barrier(12, timeout=10)
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        meeting.wait()
+        return HttpResponse(b"page")
+
+    handler.get_response = answer  # type: ignore[method-assign]
+
+    async def many() -> None:
+        await asyncio.gather(*(ask(handler) for _ in range(12)))
+        while len(handler._idle) < page_threads.IDLE_THREADS:
+            await asyncio.sleep(0.001)
+
+    asyncio.run(many())
+    assert len(handler._idle) == page_threads.IDLE_THREADS
+
+
+def test_a_thread_whose_client_has_gone_is_lent_when_its_view_has_ended(handler: Handler) -> None:
+    going, ending = threading.Event(), threading.Event()
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        going.set()
+        ending.wait(10)
+        return HttpResponse(b"page")
+
+    handler.get_response = answer  # type: ignore[method-assign]
+
+    async def leave() -> None:
+        leaves = asyncio.Event()
+        asked = asyncio.ensure_future(ask(handler, leaves))
+        await asyncio.to_thread(going.wait, 10)
+        leaves.set()
+        await asyncio.sleep(0.05)
+        assert not handler._idle
+        ending.set()
+        await asked
+        while not handler._idle:
+            await asyncio.sleep(0.001)
+
+    asyncio.run(leave())
