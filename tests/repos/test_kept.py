@@ -8,7 +8,8 @@ import pytest
 
 from codeservices.audit.models import Event, Outcome
 from codeservices.iam.models import Policy
-from repos.views import kept
+from repos.text.child_pool import Stopped
+from repos.views import kept, readme
 from tests import factories
 from tests.fixtures.people import signed_in
 
@@ -148,10 +149,6 @@ def test_words_of_time_are_an_hour_old_at_most(alice_client, seen, monkeypatch):
 
 
 def test_a_page_whose_readme_had_no_time_is_made_again(alice_client, pages, monkeypatch):
-    from repos.killable import Stopped
-
-    from repos.views import readme
-
     def busy(*args, **kwargs):
         raise Stopped(is_final=False)
 
