@@ -275,11 +275,11 @@ def commit_status(statuses: Mapping[str, CommitStatus] | None, oid: str) -> Safe
 
 
 @register.simple_tag
-def copy_button(text: str, label: str = "Copy", words: str = "") -> SafeString:
+def copy_button(text: object, label: str = "Copy", words: str = "") -> SafeString:
     """A button that copies `text`; `label` names it to a screen reader, `words` stand visibly beside the icon."""
     told, shown = escape(label), f" <span>{escape(words)}</span>" if words else ""
     return mark_safe(  # noqa: S308 - every text is escaped; format_html takes four times as long, and lists have many
-        f'<button type="button" class="copy" data-copy="{escape(text)}" aria-label="{told}" title="{told}">'
+        f'<button type="button" class="copy" data-copy="{escape(str(text))}" aria-label="{told}" title="{told}">'
         f"{_svg('copy', 16, '', '')}{shown}</button>"
     )
 
