@@ -17,8 +17,8 @@ from codeservices import page_threads  # noqa: E402
 from codeservices.body_limit import limited  # noqa: E402
 from repos.git_http import application as git_http  # noqa: E402
 
-_pages = page_threads.Handler()
-django_application = limited(_pages, settings.MAX_REQUEST_BYTES)
+pages = page_threads.Handler()
+django_application = limited(pages, settings.MAX_REQUEST_BYTES)
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -41,6 +41,6 @@ async def _lifespan(receive: Receive, send: Send) -> None:
         if message["type"] == "lifespan.startup":
             await send({"type": "lifespan.startup.complete"})
         else:
-            _pages.close()
+            pages.close()
             await send({"type": "lifespan.shutdown.complete"})
             return

@@ -43,7 +43,7 @@ class Handler(ASGIHandler):
 
     async def run_get_response(self, request: HttpRequest) -> HttpResponseBase:
         """The answer of middleware and view, all in the request's thread."""
-        response: Any = await sync_to_async(self.get_response, thread_sensitive=True)(request)
+        response: Any = await sync_to_async(self._answer, thread_sensitive=True)(request)
         response._handler_class = type(self)
         if isinstance(response, FileResponse):
             response.block_size = self.chunk_size
@@ -52,7 +52,13 @@ class Handler(ASGIHandler):
     def close(self) -> None:
         """End the idle threads and their connections, when no request comes any more."""
         while self._idle:
-            _end(self._idle.pop())
+            _end(self._idle.pop(), wait=True)
+
+    def _answer(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        for connection in connections.all(initialized_only=True):
+            connection.close_at = None  # the thread lasts, so its connections need not end with the request
+        return response
 
     def _take_back(self, thread: ThreadPoolExecutor) -> None:
         if len(self._idle) < IDLE_THREADS:
@@ -65,6 +71,6 @@ def _nothing() -> None:
     pass
 
 
-def _end(thread: ThreadPoolExecutor) -> None:
+def _end(thread: ThreadPoolExecutor, *, wait: bool = False) -> None:
     thread.submit(connections.close_all)
-    thread.shutdown(wait=False)
+    thread.shutdown(wait=wait)

@@ -152,7 +152,9 @@ TEMPLATES = [
 # ---- Database --------------------------------------------------------------------------------------------------------
 DATABASE_URL = env_secret("DATABASE_URL")
 if DATABASE_URL:
-    DATABASES = {"default": dj_database_url.parse(DATABASE_URL)}
+    # The threads that last keep their connections themselves (page_threads.py, git_http/threads.py): that of another
+    # thread, kept open, would outlive it, and nobody would use it again.
+    DATABASES = {"default": dj_database_url.parse(DATABASE_URL, conn_max_age=0)}
 else:
     DATABASES = {
         "default": {
@@ -165,8 +167,7 @@ else:
             },
         }
     }
-# The threads of the web process last (page_threads.py), and so do their connections; Celery closes its own itself.
-DATABASES["default"] |= {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True}
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # ---- Redis: broker, live log streams, cache --------------------------------------------------------------------------

@@ -39,11 +39,13 @@ def _empty_spool() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None) -> Iterator[None]:
-    """pytest-django's, with the connections closed that asgiref's own thread and those of git's requests keep."""
+    """pytest-django's, with the connections closed that threads keep: asgiref's own, those of pages, those of git."""
     from django.db import connections
 
+    from codeservices.asgi import pages
     from repos.git_http import threads
 
     yield
     asyncio.run(sync_to_async(connections.close_all)())
     threads.close_connections()
+    pages.close()
