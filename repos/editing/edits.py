@@ -16,7 +16,7 @@ from codeservices.errors import Conflict, InvalidInput, NotFound
 from codeservices.iam.principal import Principal
 from repos import branches, quota
 from repos.access import authorize_ref
-from repos.editing import rules
+from repos.editing import drafts, rules
 from repos.editing.rules import SILENT, Wording
 from repos.git import commit, log, objects, program, refs, store, tree, tree_change
 from repos.git.log import Signature
@@ -279,16 +279,8 @@ def move(
     quota.check(repository)
     with store.draft(repository.git) as draft:
         oid, changed = build(draft, parent_oid)
-        brought_bytes = commit.seal(draft, RefCommand(target.refname, parent_oid or refs.ZERO_OID, oid))
-        quota.check(repository, brought_bytes)
         old_oid = refs.ZERO_OID if is_new or parent_oid is None else parent_oid
-
-        def bring() -> None:
-            store.adopt(draft, repository.git)
-            repository.git.close()  # opened anew, it sees the new pack
-            commit.check_connected(repository.git, oid)
-
-        ref_updates.apply(principal, action, repository, [RefCommand(target.refname, old_oid, oid)], bring=bring)
+        drafts.land(principal, action, repository, draft, RefCommand(target.refname, old_oid, oid), parent_oid)
     return Committed(oid, changed)
 
 

@@ -17,7 +17,7 @@ from codeservices.errors import InvalidInput
 from codeservices.iam.principal import Principal
 from repos import branches, quota
 from repos.access import check_writable, on_ref, repository_for
-from repos.editing import rules
+from repos.editing import drafts, rules
 from repos.editing.rules import SILENT, Wording
 from repos.git import commit, merge, merge_conflicts, merge_solution, objects, refs, specifier, store
 from repos.git.merge import Conflict
@@ -166,13 +166,7 @@ def merged(
                 keep_empty_folders=keep_empty_folders,
             )
             command = RefCommand(refs.HEADS + branch, pair.destination.oid, oid)
-            commit.seal(draft, command)
-
-            def bring() -> None:
-                store.adopt(draft, git)
-                git.close()  # opened anew, it sees the new pack
-
-            ref_updates.apply(principal, action, repository, [command], bring=bring)
+            drafts.land(principal, action, repository, draft, command, pair.destination.oid)
         return _as_merged(git, oid)
 
 
@@ -207,9 +201,8 @@ def unreferenced(
                 names=(source, destination),
                 keep_empty_folders=keep_empty_folders,
             )
-            commit.seal(draft, RefCommand(refs.HEADS + "none", pair.destination.oid, oid))
-            store.adopt(draft, git)
-            git.close()
+            drafts.judge(repository, draft, refs.HEADS + "none", pair.destination.oid, oid)
+            drafts.bring(repository, draft, oid)
         return _as_merged(git, oid)
 
 
