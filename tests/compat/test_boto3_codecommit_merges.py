@@ -64,6 +64,15 @@ def test_three_ways_make_a_commit_with_two_parents(alice, codecommit, git):
     assert codecommit.get_merge_commit(**SIDE_TO_MAIN)["mergedCommitId"] == done["commitId"]
 
 
+@pytest.mark.parametrize("merge", ["merge_branches_by_squash", "create_unreferenced_merge_commit"])
+def test_what_a_merge_brings_has_to_fit_into_the_quota(codecommit, git, merge):
+    before = tip(git, "main")
+    Repository.objects.update(quota_bytes=100, size_bytes=0)  # its commit and trees are larger than that
+    option = {"mergeOption": "SQUASH_MERGE"} if merge.startswith("create") else {}
+    assert "quota" in refused(getattr(codecommit, merge), **SIDE_TO_MAIN, **option)[1]
+    assert tip(git, "main") == before
+
+
 def test_a_squash_makes_a_commit_with_one_parent_and_the_words_given(codecommit, git):
     main = tip(git, "main")
     words = {"authorName": "Ada <x>", "email": "ada@example.com", "commitMessage": "All of it\n\nAt once.  "}
