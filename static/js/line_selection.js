@@ -24,8 +24,8 @@ function show({ scroll }) {
 }
 
 // A range is told from where it began, so that it can be made longer and shorter at its other end.
-function choose(line, extend) {
-  const from = extend ? (selection()?.[0] ?? line) : line;
+function choose(line, extend, focused = line) {
+  const from = extend ? (selection()?.[0] ?? focused) : line;
   history.replaceState(history.state, "", from === line ? `#L${line}` : `#L${from}-L${line}`); // no entry a click, no jump
   show({ scroll: false });
 }
@@ -61,14 +61,23 @@ if (table) {
     const at = event.target.closest("th > a");
     if (!step || !at || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
-    const line = Number(at.textContent) + step;
+    const focused = Number(at.textContent);
+    const line = focused + step;
     if (!link(line)) return;
-    choose(line, event.shiftKey);
+    choose(line, event.shiftKey, focused);
     stop(link(line));
     current.focus();
     current.scrollIntoView({ block: "nearest" });
   });
-  table.addEventListener("htmx:afterSwap", begin); // the same lines with colours
+  // The same lines come again with colours: who was on a number stays there.
+  let focused = null;
+  table.addEventListener("htmx:beforeSwap", () => {
+    focused = table.contains(document.activeElement) ? document.activeElement.closest("tr")?.id : null;
+  });
+  table.addEventListener("htmx:afterSwap", () => {
+    begin();
+    if (focused) document.querySelector(`#${focused} > th > a`)?.focus({ preventScroll: true });
+  });
   addEventListener("hashchange", () => show({ scroll: true }));
   begin();
   show({ scroll: true });

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests import factories, gitrepo
 
@@ -25,6 +25,10 @@ def code(alice):
     source = "".join(f"value_{number} = 'text'  # {number}\n" for number in range(1, 3001))
     gitrepo.commit(repository, {"app.py": source, "a.svg": SVG, "latin": "na\xefve\n".encode("latin-1")})
     return repository
+
+
+def is_colours(route: Route) -> bool:
+    return "hx-request" in route.request.headers
 
 
 def selected(page: Page) -> list[str]:
@@ -57,6 +61,21 @@ def test_lines_are_chosen_by_keys(page: Page, code):
         page.keyboard.press(key)
     assert (page.url.partition("#")[2], selected(page)) == ("L3-L4", ["3", "4"])
     assert page.evaluate("document.activeElement.textContent") == "4"
+
+
+def test_who_is_on_a_number_stays_there_when_the_colours_come(page: Page, code):
+    colours: list[Route] = []
+    page.route("**/browse/*/app.py*", lambda route: colours.append(route) if is_colours(route) else route.continue_())
+    page.goto(FILE, wait_until="domcontentloaded")
+    while not colours:
+        page.wait_for_timeout(20)
+    page.locator("#L3 > th > a").focus()
+    for held in colours:
+        held.continue_()
+    expect(page.locator("#L12 .s1")).to_have_text("'text'", timeout=30_000)
+    expect(page.locator("#L3 > th > a")).to_be_focused()
+    page.keyboard.press("Shift+ArrowDown")
+    assert selected(page) == ["3", "4"]
 
 
 def test_y_makes_the_address_permanent_and_keeps_the_lines(page: Page, code):
