@@ -43,6 +43,14 @@ class PhaseType(models.TextChoices):
     COMPLETED = "COMPLETED", "Completed"
 
 
+class Priority(models.IntegerChoices):
+    """Which of the queued builds goes first."""
+
+    LOW = -1, "Low"
+    NORMAL = 0, "Normal"
+    HIGH = 1, "High"
+
+
 class Project(models.Model):
     """What to build, where, and what to keep of it."""
 
@@ -50,13 +58,25 @@ class Project(models.Model):
     description = models.CharField(max_length=255, blank=True)
     source = models.JSONField()
     source_version = models.CharField(max_length=256, blank=True)
+    # ProjectSources with a sourceIdentifier each, and ProjectSourceVersions.
+    secondary_sources = models.JSONField(default=list, blank=True)
+    secondary_source_versions = models.JSONField(default=list, blank=True)
     artifacts = models.JSONField()
+    # ProjectArtifacts with an artifactIdentifier each.
+    secondary_artifacts = models.JSONField(default=list, blank=True)
     environment = models.JSONField()
     cache = models.JSONField(default=dict, blank=True)
     logs_config = models.JSONField(default=dict, blank=True)
     service_role_arn = models.CharField(max_length=600)
     timeout_minutes = models.PositiveIntegerField(default=60)
     queued_timeout_minutes = models.PositiveIntegerField(default=480)
+    # How many of its builds may run at once; None is as many as the server runs.
+    concurrent_build_limit = models.PositiveIntegerField(null=True, blank=True)
+    # How often a build that failed is started again by itself.
+    auto_retry_limit = models.PositiveSmallIntegerField(default=0)
+    priority = models.SmallIntegerField(choices=Priority, default=Priority.NORMAL)
+    # Whether a new build of a branch stops the older ones of that branch.
+    cancels_superseded = models.BooleanField(default=False)
     tags = models.JSONField(default=list, blank=True)
     # Counts up for ever, so that a build number is never used twice.
     last_build_number = models.PositiveIntegerField(default=0, editable=False)
@@ -101,12 +121,22 @@ class Build(models.Model):
     source = models.JSONField()
     source_version = models.CharField(max_length=512, blank=True)
     resolved_source_oid = models.CharField(max_length=64, blank=True)
+    secondary_sources = models.JSONField(default=list, blank=True)
+    secondary_source_versions = models.JSONField(default=list, blank=True)
     artifacts_config = models.JSONField()
+    secondary_artifacts_config = models.JSONField(default=list, blank=True)
     environment = models.JSONField()
     cache = models.JSONField(default=dict, blank=True)
     service_role_arn = models.CharField(max_length=600)
     timeout_minutes = models.PositiveIntegerField(default=60)
     queued_timeout_minutes = models.PositiveIntegerField(default=480)
+    priority = models.SmallIntegerField(choices=Priority, default=Priority.NORMAL)
+    auto_retry_limit = models.PositiveSmallIntegerField(default=0)
+    # How many automatic retries led to this build, and of which build it is one.
+    auto_retry_number = models.PositiveSmallIntegerField(default=0)
+    auto_retry_of = models.OneToOneField(
+        "self", null=True, editable=False, on_delete=models.SET_NULL, related_name="auto_retry"
+    )
     exported_variables = models.JSONField(default=list, blank=True)
     idempotency_token = models.CharField(max_length=128, blank=True)
     started_at = models.DateTimeField(default=timezone.now)
@@ -204,6 +234,46 @@ class Artifact(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class CacheEntry(models.Model):
+    """Files that a project's builds may begin with, stored under `storage_key`."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="cache_entries")
+    # What the buildspec's cache.key gave, or "" where it has none, and a digest of cache.paths.
+    cache_key = models.CharField(max_length=512, blank=True)
+    version = models.CharField(max_length=64)
+    storage_key = models.CharField(max_length=600)
+    size_bytes = models.PositiveBigIntegerField()
+    sha256 = models.CharField(max_length=64)
+    created_at = models.DateTimeField(default=timezone.now)
+    used_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["-created_at", "-pk"]
+        constraints = [models.UniqueConstraint(fields=["project", "cache_key", "version"], name="cache_entry_once")]
+
+    def __str__(self) -> str:
+        return f"{self.project} {self.cache_key or '(no key)'}"
+
+
+class SourceCredential(models.Model):
+    """A token or password for the git servers of one kind. One installation is one account, which has one of each."""
+
+    server_type = models.CharField(max_length=40)
+    auth_type = models.CharField(max_length=40)
+    # The host it is for, where the kind alone does not tell it.
+    host = models.CharField(max_length=255, blank=True)
+    username = models.CharField(max_length=255, blank=True)
+    encrypted_token = models.BinaryField()
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["server_type", "host"]
+        constraints = [models.UniqueConstraint(fields=["server_type", "host"], name="source_credential_once")]
+
+    def __str__(self) -> str:
+        return f"{self.server_type} {self.host}".strip()
 
 
 class LogChunk(models.Model):
