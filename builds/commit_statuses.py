@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Hashable
 
 from django.db.models import Q
 from django.urls import reverse
@@ -28,7 +28,7 @@ _BY_WEIGHT = (
 
 def register() -> None:
     """Tell the pages of commits."""
-    registry.register_commit_statuses(find)
+    registry.register_commit_statuses(find, state)
 
 
 def find(principal: Principal, repository_name: str, oids: Collection[str]) -> dict[str, CommitStatus]:
@@ -52,6 +52,13 @@ def find(principal: Principal, repository_name: str, oids: Collection[str]) -> d
         if builds:
             found[oid] = _told(builds)
     return found
+
+
+def state() -> Hashable:
+    """Another value after every start, end and removal of a build."""
+    newest = Build.objects.order_by("-pk").values_list("pk").first()
+    running = Build.objects.filter(status=Status.IN_PROGRESS).order_by("pk").values_list("pk", "resolved_source_oid")
+    return newest, Build.objects.count(), tuple(running)
 
 
 def _told(builds: list[Build]) -> CommitStatus:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,6 +79,7 @@ class CommitStatus:
 
 
 CommitStatuses = Callable[[Principal, str, Collection[str]], Mapping[str, CommitStatus]]
+CommitStatusState = Callable[[], Hashable]
 Notices = Callable[[Principal], Iterable[Notice]]
 RoleUses = Callable[[Principal, str], Iterable[SearchResult]]
 
@@ -88,7 +89,7 @@ health_checks: list[HealthCheck] = []
 meters: list[Meter] = []
 notices: list[Notices] = []
 role_uses: list[RoleUses] = []
-commit_status_sources: list[CommitStatuses] = []
+commit_status_sources: list[tuple[CommitStatuses, CommitStatusState]] = []
 console_actions: set[str] = set()
 
 
@@ -123,18 +124,27 @@ def register_role_uses(find: RoleUses) -> None:
     role_uses.append(find)
 
 
-def register_commit_statuses(find: CommitStatuses) -> None:
-    """Add a function that finds, by repository name and oids, what became of commits, as far as a principal may see."""
-    commit_status_sources.append(find)
+def register_commit_statuses(find: CommitStatuses, state: CommitStatusState) -> None:
+    """Add a function that finds, by repository name and oids, what became of commits, as far as a principal may see.
+
+    Args:
+        state: Gives another value whenever any commit's status may have changed; quick.
+    """
+    commit_status_sources.append((find, state))
 
 
 def commit_statuses(principal: Principal, repository_name: str, oids: Iterable[str]) -> dict[str, CommitStatus]:
     """What became of these commits of a repository, by oid; those of which nothing is known are left out."""
     wanted = set(oids)
     found: dict[str, CommitStatus] = {}
-    for find in commit_status_sources if wanted else ():
+    for find, _ in commit_status_sources if wanted else ():
         found = {**find(principal, repository_name, wanted), **found}
     return found
+
+
+def commit_status_state() -> Hashable:
+    """A value that is another one whenever what `commit_statuses` finds may be."""
+    return tuple(state() for _, state in commit_status_sources)
 
 
 def register_actions(*names: str) -> None:

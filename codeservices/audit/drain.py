@@ -31,6 +31,8 @@ logger = logging.getLogger(__name__)
 BATCH_BYTES = 1024 * 1024
 # So long a drainer gathers after the first event, that a busy server has fewer transactions.
 GATHER_SECONDS = 0.05
+# And so long it rests after a round, which costs as much as a page. Whoever reads the trail drains before.
+REST_SECONDS = 1.0
 RETRY_SECONDS = 1.0
 # An act whose end nobody has told for so long has none: neither pushes nor requests last as long.
 OPEN_ACT_AGE = timedelta(days=2)
@@ -237,7 +239,9 @@ class Drainer:
                 self._wanted.wait()
                 self._stopping.wait(GATHER_SECONDS)
                 self._wanted.clear()
-                if not self._drain():
+                if self._drain():
+                    self._stopping.wait(REST_SECONDS)
+                else:
                     self._stopping.wait(RETRY_SECONDS)
                     self._wanted.set()
             self._drain()

@@ -16,6 +16,7 @@ from repos.git import blob, refs, revspec
 from repos.git.revspec import Resolved
 from repos.models import Repository
 from repos.remembered import recalled, remember, remembered
+from repos.views import kept
 from repos.views.file import File
 from repos.views.shared import also, opened, place, spec_of, switch
 
@@ -27,6 +28,7 @@ COLOUR_SECONDS: Final = 0.3
 
 
 @require_GET
+@kept.kept
 def blame(request: ConsoleRequest, name: str, spec: str) -> HttpResponse:
     """A file's lines, each with the commit that it is from; "?few" makes the windows smaller."""
     with opened(request, "codecommit:GetCommitHistory", name) as repository:
@@ -51,8 +53,12 @@ def _context(request: ConsoleRequest, repository: Repository, at: Resolved, file
         groups = _groups(repository, at, first, last)
         if not coloured.is_final:
             coloured = file.source(COLOUR_SECONDS)
+        if not coloured.is_final:
+            kept.not_final(request)
         lines = coloured.lines[first - 1 : last]
     missing = sum(group.line_count for group in groups if group.origin is None)
+    if missing:
+        kept.not_final(request)
     return place(request, repository, at) | {
         "switch_page": "blame",
         "facts": file.facts,
@@ -68,9 +74,9 @@ def _context(request: ConsoleRequest, repository: Repository, at: Resolved, file
 
 def _groups(repository: Repository, at: Resolved, first: int, last: int) -> list[git_blame.Group]:
     parts = (at.oid, at.path, str(first), str(last))
-    kept: list[git_blame.Group] | None = recalled(repository, "blame", *parts)
-    if kept is not None:
-        return kept
+    known: list[git_blame.Group] | None = recalled(repository, "blame", *parts)
+    if known is not None:
+        return known
     ignored = _ignored(repository, at)
     groups = git_blame.groups(repository.git, at.oid, at.path, first=first, last=last, ignored=ignored)
     if all(group.origin is not None for group in groups):  # what time cut off may be found the next time

@@ -27,6 +27,7 @@ from repos.remembered import remembered
 from repos.templatetags.repository import code_address
 from repos.text import markup
 from repos.text.child_pool import Stopped
+from repos.views import kept
 from repos.views.shared import may, opened
 
 # A page shows so many; the API has them all.
@@ -70,6 +71,8 @@ def context(request: ConsoleRequest, repository: Repository, found: Commit) -> d
         Comment.objects.filter(repository=repository, after_oid=found.oid).select_related("repository").order_by("pk")
     )
     listed = list(rows[: MAX_SHOWN + 1])
+    if listed:  # they are edited, reacted to, and drawn as long as there is time
+        kept.not_final(request)
     is_open = repository.archived_at is None
 
     def allowed(action: str) -> bool:

@@ -15,12 +15,13 @@ from codeservices.http import ConsoleRequest, is_partial
 from repos import signatures
 from repos.git import log, objects, refs
 from repos.models import Repository
-from repos.views import comments, differences, patch_text
+from repos.views import comments, differences, kept, patch_text
 from repos.views.differences import Comparison
 from repos.views.shared import also, may, opened
 
 
 @require_GET
+@kept.kept_of_commits
 def commit(request: ConsoleRequest, name: str, oid: str) -> HttpResponse:
     """One commit: message, people, and what it changed against its first parent, or the one that `parent` counts."""
     with opened(request, "codecommit:GetCommit", name, commitId=oid) as repository:

@@ -22,12 +22,14 @@ from repos.git import log, refs, revspec, tree
 from repos.git.revspec import Resolved
 from repos.models import Repository
 from repos.remembered import remembered
+from repos.views import kept
 from repos.views.shared import opened, spec_of, switch
 
 PAGE_SIZE = 30
 
 
 @require_GET
+@kept.kept_of_commits
 def commit_list(request: ConsoleRequest, name: str, spec: str) -> HttpResponse:
     """Commits of a revision, or of a path in it, by day; `after` is the cursor of the next ones."""
     with opened(request, "codecommit:GetCommitHistory", name) as repository:
@@ -37,6 +39,8 @@ def commit_list(request: ConsoleRequest, name: str, spec: str) -> HttpResponse:
         form = CommitSearchForm(request.GET)
         search = form.search() if form.is_valid() else log.Search()
         page = _page(repository, at, request.GET.get("after") or None, search)
+        if search:  # which looks at as much as there is time for
+            kept.not_final(request)
         if at.path and not page.entries and not search and "after" not in request.GET:
             raise NotFound(
                 f"No commit of “{refs.shown(at.name)}” ever touched “{refs.shown(at.path)}”.",

@@ -3,7 +3,8 @@
 The browser asks each time (“no-cache”) with the tag it was given, and who asks is authorized for the same actions as
 when the page was made; only then it is told to show what it has. A page by a commit's id stays what it is while others
 push; one by a branch's name is made again after any push. Words such as “5 minutes ago” are an hour old at most, and
-scripts keep them fresh. Only pages of objects and refs are kept: those of commits tell of builds and comments too.
+scripts keep them fresh. Pages of commits tell of builds, signatures and comments too: after a change of any of these
+they are made again, and those with comments always.
 
 Source: RFC 9110, section 8.8.3 (ETag), 13.1.2 (If-None-Match) and 15.4.5 (304).
 """
@@ -18,17 +19,20 @@ from functools import cache, wraps
 from typing import Any, Final
 
 from django.conf import settings
+from django.db.models import Count, Max, Q
 from django.http import HttpResponse, HttpResponseNotModified
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
 
+from codeservices import registry
 from codeservices.audit.record import current_act
 from codeservices.http import ConsoleRequest, is_partial
 from codeservices.iam import applied
 from codeservices.iam.authorize import authorize
+from codeservices.iam.models import CredentialStatus, SshPublicKey
 from repos.access import repository_for
 from repos.git import refs
-from repos.models import Repository
+from repos.models import Comment, Repository
 
 View = Callable[..., HttpResponse]
 
@@ -44,24 +48,32 @@ _SALT: Final = "repos.views.kept"
 class Showing:
     """What a page that is being made depends on, and the actions it was authorized for so far."""
 
+    tells_of_commits: bool
     state: str = ""
     actions: list[str] = field(default_factory=list)
     is_final: bool = True
 
 
 def kept(view: View) -> View:
-    """A view of one repository that reads, whose page the browser may keep and ask about."""
+    """A view of one repository that reads objects and refs, whose page the browser may keep and ask about."""
+    return _kept(view, tells_of_commits=False)
 
+
+def kept_of_commits(view: View) -> View:
+    """The same of a view whose page also tells what became of commits."""
+    return _kept(view, tells_of_commits=True)
+
+
+def _kept(view: View, *, tells_of_commits: bool) -> View:
     @wraps(view)
     def answer(request: ConsoleRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        showing = request.showing = Showing(tells_of_commits)  # type: ignore[attr-defined]
         given = _TAG.fullmatch(request.headers.get("If-None-Match", ""))
-        if given is not None and _is_unchanged(request, given[1], given[2].split(","), **kwargs):
+        if given is not None and _is_unchanged(request, showing, given[1], given[2].split(","), **kwargs):
             unchanged = HttpResponseNotModified()
             unchanged["ETag"] = given[0]
             return unchanged
-        request.showing = Showing()  # type: ignore[attr-defined]
         response = view(request, *args, **kwargs)
-        showing: Showing = request.showing  # type: ignore[attr-defined]
         may_be_kept = bool(showing.state) and showing.is_final and not response.cookies
         if response.status_code == 200 and may_be_kept and "ETag" not in response:
             response["ETag"] = f'W/"{_signed(showing.state, showing.actions)}.{",".join(showing.actions)}"'
@@ -76,7 +88,9 @@ def note(request: ConsoleRequest, repository: Repository, action: str) -> None:
     if showing is None:
         return
     if not showing.actions and not _has_messages(request):
-        showing.state = _state(request, repository)  # before anything is read: a push meanwhile is then a change
+        showing.state = _state(
+            request, repository, showing
+        )  # before anything is read: a push meanwhile is then a change
     if action not in showing.actions:
         showing.actions.append(action)
 
@@ -88,15 +102,17 @@ def not_final(request: ConsoleRequest) -> None:
         showing.is_final = False
 
 
-def _is_unchanged(request: ConsoleRequest, signed: str, actions: list[str], *, name: str, spec: str = "") -> bool:
+def _is_unchanged(
+    request: ConsoleRequest, showing: Showing, signed: str, actions: list[str], *, name: str, oid: str = "", **_: Any
+) -> bool:
     """Authorize as the view would, then compare. Raises AccessDenied as the view would."""
     if _has_messages(request):
         return False
     act = current_act()
     if act is not None:
-        act.parameters |= {"repositoryName": name}
+        act.parameters |= {"repositoryName": name} | ({"commitId": oid} if oid else {})
     repository = repository_for(request.principal, actions[0], name)
-    if not constant_time_compare(signed, _signed(_state(request, repository), actions)):
+    if not constant_time_compare(signed, _signed(_state(request, repository, showing), actions)):
         return False
     for action in actions[1:]:
         authorize(request.principal, action, repository.arn)
@@ -109,7 +125,7 @@ def _signed(state: str, actions: list[str]) -> str:
     return salted_hmac(_SALT, f"{state} {','.join(actions)}", algorithm="sha256").hexdigest()
 
 
-def _state(request: ConsoleRequest, repository: Repository) -> str:
+def _state(request: ConsoleRequest, repository: Repository, showing: Showing) -> str:
     """A digest of all that decides what the page says, but for the objects, which never change."""
     principal = request.principal
     documents = applied.of_user(principal.user_pk) if principal.user_pk is not None else []
@@ -126,9 +142,19 @@ def _state(request: ConsoleRequest, repository: Repository) -> str:
         hashlib.sha256(repr(documents).encode("utf-8", "surrogateescape")).hexdigest(),
         (repository.repository_id, repository.name, repository.description, repository.archived_at),
         (repository.updated_at, mirror and mirror.url),
+        _of_commits(repository) if showing.tells_of_commits else (),
         refs.head(repository.git) if _BY_OID.match(request.path) else refs.stored_state(repository.git).digest,
     )
     return hashlib.sha256(repr(parts).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _of_commits(repository: Repository) -> tuple[Any, ...]:
+    """What changes where builds start or end, keys that verify signatures come or go, or somebody comments."""
+    keys = SshPublicKey.objects.aggregate(
+        Max("pk"), active=Count("pk", filter=Q(status=CredentialStatus.ACTIVE, user__is_active=True))
+    )
+    newest_comment = Comment.objects.filter(repository=repository).order_by("-pk").values_list("pk").first()
+    return registry.commit_status_state(), sorted(keys.items()), newest_comment
 
 
 def _has_messages(request: ConsoleRequest) -> bool:

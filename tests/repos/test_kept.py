@@ -6,8 +6,11 @@ import json
 
 import pytest
 
+from builds import lifecycle
 from codeservices.audit.models import Event, Outcome
+from codeservices.iam import ssh_keys
 from codeservices.iam.models import Policy
+from repos import comments
 from repos.text.child_pool import Stopped
 from repos.views import kept, readme
 from tests import factories
@@ -29,6 +32,9 @@ def pages(code):
         "/repositories/demo/",
         "/repositories/demo/browse/main",
         f"/repositories/demo/browse/{tip}/src/app.py",
+        f"/repositories/demo/blame/{tip}/src/app.py",
+        f"/repositories/demo/commits/{tip}",
+        f"/repositories/demo/commit/{tip}",
     ]
 
 
@@ -61,16 +67,49 @@ def test_it_is_recorded_as_the_act_it_is(alice_client, seen, pages):
     for address, tag in seen:
         again(alice_client, address, tag)
     events = list(Event.objects.order_by("-pk")[: len(seen)])[::-1]
-    names = ["GetRepository", "GetFolder", "GetFile"]
+    names = ["GetRepository", "GetFolder", "GetFile", "GetFile", "GetCommitHistory", "GetCommit"]
     assert [event.event_name for event in events] == names
     assert {event.outcome for event in events} == {Outcome.SUCCESS}
-    assert events[-1].request_parameters == {"repositoryName": "demo"}
+    assert events[0].request_parameters == {"repositoryName": "demo"}
+    assert events[-1].request_parameters == {"repositoryName": "demo", "commitId": pages[-1].rpartition("/")[2]}
 
 
 def test_a_push_changes_the_pages_of_branches_and_not_those_of_commits(alice_client, seen, code):
     code.commit({"README.md": "# Hello again\n"}, "Second", [(code.path / "refs/heads/main").read_text().strip()])
     statuses = [again(alice_client, address, tag).status_code for address, tag in seen]
-    assert statuses == [200, 200, 304]
+    assert statuses == [200, 200, 304, 304, 304, 304]
+
+
+def a_build_starts(alice, tip):
+    factories.project("app")
+    lifecycle.start_build(alice.principal, "app", {"sourceVersion": tip})
+
+
+def a_key_is_uploaded(alice, tip):
+    ssh_keys.upload(alice.principal, "alice", factories.ssh_key())
+
+
+def somebody_comments(alice, tip):
+    comments.post(alice.principal, "demo", tip, "Well done.")
+
+
+@pytest.mark.parametrize("happens", [a_build_starts, a_key_is_uploaded, somebody_comments])
+def test_what_is_told_of_commits_is_told_at_once(alice, alice_client, seen, happens):
+    happens(alice, seen[-1][0].rpartition("/")[2])
+    statuses = [again(alice_client, address, tag).status_code for address, tag in seen]
+    assert statuses == [304, 304, 304, 304, 200, 200]
+
+
+def test_a_commit_with_comments_is_always_made_again(alice, alice_client, pages):
+    somebody_comments(alice, pages[-1].rpartition("/")[2])
+    alice_client.get(pages[0])
+    assert "ETag" not in alice_client.get(pages[-1])
+
+
+def test_a_search_is_always_made_again(alice_client, pages):
+    alice_client.get(pages[0])
+    assert "ETag" in alice_client.get(pages[-2])
+    assert "ETag" not in alice_client.get(f"{pages[-2]}?message=First")
 
 
 def test_another_description_changes_them_all(alice_client, seen):
