@@ -10,16 +10,14 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from html import escape
-from xml.etree import ElementTree
 
 from django import template
 from django.http import QueryDict
 from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
-from heroicons import IconDoesNotExist, _render_icon
 
-from codeservices import sizes
+from codeservices import icons, sizes
 from codeservices.registry import CommitStatus
 
 register = template.Library()
@@ -95,19 +93,19 @@ def _svg(name: str, size: int, style: str, label: str) -> SafeString:
     """One icon as inline SVG; unknown names raise, because a template that names one is wrong."""
     picture = STATUSES[name][1] if name in STATUSES else ALIASES.get(name, name)
     family = style or ("micro" if size <= 16 else "mini" if size <= 20 else "outline")
-    attrs: dict[str, object] = {"class": "icon"}
+    attributes = {"class": "icon"}
     if name == "IN_PROGRESS":
-        attrs["data-spin"] = "true"
+        attributes["data-spin"] = "true"
     if label:
-        attrs |= {"role": "img", "aria_label": label, "aria_hidden": "false"}
+        attributes |= {"role": "img", "aria-label": label, "aria-hidden": "false"}
     else:
-        attrs["aria_hidden"] = "true"
+        attributes["aria-hidden"] = "true"
     try:
-        markup = _render_icon(family, picture, size, attrs)
-    except (IconDoesNotExist, ElementTree.ParseError):
-        markup = _render_icon(family, "question-mark-circle", size, attrs) if name.isupper() else ""
-        if not markup:
+        markup = icons.svg(family, picture, size, attributes)
+    except icons.IconDoesNotExist:
+        if not name.isupper():
             raise
+        markup = icons.svg(family, "question-mark-circle", size, attributes)
     return mark_safe(markup)  # noqa: S308 - drawn from the icon package; the attributes are escaped by ElementTree
 
 

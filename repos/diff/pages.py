@@ -27,6 +27,8 @@ from repos.text import highlight
 
 # Files in one answer, while they are small together; the others come when they are scrolled to.
 BATCH_FILES: Final = 100
+# Of more than that a page begins with these, so that the first is there at once.
+FIRST_FILES: Final = 25
 BATCH_ROWS: Final = 2000
 BATCH_BYTES: Final = 700 * 1024
 # With colours a window may become larger than an answer should be; then it stays without.

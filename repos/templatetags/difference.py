@@ -7,9 +7,10 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from django import template
+from django.template.loader import render_to_string
 from django.utils.safestring import SafeString, mark_safe
 
-from codeservices.templatetags.ui import icon
+from codeservices.templatetags.ui import copy_button, icon
 from repos.diff import excerpt, hunks, markup
 from repos.diff.changes import FileChange
 from repos.diff.excerpt import Gap
@@ -25,6 +26,46 @@ register = template.Library()
 _WORDS = {"A": "added", "M": "modified", "D": "deleted", "R": "renamed", "C": "copied", "T": "type changed"}
 
 Listed = tuple[int, FileChange, Counts | None]
+
+
+@register.simple_tag
+def diff_file_head(file: Section) -> SafeString:
+    """What stands above a file: what happened to it, its name, remarks, counts, and the ways to more of it."""
+    change, path = file.change, escape(file.path)
+    old = f"{escape(refs.shown(change.old_path))} → " if change.old_path != change.new_path else ""
+    remarks = render_to_string("repos/_diff_file_remarks.html", {"file": file}) if file.has_remarks else ""
+    whole = view = ""
+    if file.may_be_whole:
+        address = escape(file.whole_address)
+        whole = (
+            f'<a class="button" href="{address}#file-{file.index}" hx-get="{address}" '
+            'hx-target="closest section" hx-swap="outerHTML">Whole file</a>'
+        )
+    if file.view_address:
+        view = f'<a class="button" href="{escape(file.view_address)}">View file</a>'
+    return mark_safe(  # noqa: S308 - every text is escaped above
+        f'<span class="tag">{file.word}</span> <span>{old}{path}</span>{copy_button(file.path, "Copy the path")}'
+        f'{remarks}<span class="actions">{file.counts_html}{whole}{view}</span>'
+    )
+
+
+@register.simple_tag
+def diff_table(file: Section) -> SafeString:
+    """A file's rows in their table, which asks for the colours when it is scrolled to; nothing where it has no rows."""
+    if not file.shown.parts:
+        return mark_safe("")
+    label = f"Changes of {escape(file.path)}"
+    colours = (
+        ""
+        if file.shown.is_coloured
+        else f' hx-get="{escape(file.colours_address)}" hx-trigger="intersect once" hx-swap="innerHTML"'
+    )
+    return mark_safe(  # noqa: S308 - every text is escaped above
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{label}">'
+        f'<table class="diff highlight" data-view="{file.wishes.view}">'
+        f'<caption class="visually-hidden">{label}</caption>{file.columns_html}<tbody{colours}>\n'
+        f"{diff_rows(file)}\n</tbody></table></div>"
+    )
 
 
 @register.simple_tag

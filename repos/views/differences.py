@@ -268,7 +268,8 @@ def context(request: ConsoleRequest, page: DiffPage) -> dict[str, Any]:
     if listed:
         wishes = _file_wishes(request, page.wishes) if asked is not None else page.wishes
         if wishes == page.wishes:
-            sections = page.sections(start, wishes)
+            is_long = len(page.indexes) - start > pages.BATCH_FILES
+            sections = page.sections(start, wishes, most=pages.FIRST_FILES if is_long else None)
         else:  # the wishes are for that file alone
             sections = page.sections(start, wishes, most=1)
     counts = _counts(request, page, list_start, listed, sections)

@@ -6,8 +6,8 @@ import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.template import Context, Template
 from django.test import RequestFactory
-from heroicons import IconDoesNotExist
 
+from codeservices.icons import IconDoesNotExist
 from codeservices.templatetags import ui
 
 NOW = datetime(2017, 3, 20, 12, 0, tzinfo=UTC)
