@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from deploy import down, engine, health, packages, places, ports, say, summary, supervisor, venv
 
-_HEALTHY_SECONDS = 90.0
+_HEALTHY_SECONDS = 240.0
 # Redis stays: nothing of ours runs in it, and restarting it would cut every stream.
 _OWN_PROGRAMS = ("worker", "maintainer", "notifier", "web", "builder", "beat")
 

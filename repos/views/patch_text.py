@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from django.http import HttpResponseBase
 from django.utils.cache import get_conditional_response
@@ -12,6 +11,7 @@ from codeservices.http import ChunkedResponse, ConsoleRequest, content_dispositi
 from repos.diff.changes import ENVIRONMENT, RENAME_LIMIT
 from repos.git import log, objects, program
 from repos.models import Repository
+from repos.views import making
 from repos.views.differences import Comparison
 
 FORMS = ("patch", "diff")
@@ -51,17 +51,11 @@ def _text(
     unchanged = get_conditional_response(request, etag=etag)
     if unchanged is not None:
         return unchanged
-    response = ChunkedResponse(_started(repository, args), content_type="text/plain; charset=utf-8")
+    made = program.pieces(repository.git, args, timeout_seconds=SECONDS, environment=ENVIRONMENT)
+    response = ChunkedResponse(making.in_place(request.principal.arn, made), content_type="text/plain; charset=utf-8")
     response["Content-Disposition"] = content_disposition(filename, inline=True)
     response["Content-Security-Policy"] = "default-src 'none'; sandbox"
     response["X-Content-Type-Options"] = "nosniff"
     response["ETag"] = etag
     response["Cache-Control"] = "private, no-cache"  # the right to read it may end
     return response
-
-
-def _started(repository: Repository, args: Sequence[str]) -> Iterator[bytes]:
-    """Git's output, of which the first piece is here already: what fails at once is told as an error, not cut off."""
-    pieces = program.pieces(repository.git, args, timeout_seconds=SECONDS, environment=ENVIRONMENT)
-    first = next(pieces, b"")
-    return itertools.chain([first], pieces)

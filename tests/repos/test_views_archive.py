@@ -10,7 +10,7 @@ import pytest
 
 from codeservices.audit.models import Event
 from repos.git import archive as git_archive
-from repos.views import archive
+from repos.views import making
 from tests.repos.doors import over_asgi
 
 URL = "/repositories/demo/archive"
@@ -18,7 +18,7 @@ URL = "/repositories/demo/archive"
 
 @pytest.fixture
 def code(stored, monkeypatch):
-    monkeypatch.setattr(archive, "places", archive.Places())  # a server closes every answer, a test does not
+    monkeypatch.setattr(making, "places", making.Places())  # a server closes every answer, a test does not
     stored.oid = stored.commit({"README.md": "# Hello\n", "src/app.py": "one\n", "my docs/x.zip/a": "a\n"})
     return stored
 
@@ -100,7 +100,7 @@ def test_a_head_request_makes_nothing(alice_client, code, monkeypatch):
 
 
 def test_a_person_has_a_few_at_a_time_and_others_have_theirs(alice_client, bob_client, code):
-    running = [alice_client.get(f"{URL}/main.zip") for _ in range(archive.MAX_RUNNING_EACH)]
+    running = [alice_client.get(f"{URL}/main.zip") for _ in range(making.MAX_RUNNING_EACH)]
     refused = alice_client.get(f"{URL}/main.zip")
     assert (refused.status_code, "Wait until one is complete" in refused.content.decode()) == (429, True)
     others = bob_client.get(f"{URL}/main.zip")
@@ -112,13 +112,23 @@ def test_a_person_has_a_few_at_a_time_and_others_have_theirs(alice_client, bob_c
     assert running[-1].status_code == 200
     for answer in (*running, others):
         leave(answer)
-    assert archive.places._held.total() == 0
+    assert making.places._held.total() == 0
+
+
+def test_patches_take_places_too(alice_client, code):
+    oid = (code.path / "refs/heads/main").read_text().strip()
+    running = [alice_client.get(f"/repositories/demo/commit/{oid}.{form}") for form in ("patch", "diff")]
+    assert alice_client.get(f"{URL}/main.zip").status_code == 429
+    assert alice_client.get(f"/repositories/demo/commit/{oid}.patch").status_code == 429
+    for answer in running:
+        leave(answer)
+    assert making.places._held.total() == 0
 
 
 def test_all_together_have_a_few_more(alice_client, bob_client, code, monkeypatch):
-    monkeypatch.setattr(archive, "MAX_RUNNING", 1)
+    monkeypatch.setattr(making, "MAX_RUNNING", 1)
     first = alice_client.get(f"{URL}/main.zip")
-    assert "busy making other archives" in bob_client.get(f"{URL}/main.zip").content.decode()
+    assert "busy making other archives and patches" in bob_client.get(f"{URL}/main.zip").content.decode()
     leave(first)
     second = bob_client.get(f"{URL}/main.zip")
     assert second.status_code == 200
@@ -147,7 +157,7 @@ def test_an_archive_that_git_refuses_is_an_error_before_it_begins(alice_client, 
     monkeypatch.setitem(git_archive.CONTENT_TYPES, "7z", "application/x-7z-compressed")
     answer = alice_client.get(f"{URL}/main.7z")
     assert answer.status_code == 500
-    assert archive.places._held.total() == 0
+    assert making.places._held.total() == 0
 
 
 def test_it_takes_the_rights_to_read_folders_and_files_and_is_told_in_the_trail(
