@@ -187,6 +187,48 @@ def _written(principal: Principal, repository: Repository, branch: str, allows_m
 
 
 @transaction.atomic
+def follow_rename(repository: Repository, old_name: str) -> int:
+    """Have the policies that protect a repository's branches name it as it is called now; how many.
+
+    A policy names its repository by ARN, so it would protect nothing after a rename. Nobody is bound or freed by this.
+
+    Raises:
+        Conflict: There is a policy of that name, left by an earlier repository with the new name.
+    """
+    old_arn = arn.repository_arn(settings.REGION, settings.ACCOUNT_ID, old_name)
+    rows = list(Policy.objects.filter(is_aws_managed=False, path=PATH))
+    # A branch that is protected need not be there; a policy that was edited may no longer name its branch.
+    refnames = {*refs.all_refs(repository.git), *(_refname(row.document) for row in rows)}
+    branches = [one.removeprefix(refs.HEADS) for one in refnames if one.startswith(refs.HEADS)]
+    names = {policy_name(old_name, branch): policy_name(repository.name, branch) for branch in branches}
+    found = [row for row in rows if row.name in names]
+    wanted = [names[row.name] for row in found]
+    left = Policy.objects.filter(is_aws_managed=False, name__in=wanted).values_list("name", flat=True).first()
+    if left is not None:
+        raise Conflict(
+            f"There is a policy {left} already, which an earlier repository called {repository.name} has left.",
+            hint="Delete that policy first.",
+        )
+    for row, name in zip(found, wanted, strict=True):
+        for version in row.versions.all():
+            version.document = version.document.replace(json.dumps(old_arn), json.dumps(repository.arn))
+            version.save(update_fields=["document"])
+        row.name = name
+        row.description = row.description.replace(f" of {old_name}.", f" of {repository.name}.")
+        row.save(update_fields=["name", "description", "updated_at"])
+    return len(found)
+
+
+def _refname(text: str) -> str:
+    """The ref that a document written here is about; "" for what somebody has made of it."""
+    try:
+        escaped = json.loads(text)["Statement"][0]["Condition"]["StringEqualsIfExists"][_KEY][0]
+        return refs.unescaped(escaped.replace("${$}", "$"))
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return ""
+
+
+@transaction.atomic
 def unprotect(principal: Principal, repository: Repository, branch: str) -> None:
     """Detach a branch's policy from all, and delete it.
 

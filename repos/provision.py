@@ -9,11 +9,12 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from codeservices.audit.record import current_act
 from codeservices.errors import Conflict, LimitExceeded
 from codeservices.iam import arn, rules
 from codeservices.iam.authorize import authorize
 from codeservices.iam.principal import Principal
-from repos import names
+from repos import names, protection
 from repos import tags as tag_rules
 from repos.access import check_writable, repository_for
 from repos.git import refs, store
@@ -68,7 +69,10 @@ def create_repository(
 
 
 def rename_repository(principal: Principal, old_name: str, new_name: str) -> Repository:
-    """Both the old and the new ARN must be allowed."""
+    """Give it another name, which its branches' protections follow.
+
+    Both the old and the new ARN must be allowed.
+    """
     repository = repository_for(principal, "codecommit:UpdateRepositoryName", old_name)
     names.check_name(new_name)
     authorize(
@@ -80,8 +84,12 @@ def rename_repository(principal: Principal, old_name: str, new_name: str) -> Rep
     try:
         with transaction.atomic():
             repository.save(update_fields=["name", "updated_at"])
+            protected = protection.follow_rename(repository, old_name)
     except IntegrityError:
         raise RepositoryNameExists(f"Repository named {new_name} already exists") from None
+    act = current_act()
+    if act is not None and protected:
+        act.additional["branchProtectionsMoved"] = protected
     return repository
 
 

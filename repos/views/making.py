@@ -1,4 +1,4 @@
-"""What git makes while somebody downloads it, archives and patches: so many at once, each begun before it is promised."""
+"""What git makes while somebody downloads it, archives and patches: a few at once, each begun before it is promised."""
 
 from __future__ import annotations
 

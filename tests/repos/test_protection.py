@@ -6,10 +6,11 @@ import json
 
 import pytest
 
+from codeservices.errors import Conflict
 from codeservices.iam import policies
 from codeservices.iam.authorize import is_allowed
 from codeservices.iam.models import Group, Policy, User
-from repos import protection
+from repos import protection, provision
 from repos.access import on_ref
 from repos.git import refs
 from repos.models import Repository
@@ -54,6 +55,39 @@ def test_all_that_moves_the_branch_is_denied_and_nothing_else(dora, demo, branch
     # A push is first authorized before its refs are known.
     assert is_allowed(dora.principal, "codecommit:GitPush", demo.arn)
     assert may(dora, "GetBranch", branch) and may(dora, "GitPull", branch)
+
+
+@pytest.mark.parametrize("branch", ["main", "feature/a", "a${$}b", "caf\udce9"])
+def test_a_protection_follows_its_repository_to_a_new_name(alice, dora, demo, branch):
+    policy = protection.protect(alice.principal, demo, branch, groups=["team"], users=[])
+    provision.rename_repository(alice.principal, "demo", "shop")
+    assert not may(dora, "GitPush", branch, "shop") and may(dora, "GitPush", "x", "shop")
+    shop = Repository.objects.get(name="shop")
+    told = protection.protections(shop, [branch])[branch]
+    assert (told.policy.pk, told.groups, told.is_changed) == (policy.pk, ("team",), False)
+    assert told.policy.description == f"Protects the branch {refs.shown(branch)} of shop."
+    assert factories.repository("demo") and may(dora, "GitPush", branch, "demo")
+
+
+def test_an_edited_protection_follows_with_what_was_edited(alice, dora, demo):
+    policy = protection.protect(alice.principal, demo, "main", groups=["team"], users=[])
+    document = json.loads(policy.document)
+    document["Statement"][0]["Condition"] = {"StringLike": {"codecommit:References": ["refs/heads/*"]}}
+    policies.create_version(alice.principal, policy.arn, json.dumps(document), set_as_default=True)
+    provision.rename_repository(alice.principal, "demo", "shop")
+    assert not may(dora, "GitPush", "any", "shop")
+    assert protection.protections(Repository.objects.get(name="shop"), ["main"])["main"].is_changed
+
+
+def test_no_rename_where_an_earlier_repository_left_a_protection(alice, demo):
+    protection.protect(
+        alice.principal, factories.repository("shop"), "main", groups=[], users=["alice"], binds_oneself=True
+    )
+    Repository.objects.get(name="shop").delete()
+    protection.protect(alice.principal, demo, "main", groups=[], users=["alice"], binds_oneself=True)
+    with pytest.raises(Conflict, match="an earlier repository called shop has left"):
+        provision.rename_repository(alice.principal, "demo", "shop")
+    assert Repository.objects.get().name == "demo"
 
 
 def test_merges_may_be_left_to_them(alice, dora, demo):
