@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from django.utils import timezone
-
 from codeservices.errors import Conflict, InvalidInput, NotFound
 from codeservices.iam.principal import Principal
 from repos import branches, quota
@@ -128,7 +126,7 @@ def create_commit(
     with repository.git as git:
         tip = _tip(repository, target.branch)
         _check_parent(repository, target.branch, parent_oid, tip)
-        author = commit.person(wording.name or principal.arn, wording.email, timezone.now())
+        author = wording.person(principal)
 
         def build(draft: BareRepository, parent: str | None) -> tuple[str, Changed]:
             return _built(draft, parent, changes, author, wording.message, keep_empty_folders=keep_empty_folders)
@@ -215,7 +213,7 @@ def edit(
     refs.check_branch_name(target.branch)
     refs.check_branch_name(target.name)
     repository = branches.opened_for(principal, action, repository_name, target.refname)
-    author = commit.person(wording.name or principal.arn, wording.email, timezone.now())
+    author = wording.person(principal)
 
     def build(draft: BareRepository, parent: str | None) -> tuple[str, Changed]:
         return _built(draft, parent, changes, author, wording.message)

@@ -10,8 +10,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from django.utils import timezone
-
 from codeservices.errors import Conflict as ConflictError
 from codeservices.errors import InvalidInput
 from codeservices.iam.principal import Principal
@@ -315,7 +313,7 @@ def _commit(
     tree_oid = merge_solution.apply(draft, tree_oid, found, policy.strategy, policy.resolution)
     if keep_empty_folders:
         tree_oid = merge_solution.keep_folders(draft, objects.tree_oid(draft, ours), tree_oid)
-    author = commit.person(wording.name or principal.arn, wording.email, timezone.now())
+    author = wording.person(principal)
     parents = [ours, theirs] if option == THREE_WAY else [ours]
     verb = "Merge" if option == THREE_WAY else "Squash"
     text = wording.message or f"{verb} {refs.shown(names[0])} into {refs.shown(names[1])}"

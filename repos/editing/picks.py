@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from django.utils import timezone
-
 from codeservices.errors import Conflict, NotFound
 from codeservices.iam.principal import Principal
 from repos import branches
@@ -63,7 +61,7 @@ def revert(
     found = _found(repository, oid)
     parent = found.parent_oids[0] if found.parent_oids else objects.EMPTY_TREE
     sentence = f"Commit {oid[:8]} can't be reverted on {refs.shown(target.branch)}"
-    author = commit.person(wording.name or principal.arn, wording.email, timezone.now())
+    author = wording.person(principal)
 
     def build(draft: BareRepository, tip: str | None) -> tuple[str, Changed]:
         merged = _merged(draft, oid, tip, parent, sentence)
@@ -90,7 +88,7 @@ def cherry_pick(
     found = _found(repository, oid)
     parent = found.parent_oids[0] if found.parent_oids else objects.EMPTY_TREE
     sentence = f"Commit {oid[:8]} can't be applied to {refs.shown(target.branch)}"
-    committer = commit.person(wording.name or principal.arn, wording.email, timezone.now())
+    committer = wording.person(principal)
 
     def build(draft: BareRepository, tip: str | None) -> tuple[str, Changed]:
         merged = _merged(draft, parent, tip, oid, sentence)

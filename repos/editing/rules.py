@@ -10,8 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from django.utils import timezone
+
 from codeservices.errors import InvalidInput, LimitExceeded
-from repos.git import refs
+from codeservices.iam.principal import Principal
+from repos.git import commit, refs
+from repos.git.log import Signature
 from repos.git.tree_change import Change, Copy, Delete, Put
 
 MAX_FILES: Final = 100
@@ -38,6 +42,10 @@ class Wording:
     name: str = ""
     email: str = ""
     message: str = ""
+
+    def person(self, principal: Principal) -> Signature:
+        """Who makes the commit, now."""
+        return commit.person(self.name or principal.arn, self.email, timezone.now())
 
 
 SILENT: Final = Wording()
