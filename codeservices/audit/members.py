@@ -62,7 +62,7 @@ _RESOURCE_TYPES = {
     ("iam", "policy"): "AWS::IAM::Policy",
     ("iam", "mfa"): "AWS::IAM::MFADevice",
     ("s3", ""): "AWS::S3::Object",
-    ("secretsmanager", "secret"): "AWS::SecretsManager::Secret",
+    ("secretsmanager", ""): "AWS::SecretsManager::Secret",
     ("sns", ""): "AWS::SNS::Topic",
     ("ssm", "parameter"): "AWS::SSM::Parameter",
 }
@@ -160,6 +160,8 @@ def resource_of(resource_arn: str) -> tuple[str, str]:
     if (service, kind) in _RESOURCE_TYPES and slash:
         name = rest.rpartition("/")[2] if service == "iam" else rest
         return _RESOURCE_TYPES[service, kind], name
+    if service == "secretsmanager":
+        resource = resource.removeprefix("secret:")[: -len("-AbC123")]
     return _RESOURCE_TYPES.get((service, ""), ""), resource
 
 
