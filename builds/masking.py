@@ -95,10 +95,11 @@ class Masker:
         pieces: list[bytes] = []
         position = 0
         for start, stop in _merged([(0, self._covered), *spans] if self._covered else spans):
-            if start >= end:
+            is_out = bool(self._covered) and start == 0
+            if start >= end and not is_out:
                 break
             pieces.append(data[position:start])
-            if start or not self._covered:
+            if not is_out:
                 pieces.append(MASK)
             position = stop
         pieces.append(data[position:end])

@@ -137,7 +137,7 @@ def _encoded(raw: bytes) -> Iterator[bytes]:
     for form in _base64_forms(raw):
         yield form
         yield form.replace(b"+", b"-").replace(b"/", b"_")
-    text = base64.b64encode(raw).rstrip(b"=")[: len(raw) * 8 // 6]
+    text = base64.b64encode(raw).rstrip(b"=")
     for width in _BASE64_WRAPS:
         yield from _wrapped(text, width)
     for text in (raw.hex().encode(), raw.hex().upper().encode()):
@@ -146,13 +146,18 @@ def _encoded(raw: bytes) -> Iterator[bytes]:
 
 
 def _base64_forms(raw: bytes) -> Iterator[bytes]:
-    """The characters of a base64 text that depend on `raw` alone, whatever stands before and behind it."""
+    """The characters of a base64 text that depend on `raw` alone, whatever stands before and behind it.
+
+    Where nothing or a line's end follows, the last character is known as well, of which `raw` decides some bits.
+    """
     for before in range(3):
-        encoded = base64.b64encode(b"\0" * before + raw)
         start = (before * 8 + 5) // 6
+        encoded = base64.b64encode(b"\0" * before + raw).rstrip(b"=")
         form = encoded[start : (before + len(raw)) * 8 // 6]
         if len(form) >= MIN_BASE64_BYTES:
             yield form
+            yield encoded[start:]
+            yield base64.b64encode(b"\0" * before + raw + b"\n")[start : len(encoded)]
 
 
 def _wrapped(text: bytes, width: int) -> Iterable[bytes]:
