@@ -67,9 +67,14 @@ def put_parameter(principal: Principal, wanted: Wanted) -> ParameterVersion:
     if wanted.tags:
         authorize(principal, "ssm:AddTagsToResource", arn_of(name), tagging.context(wanted.tags))
     _check_request(wanted)
+    if found is not None and not wanted.overwrite:
+        raise _exists(name)
+    # A pattern may take its time, in which nobody else should have to wait for the database.
+    checked = _version(name, wanted, _current(found))
+    values.check(wanted.value, checked.data_type, checked.allowed_pattern)
     try:
         with transaction.atomic():
-            return _put(principal, name, wanted)
+            return _put(principal, name, wanted, checked)
     except IntegrityError:  # another request made it meanwhile
         raise _exists(name) from None
 
@@ -90,10 +95,14 @@ def _check_request(wanted: Wanted) -> None:
     tagging.check(wanted.tags, "ValidationException", "TooManyTagsError")
 
 
-def _put(principal: Principal, name: str, wanted: Wanted) -> ParameterVersion:
+def _current(parameter: Parameter | None) -> ParameterVersion | None:
+    return parameter.versions.filter(number=parameter.version).first() if parameter is not None else None
+
+
+def _put(principal: Principal, name: str, wanted: Wanted, checked: ParameterVersion) -> ParameterVersion:
     resource_name = name.removeprefix("/")
     parameter = Parameter.objects.select_for_update().filter(resource_name=resource_name).first()
-    before = parameter.versions.get(number=parameter.version) if parameter is not None else None
+    before = _current(parameter)
     if parameter is not None and parameter.name != name:
         raise Conflict(
             f"The parameter {parameter.name} already has the ARN that {name} would have.", code="ParameterAlreadyExists"
@@ -101,7 +110,8 @@ def _put(principal: Principal, name: str, wanted: Wanted) -> ParameterVersion:
     if parameter is not None and not wanted.overwrite:
         raise _exists(name)
     made = _version(name, wanted, before)
-    values.check(wanted.value, made.data_type, made.allowed_pattern)
+    if (made.data_type, made.allowed_pattern) != (checked.data_type, checked.allowed_pattern):
+        values.check(wanted.value, made.data_type, made.allowed_pattern)  # somebody has changed it meanwhile
     if parameter is None or before is None:
         rules.lock_account()
         _check_room(made.tier)
