@@ -93,7 +93,7 @@ class _Steps:
         stored = stored_values.values(self.session.principal, self.build.api_id, merged)
         resolved = environment.resolve(merged, stored, self._facts(found))
         access = container.access(self.session, found.url, has_git_credential_helper=spec.has_git_credential_helper)
-        self.report.mask([*resolved.secrets, *access.secrets])
+        self.report.mask([*resolved.secrets, *stored.values(), *access.secrets])
         self._tell(resolved, stored, tools)
         source.put(self.build, found, tools.executor)
         return Prepared(
