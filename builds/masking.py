@@ -1,113 +1,155 @@
-"""Secrets out of a stream of bytes, also where a secret is split over two writes or stands in another form.
+"""Secrets out of a stream of bytes, also where a secret is split over any number of writes.
 
-Masked are: the secret itself, each line of one that has several, its base64 at each of the three alignments, its
-URL-encoded and its JSON-escaped form. A secret that a program has transformed otherwise is not recognised.
+Every byte that belongs to an occurrence of any form of any secret (secret_forms.py) is taken out; each run of bytes of
+occurrences that overlap becomes one MASK. The result doesn't depend on how the stream was cut into writes.
+
+A log of 67 MB must not be searched once for each of hundreds of forms. Any form of 39 bytes or more holds, wherever it
+begins, one whole word of 8 bytes at an offset that 32 divides; so one pass over every fourth word of a write, against a
+set, tells which of them may be in it at all. What is held back is what may become a secret: never more than the longest
+form.
 """
 
 from __future__ import annotations
 
-import base64
-import json
-import re
-from collections.abc import Iterable
-from urllib.parse import quote, quote_plus
+from collections.abc import Iterable, Iterator
+
+from builds.secret_forms import forms
 
 MASK = b"***"
-# Shorter ones would blank out half of a log.
-MIN_BYTES = 4
-MIN_BASE64_BYTES = 6
+_WORD_BYTES = 8
+# Distances of the words that are looked at; forms shorter than one and a word are looked for one by one.
+_STRIDES = (64, 32, 16, 8)
+# A pass over the words costs as much as looking for so many forms, divided by the distance (measured).
+_PASS_COST = 360
 
-
-def forms(secret: str) -> set[bytes]:
-    """All byte strings that give a secret away."""
-    raw = secret.encode("utf-8", "surrogateescape")
-    found = {raw, raw.strip(), quote(raw, safe="").encode(), quote_plus(raw).encode(), quote(raw).encode()}
-    found |= {form.lower() for form in found if b"%" in form and form != raw}
-    if secret.isprintable() or "\n" in secret:
-        text = raw.decode("utf-8", "replace")
-        found |= {json.dumps(text)[1:-1].encode(), json.dumps(text, ensure_ascii=False)[1:-1].encode()}
-    found |= {line.strip() for line in raw.splitlines()}
-    found |= {form for text in {raw, raw.strip(), raw.strip() + b"\n"} for form in _base64_forms(text)}
-    return {form for form in found if len(form) >= MIN_BYTES}
-
-
-def _base64_forms(raw: bytes) -> Iterable[bytes]:
-    """The characters of a base64 text that depend on `raw` alone, whatever stands before and behind it."""
-    for before in range(3):
-        encoded = base64.b64encode(b"\0" * before + raw)
-        start = (before * 8 + 5) // 6
-        form = encoded[start : (before + len(raw)) * 8 // 6]
-        if len(form) >= MIN_BASE64_BYTES:
-            yield form
-            yield form.replace(b"+", b"-").replace(b"/", b"_")
+Span = tuple[int, int]
 
 
 class Masker:
     """Feed it bytes, get them back masked; it holds back only what may be the start of a secret."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        self._secrets: set[str] = set()
-        self._patterns: list[bytes] = []
-        self._by_first: dict[int, list[bytes]] = {}
-        self._regex: re.Pattern[bytes] | None = None
-        self._firsts: re.Pattern[bytes] | None = None
+        self._forms: set[bytes] = set()
+        # Those that are looked for one by one, and those that a word leads to.
+        self._plain: list[bytes] = []
+        self._by_word: dict[int, list[bytes]] = {}
+        self._words: frozenset[int] = frozenset()
+        self._stride = _WORD_BYTES
+        # How forms begin: by their first 8 bytes, and every shorter beginning.
+        self._by_start: dict[bytes, list[bytes]] = {}
+        self._short_starts: set[bytes] = set()
         self._longest = 0
+        self._longest_of_lines = 0
         self._carry = b""
+        # So many bytes at the start of `_carry` stand behind a MASK that has been let out already.
+        self._covered = 0
         self.add(secrets)
 
     def add(self, secrets: Iterable[str]) -> None:
         """More secrets, from now on."""
-        self._secrets |= set(secrets)
-        found = {form for secret in self._secrets for form in forms(secret)}
-        # The longest first: of two secrets that begin alike, the whole longer one disappears.
-        self._patterns = sorted(found, key=lambda form: (-len(form), form))
-        if not self._patterns:
-            return
-        self._regex = re.compile(b"|".join(re.escape(form) for form in self._patterns))
-        self._longest = len(self._patterns[0])
-        self._by_first = {}
-        for form in self._patterns:
-            self._by_first.setdefault(form[0], []).append(form)
-        self._firsts = re.compile(b"[" + re.escape(bytes(self._by_first)) + b"]")
+        self._forms |= {form for secret in secrets for form in forms(secret)}
+        self._plain, self._by_word, self._stride = self._arranged()
+        self._words = frozenset(self._by_word)
+        self._by_start, self._short_starts = {}, set()
+        for form in self._forms:
+            if len(form) > _WORD_BYTES:
+                self._by_start.setdefault(form[:_WORD_BYTES], []).append(form)
+            self._short_starts |= {form[:size] for size in range(1, min(len(form), _WORD_BYTES))}
+        self._longest = max(map(len, self._forms), default=0)
+        self._longest_of_lines = max((len(form) for form in self._forms if b"\n" in form), default=0)
+
+    def _arranged(self) -> tuple[list[bytes], dict[int, list[bytes]], int]:
+        """Which forms are looked for one by one, and which by words at what distance: whatever costs least."""
+        every = sorted(self._forms)
+        best, plain, by_word, distance = len(every), every, list[bytes](), _WORD_BYTES
+        for stride in _STRIDES:
+            short = [form for form in every if len(form) < stride + _WORD_BYTES - 1]
+            cost = len(short) + _PASS_COST // stride
+            if cost < best:
+                best, plain, distance = cost, short, stride
+                by_word = [form for form in every if len(form) >= stride + _WORD_BYTES - 1]
+        words: dict[int, list[bytes]] = {}
+        for form in by_word:
+            for start in range(distance):
+                word = memoryview(form[start : start + _WORD_BYTES]).cast("Q")[0]
+                words.setdefault(word, []).append(form)
+        return plain, words, distance
 
     def feed(self, data: bytes) -> bytes:
         """What can be let out by now, masked."""
-        if self._regex is None:
+        if not self._forms:
             return data
         data = self._carry + data
-        hold = self._hold(data)
-        masked, position = self._mask(data, hold)
-        self._carry = data[position:]
-        return masked
+        return self._let_out(data, self._hold(data))
 
     def flush(self) -> bytes:
         """What is held back, masked: no more is coming."""
-        data, self._carry = self._carry, b""
-        return self._mask(data, len(data))[0] if self._regex is not None else data
+        return self._let_out(self._carry, len(self._carry))
 
-    def _mask(self, data: bytes, end: int) -> tuple[bytes, int]:
-        """`data` masked up to `end`, or further where a secret reaches over it; and where that is."""
-        assert self._regex is not None
-        # Searching for each plain string is many times faster than the regular expression, and mostly finds nothing.
-        if not any(form in data for form in self._patterns):
-            return data[:end], end
+    def _let_out(self, data: bytes, end: int) -> bytes:
+        """`data` masked up to `end`; the rest is held back, and with it whether its start is behind a mask already."""
+        spans = self._spans(data)
+        if not spans and not self._covered:
+            self._carry = data[end:]
+            return data[:end]
         pieces: list[bytes] = []
         position = 0
-        for match in self._regex.finditer(data):
-            if match.start() >= end:
+        for start, stop in _merged([(0, self._covered), *spans] if self._covered else spans):
+            is_out = bool(self._covered) and start == 0
+            if start >= end and not is_out:
                 break
-            pieces += [data[position : match.start()], MASK]
-            position = match.end()
-        if position < end:
-            pieces.append(data[position:end])
-            position = end
-        return b"".join(pieces), position
+            pieces.append(data[position:start])
+            if not is_out:
+                pieces.append(MASK)
+            position = stop
+        pieces.append(data[position:end])
+        self._carry = data[end:]
+        self._covered = max(0, position - end)
+        return b"".join(pieces)
+
+    def _spans(self, data: bytes) -> list[Span]:
+        """Where forms are in `data`, sorted; they may overlap."""
+        found: list[Span] = []
+        for form in self._present(data):
+            start = data.find(form)
+            while start >= 0:
+                found.append((start, start + len(form)))
+                start = data.find(form, start + 1)
+        return sorted(found)
+
+    def _present(self, data: bytes) -> Iterator[bytes]:
+        """The forms that are in `data`."""
+        for form in self._plain:
+            if form in data:
+                yield form
+        if self._words:
+            words = memoryview(data)[: len(data) // _WORD_BYTES * _WORD_BYTES].cast("Q")
+            hit = self._words.intersection(words[:: self._stride // _WORD_BYTES])
+            yield from {form for word in hit for form in self._by_word[word] if form in data}
 
     def _hold(self, data: bytes) -> int:
         """Where the first possible start of an unfinished secret is; the length of `data` where there is none."""
-        assert self._firsts is not None
-        for match in self._firsts.finditer(data, max(0, len(data) - self._longest + 1)):
-            rest = data[match.start() :]
-            if any(len(form) > len(rest) and form.startswith(rest) for form in self._by_first[rest[0]]):
-                return match.start()
-        return len(data)
+        size = len(data)
+        # A form of one line doesn't begin before the last line's end.
+        first = max(data.rfind(b"\n") + 1, size - self._longest + 1, 0)
+        if self._longest_of_lines:
+            first = min(first, max(size - self._longest_of_lines + 1, 0))
+        for start in range(first, size - _WORD_BYTES + 1):
+            for form in self._by_start.get(data[start : start + _WORD_BYTES], ()):
+                if len(form) > size - start and form.startswith(data[start:]):
+                    return start
+        for start in range(max(size - _WORD_BYTES + 1, 0), size):
+            if data[start:] in self._short_starts:
+                return start
+        return size
+
+
+def _merged(spans: Iterable[Span]) -> list[Span]:
+    """Sorted spans with those that overlap made one; those that only touch stay two."""
+    found: list[Span] = []
+    for start, stop in spans:
+        if found and start < found[-1][1]:
+            found[-1] = (found[-1][0], max(found[-1][1], stop))
+        else:
+            found.append((start, stop))
+    return found

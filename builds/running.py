@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from builds import artifacts, compute, container, environment, service_role, source
+from builds import artifacts, compute, container, environment, secret_forms, service_role, source, stored_values
 from builds.environment import Environment, Facts, Variable
 from builds.images import catalogue
 from builds.lease import change, held
@@ -89,10 +90,11 @@ class _Steps:
         change(self.build, resolved_source_oid=found.oid)
         spec, location = source.read_buildspec(self.build, found)
         merged = environment.merge(spec, self._variables())
-        resolved = environment.resolve(merged, self._stored(merged), self._facts(found))
+        stored = stored_values.values(self.session.principal, self.build.api_id, merged)
+        resolved = environment.resolve(merged, stored, self._facts(found))
         access = container.access(self.session, found.url, has_git_credential_helper=spec.has_git_credential_helper)
-        self.report.mask([*resolved.secrets, *access.secrets])
-        self._tell(resolved, tools)
+        self.report.mask([*resolved.secrets, *stored.values(), *access.secrets])
+        self._tell(resolved, stored, tools)
         source.put(self.build, found, tools.executor)
         return Prepared(
             buildspec=spec,
@@ -155,15 +157,6 @@ class _Steps:
         rows: list[dict[str, Any]] = self.build.environment.get("environmentVariables") or []
         return [Variable(row["name"], row["value"], row.get("type") or environment.PLAINTEXT) for row in rows]
 
-    def _stored(self, merged: dict[str, Variable]) -> dict[str, str]:
-        """Values of the two stores: this server has neither yet, so that a name in them does not exist."""
-        for variable in merged.values():
-            if variable.type == environment.PARAMETER_STORE:
-                raise PhaseError("CLIENT_ERROR", f"Parameter does not exist: {variable.value}")
-            if variable.type == environment.SECRETS_MANAGER:
-                raise PhaseError("CLIENT_ERROR", f"Secrets Manager can't find the specified secret: {variable.value}")
-        return {}
-
     def _facts(self, found: Source) -> Facts:
         build = self.build
         return Facts(
@@ -184,9 +177,15 @@ class _Steps:
             trigger=_trigger(build, found),
         )
 
-    def _tell(self, resolved: Environment, tools: Tools) -> None:
+    def _tell(self, resolved: Environment, stored: Mapping[str, str], tools: Tools) -> None:
         for name in resolved.left_out:
             tools.note(f"The variable {name} is left out: no shell can export that name")
+        for name, value in stored.items():
+            if secret_forms.is_too_short(value):
+                tools.note(
+                    f"The value of {name} is not masked in this log: it has less than {secret_forms.MIN_BYTES} "
+                    "characters, which stand in every log by chance"
+                )
         image = self.build.environment["image"]
         if catalogue.resolve(image) != image:
             tools.note(f"{image} is {catalogue.resolve(image)} on this server")

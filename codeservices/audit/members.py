@@ -29,7 +29,9 @@ API_VERSIONS = {
     "codecommit": "2015-04-13",
     "iam": "2010-05-08",
     "logs": "2014-03-28",
+    "secretsmanager": "2017-10-17",
     "sns": "2010-03-31",
+    "ssm": "2014-11-06",
     "sts": "2011-06-15",
 }
 _LIMITS = {
@@ -60,7 +62,9 @@ _RESOURCE_TYPES = {
     ("iam", "policy"): "AWS::IAM::Policy",
     ("iam", "mfa"): "AWS::IAM::MFADevice",
     ("s3", ""): "AWS::S3::Object",
+    ("secretsmanager", ""): "AWS::SecretsManager::Secret",
     ("sns", ""): "AWS::SNS::Topic",
+    ("ssm", "parameter"): "AWS::SSM::Parameter",
 }
 
 
@@ -156,6 +160,8 @@ def resource_of(resource_arn: str) -> tuple[str, str]:
     if (service, kind) in _RESOURCE_TYPES and slash:
         name = rest.rpartition("/")[2] if service == "iam" else rest
         return _RESOURCE_TYPES[service, kind], name
+    if service == "secretsmanager":
+        resource = resource.removeprefix("secret:")[: -len("-AbC123")]
     return _RESOURCE_TYPES.get((service, ""), ""), resource
 
 

@@ -79,6 +79,8 @@ _BUILD_DEVELOPER = ["StartBuild", "StopBuild", "StartBuildBatch", "StopBuildBatc
 _TRIGGER_TOPICS = "arn:aws:sns:*:*:codecommit*"
 _TOPIC_READ = ["sns:ListTopics", "sns:ListSubscriptionsByTopic", "sns:GetTopicAttributes"]
 _TOPIC_OWNER = ["sns:CreateTopic", "sns:DeleteTopic", "sns:Subscribe", "sns:Unsubscribe", "sns:SetTopicAttributes"]
+# Where CodeBuild's console keeps what people type into a project as a new parameter.
+_BUILD_PARAMETERS = "arn:aws:ssm:*:*:parameter/CodeBuild/*"
 _REPOSITORY_LOOKUP = ["codecommit:GetBranch", "codecommit:GetCommit", "codecommit:GetRepository"]
 
 # Name: (number of the version, as AWS counts them; description; document).
@@ -122,6 +124,7 @@ MANAGED_POLICIES: dict[str, tuple[int, str, str]] = {
         _document(
             _allow(["codebuild:*", *_REPOSITORY_LOOKUP, "codecommit:ListBranches", "codecommit:ListRepositories"]),
             _allow("logs:GetLogEvents"),
+            _allow("ssm:PutParameter", _BUILD_PARAMETERS),
         ),
     ),
     "AWSCodeBuildDeveloperAccess": (
@@ -136,6 +139,7 @@ MANAGED_POLICIES: dict[str, tuple[int, str, str]] = {
                 ]
             ),
             _allow("logs:GetLogEvents"),
+            _allow("ssm:PutParameter", _BUILD_PARAMETERS),
         ),
     ),
     "AWSCodeBuildReadOnlyAccess": (
@@ -144,6 +148,21 @@ MANAGED_POLICIES: dict[str, tuple[int, str, str]] = {
         _document(
             _allow([*(f"codebuild:{name}" for name in _BUILD_READ), *_REPOSITORY_LOOKUP]), _allow("logs:GetLogEvents")
         ),
+    ),
+    "AmazonSSMFullAccess": (
+        4,
+        "Full access to the parameters of Systems Manager.",
+        _document(_allow("ssm:*")),
+    ),
+    "AmazonSSMReadOnlyAccess": (
+        1,
+        "Read every parameter, its value included.",
+        _document(_allow(["ssm:Describe*", "ssm:Get*", "ssm:List*"])),
+    ),
+    "SecretsManagerReadWrite": (
+        2,
+        "Full access to secrets.",
+        _document(_allow("secretsmanager:*")),
     ),
     "IAMReadOnlyAccess": (
         4,

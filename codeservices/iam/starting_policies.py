@@ -23,6 +23,7 @@ def starting_policies(region: str, account_id: str) -> list[StartingPolicy]:
     team = arn.repository_arn(region, account_id, "MY-TEAM-*")
     project = arn.project_arn(region, account_id, "MY-PROJECT")
     builds = arn.build_arn(region, account_id, "MY-PROJECT", "*")
+    secrets = f"arn:aws:secretsmanager:{region}:{account_id}:secret:MY-TEAM/*"
     own = f"arn:aws:iam::{account_id}:user/${{aws:username}}"
     branch = {
         "StringEqualsIfExists": {"codecommit:References": ["refs/heads/main"]},
@@ -83,6 +84,15 @@ def starting_policies(region: str, account_id: str) -> list[StartingPolicy]:
                 ),
                 _statement("Allow", ["codebuild:ListBuildsForProject"], project),
                 _statement("Allow", ["codebuild:ListProjects", "codebuild:ListBuilds", "logs:GetLogEvents"], "*"),
+            ),
+        ),
+        StartingPolicy(
+            "builds-secrets",
+            "Parameters and secrets for builds",
+            "For a service role: builds read the parameters and secrets whose names begin alike, and no others.",
+            _document(
+                _statement("Allow", ["ssm:GetParameters"], arn.parameter_arn(region, account_id, "MY-TEAM/*")),
+                _statement("Allow", ["secretsmanager:GetSecretValue"], secrets),
             ),
         ),
         StartingPolicy(

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 import random
-from urllib.parse import quote
+import re
+import shlex
+import subprocess
+from urllib.parse import quote, quote_plus
 
 import pytest
 
-from builds.masking import Masker
+from builds.masking import MASK, Masker
+from builds.secret_forms import MAX_FORM_BYTES, MIN_BYTES, forms, is_too_short
 
 SECRET = 'pa$$ wörd/+&="quoted"'
 KEY = "-----BEGIN KEY-----\nfirstlineofkey\nsecondlineofkey\n-----END KEY-----\n"
@@ -32,12 +37,32 @@ def masked(data: bytes, *secrets: str, sizes: list[int] | None = None) -> bytes:
         json.dumps(SECRET)[1:-1].encode(),
         json.dumps(SECRET, ensure_ascii=False)[1:-1].encode(),
         base64.b64encode(SECRET.encode()).rstrip(b"="),
+        SECRET.encode().hex().encode(),
+        SECRET.encode().hex().upper().encode(),
+        quote_plus(SECRET).encode(),
+        quote(SECRET, safe="!'()*~").lower().encode(),
+        json.dumps(json.dumps(SECRET)[1:-1])[1:-1].encode(),
+        json.dumps(SECRET)[1:-1].replace("/", "\\/").encode(),
+        json.dumps(SECRET)[1:-1].replace("&", "\\u0026").encode(),
+        html.escape(SECRET).encode(),
+        html.escape(SECRET, quote=False).encode(),
     ],
 )
 def test_a_secret_is_masked_in_every_form(form: bytes):
     result = masked(b"before " + form + b" after", SECRET)
     assert b"***" in result and result.startswith(b"before ") and result.endswith(b" after")
     assert form not in result and len(result) < len(form) + 14
+
+
+@pytest.mark.parametrize("shell", ["bash", "dash"])
+def test_what_shells_print_of_a_secret_is_masked(shell: str):
+    secret = 'it\'s $5 `or` "six" \\ more'
+    commands = 'set -x; : "$SECRET"; set +x; printf \'%s\' "$SECRET" >&2'
+    if shell == "bash":
+        commands += "; printf '%q' \"$SECRET\" >&2; declare -p SECRET >&2"
+    done = subprocess.run([shell, "-c", commands], env={"SECRET": secret}, capture_output=True, timeout=30)
+    assert done.stderr.count(b"six") == (4 if shell == "bash" else 2)
+    assert b"six" not in masked(done.stderr + shlex.quote(secret).encode(), secret)
 
 
 @pytest.mark.parametrize("before", [b"", b"u", b"us", b"user"])
@@ -68,6 +93,100 @@ def test_of_two_secrets_that_begin_alike_the_longer_disappears_whole():
 
 def test_a_secret_that_ends_where_another_might_begin_is_masked():
     assert masked(b"wxyzabcd!", "wxyzab", "abcdefgh", sizes=[6]) == b"***cd!"
+
+
+@pytest.mark.parametrize("size", range(13))
+def test_of_two_secrets_that_overlap_nothing_is_left(size: int):
+    assert masked(b"<wxyzabcdefgh>", "wxyzab", "abcdefgh", sizes=[size]) == b"<***>"
+
+
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n"])
+def test_short_lines_of_a_secret_are_masked_together_with_their_neighbours(line_end: bytes):
+    secret = "{\n  first line of it,\n}\nab\nthe last line of it\nQQ=="
+    printed = secret.encode().replace(b"\n", line_end)
+    left = masked(b"<" + printed + b"> done", secret)
+    assert left.replace(line_end, b"").replace(MASK, b"") == b"<> done"
+    assert masked(b"ab } QQ== {", secret) == b"ab } QQ== {"
+
+
+def test_a_long_text_in_a_json_secret_is_masked_and_a_word_is_not():
+    secret = json.dumps({"user": "admin", "password": "correct/horse battery", "more": [{"key": "0123456789"}]})
+    assert masked(b"admin: correct/horse battery 0123456789", secret) == b"admin: *** ***"
+    assert masked(b"[not json", "[not json") == MASK
+
+
+@pytest.mark.parametrize("command", [["base64"], ["base64", "-w", "64"], ["od", "-An", "-tx1"]])
+def test_lines_of_what_programs_wrap_are_masked(command: list[str]):
+    secret = base64.b85encode(random.Random(7).randbytes(150)).decode()
+    printed = subprocess.run(command, input=secret.encode(), capture_output=True, timeout=30).stdout
+    if command[0] == "od":
+        printed = printed.replace(b" ", b"").replace(b"\n", b"")
+        printed = b"\n".join(printed[start : start + 60] for start in range(0, len(printed), 60))
+    assert masked(printed, secret).replace(MASK, b"").strip(b"\n=") == b""
+
+
+def test_little_is_held_back_however_long_a_secret_is():
+    secret = base64.b64encode(random.Random(7).randbytes(6_000)).decode()
+    assert max(map(len, forms(secret))) <= MAX_FORM_BYTES and min(map(len, forms(secret))) >= MIN_BYTES
+    masker = Masker([secret])
+    data = b"<" + secret.encode() + b">"
+    let_out = b""
+    for start in range(0, len(data), 100):
+        let_out += masker.feed(data[start : start + 100])
+        assert len(masker._carry) < MAX_FORM_BYTES
+    assert (let_out + masker.flush()).replace(MASK, b"") == b"<>"
+
+
+def test_a_run_that_never_ends_is_masked_without_being_kept():
+    masker = Masker(["aaaa"])
+    let_out = b"".join(masker.feed(b"a" * 100) for _ in range(20))
+    assert (let_out + masker.flush(), len(masker._carry)) == (MASK, 0)
+
+
+def expected(data: bytes, secrets: list[str]) -> bytes:
+    """What the module's first sentence says, letter by letter."""
+    spans = []
+    for form in {form for secret in secrets for form in forms(secret)}:
+        spans += [(one.start(), one.start() + len(form)) for one in re.finditer(b"(?=%s)" % re.escape(form), data)]
+    kept: list[list[int]] = []
+    for start, stop in sorted(spans):
+        if kept and start < kept[-1][1]:
+            kept[-1][1] = max(kept[-1][1], stop)
+        else:
+            kept.append([start, stop])
+    for start, stop in reversed(kept):
+        data = data[:start] + MASK + data[stop:]
+    return data
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_whatever_the_secrets_and_the_writes_no_form_of_any_is_left(seed: int):
+    source = random.Random(seed)
+    alphabet = "ab\n'$" if seed % 2 else 'abcdefghijklmnopqrstuvwxyz0123456789 /+="\\\n'
+    secrets = ["".join(source.choices(alphabet, k=source.choice([4, 5, 9, 20, 60, 90]))) for _ in range(1 + seed % 6)]
+    every = sorted({form for secret in secrets for form in forms(secret)})
+    pieces = []
+    for _ in range(30):
+        pieces.append("".join(source.choices(alphabet, k=source.randint(0, 6))).encode())
+        form = source.choice(every or [b"-"])
+        pieces.append(form if source.random() < 0.5 else form[: source.randint(0, len(form))])
+    data = b"".join(pieces)
+    sizes = [source.choice([0, 1, 2, 3, 7, 30]) for _ in range(400)]
+    found = masked(data, *secrets, sizes=sizes)
+    assert found == expected(data, secrets)
+    bare = found.split(MASK)
+    assert not any(form in piece for form in every for piece in bare)
+
+
+def test_secrets_that_are_told_later_are_masked_from_then_on():
+    masker = Masker(["first secret"])
+    assert masker.feed(b"second secret, first sec") == b"second secret, "
+    masker.add(["second secret"])
+    assert masker.feed(b"ret, second secret") == b"***, ***"
+
+
+def test_a_value_that_is_too_short_is_said_to_be():
+    assert [is_too_short(value) for value in ("", "yes", " yes\n", "yess", "ß1")] == [True, True, True, False, True]
 
 
 def test_only_what_may_be_a_secret_s_start_is_held_back():

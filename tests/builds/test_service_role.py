@@ -15,6 +15,7 @@ from builds.project_rules import InvalidProject
 from codeservices.audit.models import Event, Outcome
 from codeservices.iam import credentials, roles
 from codeservices.iam.models import InlinePolicy, Role, TemporaryCredential
+from codeservices.secretstore.parameters.writing import Wanted, put_parameter
 from tests import factories, gitrepo
 from tests.builds.test_lifecycle import context_of, phase_statuses
 
@@ -42,6 +43,20 @@ phases:
       - cat "$AWS_SHARED_CREDENTIALS_FILE"
       - env | grep -i -E "secret_access|session_token" || echo "nothing in env"
       - git push -q origin HEAD:refs/heads/more 2>&1
+"""
+
+
+READS_STORED = """version: 0.2
+env:
+  parameter-store:
+    KEY: /shop/key
+  exported-variables: [KEY, DONE]
+phases:
+  build:
+    commands:
+      - printf 'key %s\\nstage %s\\n' "$KEY" "$STAGE"
+      - printf 'half=first line'; sleep 0.2; printf ' of it\\n'
+      - DONE=yes
 """
 
 
@@ -101,6 +116,27 @@ def test_inside_a_build_programs_act_as_its_role_and_no_further(alice, project, 
     assert assumed.resource_arn == role.arn
     assert event.record()["userIdentity"]["type"] == "AssumedRole"
     assert event.access_key_id == assumed.response_elements["credentials"]["accessKeyId"]
+
+
+@pytest.mark.docker
+@pytest.mark.usefixtures("base_image")
+def test_a_build_reads_what_is_stored_as_its_role_and_its_log_tells_none_of_it(alice, role):
+    document = factories.allow("ssm:GetParameters", resource="arn:aws:ssm:*:*:parameter/shop/*")
+    InlinePolicy.objects.create(role=role, name="parameters", document=json.dumps(document))
+    for name, value in (("/shop/key", "first line of it\nsecond line of it"), ("/shop/stage", "dev")):
+        put_parameter(factories.SERVICE, Wanted(name, value, type="SecureString"))
+    variables = [{"name": "STAGE", "value": "/shop/stage", "type": "PARAMETER_STORE"}]
+    project = factories.project("stored", repository_name=None, buildspec=READS_STORED, environmentVariables=variables)
+    project.service_role_arn = role.arn
+    project.save()
+    build = ended(lifecycle.start_build(alice.principal, "stored"))
+    log = b"".join(log_access.text_pieces(build)).decode()
+    assert "\nkey ***\n***\nstage dev\n" in log and "\nhalf=***\n" in log
+    assert "The value of STAGE is not masked in this log: it has less than 4 characters" in log
+    assert "line of it" not in log and "KEY is not exported" in log
+    assert (build.status, build.exported_variables) == ("SUCCEEDED", [{"name": "DONE", "value": "yes"}])
+    reads = Event.objects.filter(event_name="GetParameters", principal_name="builder")
+    assert sorted(one.resource_name for one in reads) == ["shop/key", "shop/stage"]
 
 
 def repository_arn(name: str) -> str:

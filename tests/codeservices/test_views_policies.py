@@ -140,7 +140,9 @@ def test_the_editor_is_told_every_fault_with_its_place_and_the_length(alice_clie
     assert not Event.objects.exists()
 
 
-@pytest.mark.parametrize("key", ["read-one", "power-prefix", "protect-branch", "builds-one", "own-credentials"])
+@pytest.mark.parametrize(
+    "key", ["read-one", "power-prefix", "protect-branch", "builds-one", "builds-secrets", "own-credentials"]
+)
 def test_every_starting_policy_can_be_saved_as_it_is(alice_client, key):
     shown = alice_client.get(f"/iam/policies/new/?start={key}")
     document = shown.context["form"]["document"].value()
