@@ -11,7 +11,7 @@ from django.template.defaultfilters import filesizeformat
 
 from builds import lifecycle
 from builds.access import project_arn
-from builds.models import Artifact, Build, LogChunk, Phase, Project
+from builds.models import Artifact, Build, LogChunk, Phase, Project, SourceCredential
 from codeservices.admin import columns
 from codeservices.admin.base import ActionAdmin, LookOnlyInline
 from codeservices.http import ConsoleRequest
@@ -76,6 +76,8 @@ class ProjectAdmin(ActionAdmin):
         "row_arn",
         "source",
         "source_version",
+        "secondary_sources",
+        "secondary_source_versions",
         "artifacts",
         "image",
         "compute_type",
@@ -111,6 +113,16 @@ class ProjectAdmin(ActionAdmin):
     @admin.display(description="elsewhere")
     def elsewhere(self, obj: Project) -> str:
         return columns.console_link("builds:project", obj.name)
+
+
+@admin.register(SourceCredential)
+class SourceCredentialAdmin(ActionAdmin):
+    """Which credentials are stored; never what they are."""
+
+    list_action = view_action = "codebuild:ListSourceCredentials"
+    list_display = ("server_type", "host", "auth_type", "created_at")
+    fields = readonly_fields = ("server_type", "host", "auth_type", "username", "secret_arn", "created_at")
+    search_fields = ("server_type", "host")
 
 
 @admin.register(Build)

@@ -9,6 +9,7 @@ from botocore.model import OperationModel
 from builds import compute, lifecycle, project_rules, projects, shapes
 from builds.access import build_by_id, project_for, project_name_of, visible_builds
 from builds.models import Build, Project
+from builds.sources import credentials
 from codeservices.aws.dispatch import Call, constraint_error, operation
 from codeservices.aws.paging import decode, encode, page
 from codeservices.aws.validate import Problem, sentences
@@ -141,6 +142,25 @@ def list_builds_for_project(call: Call) -> dict[str, Any]:
     except NotFound as missing:
         raise NotFound("The provided project ARN does not exist") from missing
     return _listed(call, project.builds.all(), f"builds-{project.pk}")
+
+
+# ---- source credentials ----------------------------------------------------------------------------------------------
+
+
+@operation("codebuild", "ImportSourceCredentials")
+def import_source_credentials(call: Call) -> dict[str, Any]:
+    return {"arn": credentials.import_credentials(call.principal, call.params).arn}
+
+
+@operation("codebuild", "ListSourceCredentials")
+def list_source_credentials(call: Call) -> dict[str, Any]:
+    found = credentials.list_credentials(call.principal)
+    return {"sourceCredentialsInfos": [shapes.source_credential(one) for one in found]}
+
+
+@operation("codebuild", "DeleteSourceCredentials")
+def delete_source_credentials(call: Call) -> dict[str, Any]:
+    return {"arn": credentials.delete_credentials(call.principal, call.params["arn"])}
 
 
 # ---- images ----------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ fixed address for all builds of a host, since SDKs trust no private authority th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -23,6 +23,7 @@ from codeservices.iam.credentials import IssuedSession
 
 CREDENTIALS = f"{agent.READONLY}/aws-credentials"
 AUTHORITIES = f"{agent.READONLY}/authorities.pem"
+GIT_LOGIN = f"{agent.READONLY}/git-credentials"
 # The other verbs, store and erase, take no option and do nothing.
 GIT_HELPER = '!f() { if [ "$1" = get ]; then aws codecommit credential-helper get --ignore-host-check; fi; }; f'
 
@@ -47,19 +48,29 @@ def endpoint() -> str:
     return settings.BUILD_ENDPOINT_URL or f"https://{HOST_NAME}:{settings.HTTPS_PORT}"
 
 
-def access(session: IssuedSession, source_url: str, *, has_git_credential_helper: bool) -> Access:
+def access(
+    session: IssuedSession,
+    source_urls: Iterable[str],
+    *,
+    has_git_credential_helper: bool,
+    logins: Mapping[str, tuple[str, str]] | None = None,
+) -> Access:
     """The role's session as files and variables.
 
     Args:
-        source_url: The clone URL of the build's source, or "": fetches from its origin go to the endpoint instead.
+        source_urls: The clone URLs of the build's sources on this server: fetches from their origins go to the endpoint
+            instead.
         has_git_credential_helper: The buildspec asks that git signs in with these credentials.
+        logins: User name and password by the origin of another git server; git gets them where the buildspec asks.
     """
     origin = endpoint()
+    others = dict(logins or {}) if has_git_credential_helper else {}
+    helpers = {place: f"{GIT_LOGIN}-{number}" for number, place in enumerate(others)}
     variables = {
         "AWS_ENDPOINT_URL": origin,
         "AWS_CA_BUNDLE": AUTHORITIES,
         "AWS_SHARED_CREDENTIALS_FILE": CREDENTIALS,
-        **_git(_git_settings(origin, source_url, has_git_credential_helper)),
+        **_git(_git_settings(origin, source_urls, has_git_credential_helper, helpers)),
     }
     lines = (
         "[default]",
@@ -69,7 +80,10 @@ def access(session: IssuedSession, source_url: str, *, has_git_credential_helper
         "",
     )
     files = {CREDENTIALS: "\n".join(lines).encode(), AUTHORITIES: authorities()}
-    return Access(variables, files, (session.access_key_id, session.secret, session.session_token))
+    for place, path in helpers.items():
+        files[path] = "username={}\npassword={}\n".format(*others[place]).encode()
+    passwords = tuple(password for _, password in (logins or {}).values())
+    return Access(variables, files, (session.access_key_id, session.secret, session.session_token, *passwords))
 
 
 def authorities() -> bytes:
@@ -80,21 +94,27 @@ def authorities() -> bytes:
     return b"\n".join(path.read_bytes() for path in (common, own) if path.is_file())
 
 
-def _git_settings(origin: str, source_url: str, has_git_credential_helper: bool) -> dict[str, str]:
-    found = {f"http.{origin}/.sslCAInfo": AUTHORITIES}
-    parts = urlsplit(source_url)
-    source_origin = f"{parts.scheme}://{parts.netloc}"
-    if parts.netloc and source_origin != origin:
-        found[f"url.{origin}/.insteadOf"] = f"{source_origin}/"
+def _git_settings(
+    origin: str, source_urls: Iterable[str], has_git_credential_helper: bool, helpers: Mapping[str, str]
+) -> list[tuple[str, str]]:
+    found = [(f"http.{origin}/.sslCAInfo", AUTHORITIES)]
+    own_origins = sorted({origin_of(url) for url in source_urls} - {origin})
+    found += [(f"url.{origin}/.insteadOf", f"{one}/") for one in own_origins]
     if has_git_credential_helper:
-        found[f"credential.{origin}.helper"] = GIT_HELPER
-        found[f"credential.{origin}.useHttpPath"] = "true"
-    return found
+        found += [(f"credential.{origin}.helper", GIT_HELPER), (f"credential.{origin}.useHttpPath", "true")]
+    told = '!f() {{ if [ "$1" = get ]; then cat {}; fi; }}; f'
+    return [*found, *((f"credential.{place}.helper", told.format(path)) for place, path in helpers.items())]
 
 
-def _git(found: Mapping[str, str]) -> dict[str, str]:
+def origin_of(url: str) -> str:
+    """Scheme, host and port of a URL."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _git(found: Sequence[tuple[str, str]]) -> dict[str, str]:
     """Git's settings as variables. Source: git-config(1), "GIT_CONFIG_COUNT"."""
     variables = {"GIT_CONFIG_COUNT": str(len(found))}
-    for place, (key, value) in enumerate(found.items()):
+    for place, (key, value) in enumerate(found):
         variables |= {f"GIT_CONFIG_KEY_{place}": key, f"GIT_CONFIG_VALUE_{place}": value}
     return variables

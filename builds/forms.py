@@ -8,15 +8,13 @@ from django import forms
 
 from builds import buildspec, compute, project_rules, projects
 from builds.models import Project, Status
+from builds.source_forms import SourceFields, initial_source
+from builds.sources import rules as source_rules
 from codeservices.forms import ConsoleForm
-from codeservices.iam.authorize import is_allowed
 from codeservices.iam.managed_policies import SERVICE_ROLE_NAME
 from codeservices.iam.models import Role
 from codeservices.iam.principal import Principal
-from repos.models import Repository
 
-# A project whose source the form can't express (a public git URL, made through the API) keeps it.
-KEEP_SOURCE = "-"
 EXTRA_VARIABLES = 2
 MAX_VARIABLES = 200
 EXAMPLE_BUILDSPEC = """version: 0.2
@@ -29,9 +27,6 @@ phases:
 _FIELD_OF_MEMBER = {
     "name": "name",
     "description": "description",
-    "source.location": "repository",
-    "source.type": "repository",
-    "sourceVersion": "source_version",
     "environment.image": "image",
     "environment.computeType": "compute_type",
     "environment.environmentVariables": "variables",
@@ -87,7 +82,7 @@ def variable_rows(data: Any = None, variables: list[dict[str, str]] | None = Non
     return rows
 
 
-class ProjectForm(ConsoleForm):
+class ProjectForm(SourceFields):
     """Make a project, or change its settings."""
 
     name = forms.CharField(
@@ -96,14 +91,6 @@ class ProjectForm(ConsoleForm):
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "autofocus": True}),
     )
     description = forms.CharField(required=False, max_length=project_rules.MAX_DESCRIPTION)
-    repository = forms.ChoiceField(required=False, label="Repository")
-    source_version = forms.CharField(
-        required=False,
-        label="Branch",
-        max_length=project_rules.MAX_SOURCE_VERSION,
-        help_text="A branch, a tag or a commit id. Empty means the default branch.",
-        widget=forms.TextInput(attrs={"class": "code", "autocomplete": "off", "spellcheck": "false"}),
-    )
     build_on_push = forms.BooleanField(required=False, label="Build on every push to this branch")
     image = forms.CharField(
         max_length=255,
@@ -160,22 +147,10 @@ class ProjectForm(ConsoleForm):
         self.project = project
         # The table of variables is beside the form; what is wrong with it stands above the table.
         self.variable_errors: list[str] = []
+        self.source_errors: list[str] = []
         if project is not None:
             del self.fields["name"]
-        # The repositories that this person may build from: a build shows what is in them.
-        repositories = [
-            one.name
-            for one in Repository.objects.order_by("name")
-            if is_allowed(principal, "codecommit:GitPull", one.arn)
-        ]
-        choices = [*((name, name) for name in repositories), ("", "No source: the buildspec brings everything")]
-        if project is not None and project.source.get("type") not in ("CODECOMMIT", "NO_SOURCE"):
-            choices.insert(0, (KEEP_SOURCE, f"{project.source['type']}: {project.source.get('location', '')}"))
-        elif project is not None and project.repository_name not in ("", *repositories):
-            choices.insert(0, (project.repository_name, project.repository_name))
-        self._choose("repository", choices)
-        if repositories and "repository" in self.initial and project is None:
-            self.initial["repository"] = self.initial["repository"] or repositories[0]
+        self.set_up_sources(principal, project)
         self._choose("compute_type", [(one.name, one.label) for one in compute.COMPUTE_TYPES.values()])
         self._choose("service_role", [(role.arn, role.name) for role in Role.objects.all()])
         self.images = compute.curated_images()
@@ -223,20 +198,10 @@ class ProjectForm(ConsoleForm):
 
     def _source(self, origin: str) -> dict[str, Any]:
         given = self.cleaned_data
-        name = given["repository"]
-        before = {} if self.project is None else dict(self.project.source)
-        if name == KEEP_SOURCE or (before and name and self.project and name == self.project.repository_name):
-            source = before
-        elif name:
-            source = {"type": "CODECOMMIT", "location": Repository(name=name).clone_url(origin)}
-        else:
-            source = {"type": "NO_SOURCE"}
+        source = self.source_of(self.project, origin)
         is_inline = given["buildspec_kind"] == "inline"
         text = given["buildspec_inline"].replace("\r\n", "\n") if is_inline else given["buildspec_path"].strip()
-        source["buildspec"] = text
-        if not text:
-            del source["buildspec"]
-        return source
+        return {**source, "buildspec": text} if text else source
 
     def _artifacts(self, name: str) -> dict[str, Any]:
         if not self.cleaned_data["artifacts"]:
@@ -253,13 +218,16 @@ class ProjectForm(ConsoleForm):
 
     def add_project_error(self, error: project_rules.InvalidProject) -> None:
         """Tie a broken rule to the field that people see."""
-        field: str | None = _FIELD_OF_MEMBER.get(error.field)
+        field: str | None = _FIELD_OF_MEMBER.get(error.field) or self.field_of(error.field)
         if error.field == "source.buildspec":
             is_inline = self.cleaned_data.get("buildspec_kind") == "inline"
             field = "buildspec_inline" if is_inline else "buildspec_path"
         sentences = list(error.problems) or [f"{error.message} {error.hint}".strip()]
         if field == "variables":
             self.variable_errors += sentences
+            return
+        if error.field.startswith("secondarySource"):
+            self.source_errors += sentences
             return
         self.add_error(field if field in self.fields else None, sentences)
 
@@ -279,11 +247,9 @@ def initial_of(project: Project | None, repository_name: str = "") -> dict[str, 
         }
     text = project.source.get("buildspec", "")
     is_inline = buildspec.looks_inline(text)
-    is_ours = project.source.get("type") in ("CODECOMMIT", "NO_SOURCE")
     return {
+        **initial_source(project),
         "description": project.description,
-        "repository": project.repository_name if is_ours else KEEP_SOURCE,
-        "source_version": project.source_version,
         "build_on_push": projects.push_trigger(project) is not None,
         "image": project.image,
         "compute_type": project.compute_type,
@@ -304,7 +270,7 @@ class StartForm(ConsoleForm):
     source_version = forms.CharField(
         required=False,
         label="Branch, tag or commit",
-        max_length=project_rules.MAX_SOURCE_VERSION,
+        max_length=source_rules.MAX_VERSION,
         widget=forms.TextInput(attrs={"class": "code", "autocomplete": "off", "spellcheck": "false"}),
     )
 

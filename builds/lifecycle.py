@@ -90,6 +90,8 @@ def retry_build(principal: Principal, build: Build) -> Build:
     wanted = Settings(
         source=build.source,
         source_version=build.source_version,
+        secondary_sources=build.secondary_sources,
+        secondary_source_versions=build.secondary_source_versions,
         artifacts=build.artifacts_config,
         environment=build.environment,
         cache=build.cache,
@@ -113,6 +115,8 @@ def _create(project: Project, wanted: Settings, initiator: str, token: str) -> B
             initiator=initiator[:300],
             source=wanted.source,
             source_version=wanted.source_version,
+            secondary_sources=wanted.secondary_sources,
+            secondary_source_versions=wanted.secondary_source_versions,
             artifacts_config=wanted.artifacts,
             environment=wanted.environment,
             cache=wanted.cache,

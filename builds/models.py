@@ -7,6 +7,7 @@ ProjectEnvironment with environmentVariables): a build keeps a copy of what it r
 from __future__ import annotations
 
 import uuid
+from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
@@ -106,6 +107,10 @@ class Project(models.Model):
         """The name of the source repository on this server, or "" for other sources."""
         return repository_name_of(self.source)
 
+    @property
+    def secondary(self) -> list[SecondarySource]:
+        return secondary_of(self)
+
 
 class Build(models.Model):
     """One run of a project. Its status is set by builds/lifecycle.py alone."""
@@ -184,6 +189,10 @@ class Build(models.Model):
         return repository_name_of(self.source)
 
     @property
+    def secondary(self) -> list[SecondarySource]:
+        return secondary_of(self)
+
+    @property
     def duration_seconds(self) -> float:
         """From submission to the end, or to now."""
         return ((self.ended_at or timezone.now()) - self.started_at).total_seconds()
@@ -260,20 +269,25 @@ class CacheEntry(models.Model):
 class SourceCredential(models.Model):
     """A token or password for the git servers of one kind. One installation is one account, which has one of each."""
 
-    server_type = models.CharField(max_length=40)
+    server_type = models.CharField(max_length=40, unique=True)
     auth_type = models.CharField(max_length=40)
-    # The host it is for, where the kind alone does not tell it.
+    # The only host that it is ever sent to, with its port where that is not 443; "" until it is known.
     host = models.CharField(max_length=255, blank=True)
     username = models.CharField(max_length=255, blank=True)
-    encrypted_token = models.BinaryField()
+    # Under the master key; empty where a secret of this server's store holds the token.
+    encrypted_token = models.BinaryField(default=b"")
+    secret_arn = models.CharField(max_length=600, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        ordering = ["server_type", "host"]
-        constraints = [models.UniqueConstraint(fields=["server_type", "host"], name="source_credential_once")]
+        ordering = ["server_type"]
 
     def __str__(self) -> str:
         return f"{self.server_type} {self.host}".strip()
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:codebuild:{settings.REGION}:{settings.ACCOUNT_ID}:token/{self.server_type.lower()}"
 
 
 class LogChunk(models.Model):
@@ -299,3 +313,27 @@ def repository_name_of(source: dict[str, Any]) -> str:
         return ""
     _, found, name = source.get("location", "").rstrip("/").rpartition("/v1/repos/")
     return name.removesuffix(".git") if found else ""
+
+
+@dataclass(frozen=True)
+class SecondarySource:
+    """A secondary source as pages show it; `repository_name` is "" for those that are not of this server."""
+
+    identifier: str
+    location: str
+    version: str
+    repository_name: str
+
+
+def secondary_of(row: Project | Build) -> list[SecondarySource]:
+    """The secondary sources of a project or a build, each with the version that is asked for."""
+    versions = {one["sourceIdentifier"]: one["sourceVersion"] for one in row.secondary_source_versions}
+    return [
+        SecondarySource(
+            one["sourceIdentifier"],
+            one.get("location", ""),
+            versions.get(one["sourceIdentifier"], ""),
+            repository_name_of(one),
+        )
+        for one in row.secondary_sources
+    ]

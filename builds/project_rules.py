@@ -9,36 +9,26 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
-from builds import buildspec, compute, environment
+from builds import compute, environment
 from codeservices.errors import InvalidInput
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9\-_]{1,149}")
 # "new" is a page of the console.
 RESERVED_NAMES = frozenset({"new"})
 MAX_DESCRIPTION = 255
-MAX_SOURCE_VERSION = 256
-# A push names ref and commit in one, `refs/heads/B^{OID}`.
-MAX_BUILD_SOURCE_VERSION = 512
 MAX_TAGS = 50
 TIMEOUT_MINUTES = (5, 2160)
 QUEUED_TIMEOUT_MINUTES = (5, 480)
 DEFAULT_TIMEOUT_MINUTES = 60
 DEFAULT_QUEUED_TIMEOUT_MINUTES = 480
-GIT_SOURCES = ("GITHUB", "GITHUB_ENTERPRISE", "BITBUCKET", "GITLAB", "GITLAB_SELF_MANAGED")
-SOURCE_TYPES = ("CODECOMMIT", "S3", "NO_SOURCE", *GIT_SOURCES)
 ARTIFACT_TYPES = ("NO_ARTIFACTS", "S3")
 CACHE_TYPES = ("NO_CACHE", "S3", "LOCAL")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,254}")
-_CODECOMMIT_URL = re.compile(r"https?://[^/\s]+/v1/repos/[A-Za-z0-9._-]{1,100}/?")
-_S3_LOCATION = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/\S+")
 _TAG = re.compile(r"[\w\s.:/=@+-]*")
 # Members that would change what a build does and that nothing here carries out: refused rather than ignored.
 _UNSUPPORTED = {
-    "secondarySources": "Secondary sources",
-    "secondarySourceVersions": "Versions of secondary sources",
     "secondaryArtifacts": "Secondary artifacts",
     "fileSystemLocations": "File system locations",
     "buildBatchConfig": "Batch builds",
@@ -88,71 +78,6 @@ def check_timeout(minutes: int) -> int:
 def check_queued_timeout(minutes: int) -> int:
     """Minutes that a build may wait."""
     return _within("queuedTimeoutInMinutes", "The timeout in the queue", minutes, QUEUED_TIMEOUT_MINUTES)
-
-
-def check_source_version(version: str, max_characters: int = MAX_BUILD_SOURCE_VERSION) -> str:
-    """A branch, a tag or a commit id; empty means the default branch."""
-    if len(version) > max_characters:
-        raise InvalidProject(
-            "sourceVersion", f"A source version has at most {max_characters} characters, not {len(version)}."
-        )
-    if version.startswith("-") or any(one.isspace() or not one.isprintable() for one in version):
-        raise InvalidProject(
-            "sourceVersion", f"“{version}” is no source version.", hint="Give a branch, a tag or a commit id."
-        )
-    return version
-
-
-def check_source(source: Mapping[str, Any]) -> dict[str, Any]:
-    """A ProjectSource; an inline buildspec is read whole, and all its faults are told at once."""
-    kind, location = source.get("type", ""), source.get("location", "")
-    if kind not in SOURCE_TYPES:
-        raise InvalidProject(
-            "source.type",
-            "Invalid type provided: Project source type",
-            hint=f"This installation builds from {', '.join(SOURCE_TYPES)}.",
-        )
-    if kind == "NO_SOURCE":
-        if location:
-            raise InvalidProject("source.location", "Invalid source: source type NO_SOURCE should have null location")
-    elif not location:
-        raise InvalidProject("source.location", "Project source location is required")
-    else:
-        _check_location(kind, location)
-    if int(source.get("gitCloneDepth") or 0) < 0:
-        raise InvalidProject("source.gitCloneDepth", "Invalid git clone depth: it is 0 (everything) or more.")
-    if source.get("reportBuildStatus") and kind not in GIT_SOURCES:
-        raise InvalidProject(
-            "source.reportBuildStatus", f"Build status reporting is not supported for source type {kind}"
-        )
-    check_buildspec(source.get("buildspec", ""), has_source=kind != "NO_SOURCE")
-    return dict(source)
-
-
-def check_buildspec(text: str, *, has_source: bool = True) -> str:
-    """A path inside the source, an S3 object's ARN, or the YAML itself; empty means buildspec.yml."""
-    if buildspec.looks_inline(text):
-        try:
-            buildspec.parse(text)
-        except buildspec.BuildspecError as error:
-            problems = [str(one) for one in error.problems]
-            count = "one problem" if len(problems) == 1 else f"{len(problems)} problems"
-            raise InvalidProject(
-                "source.buildspec", f"The buildspec has {count}: {' '.join(problems)}", problems=problems
-            ) from None
-    elif not has_source and not text.startswith("arn:"):
-        raise InvalidProject(
-            "source.buildspec",
-            "A project without source needs its buildspec inline.",
-            hint="Its first line is “version: 0.2”.",
-        )
-    elif text.startswith("/") or ".." in text.split("/") or "\0" in text:
-        raise InvalidProject(
-            "source.buildspec",
-            f"“{text}” is no path inside the source.",
-            hint="A buildspec's path is relative to the top of the repository, such as ci/buildspec.yml.",
-        )
-    return text
 
 
 def check_artifacts(artifacts: Mapping[str, Any]) -> dict[str, Any]:
@@ -263,23 +188,6 @@ def check_supported(fields: Mapping[str, Any]) -> None:
         raise InvalidProject("autoRetryLimit", "Automatic retries are not available in this installation.")
     if (fields.get("vpcConfig") or {}).get("vpcId"):
         raise InvalidProject("vpcConfig", "This installation has no VPCs.")
-
-
-def _check_location(kind: str, location: str) -> None:
-    if kind == "CODECOMMIT":
-        is_valid, example = bool(_CODECOMMIT_URL.fullmatch(location)), "https://HOST/v1/repos/NAME"
-    elif kind == "S3":
-        is_valid, example = bool(_S3_LOCATION.fullmatch(location)), "BUCKET/PATH/SOURCE.zip"
-    else:
-        parts = urlsplit(location)
-        is_valid = parts.scheme == "https" and bool(parts.hostname) and "@" not in parts.netloc and " " not in location
-        example = "https://HOST/OWNER/NAME.git"
-    if not is_valid:
-        raise InvalidProject(
-            "source.location",
-            f"Invalid project source: location “{location}” is not valid for type {kind}",
-            hint=f"It looks like {example}.",
-        )
 
 
 def _within(member: str, words: str, value: int, limits: tuple[int, int]) -> int:

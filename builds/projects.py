@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.conf import settings
@@ -15,6 +15,8 @@ from builds import project_rules as rules
 from builds import service_role
 from builds.models import Project, repository_name_of
 from builds.project_rules import InvalidProject
+from builds.sources import credentials
+from builds.sources import rules as source_rules
 from codeservices.errors import Conflict, LimitExceeded, NotFound
 from codeservices.iam import arn
 from codeservices.iam.authorize import Context, authorize, is_allowed
@@ -40,7 +42,8 @@ def create_project(principal: Principal, fields: Mapping[str, Any]) -> Project:
 
     Args:
         fields: CreateProject's members: name, source, artifacts, environment and serviceRole, and optionally
-            description, sourceVersion, cache, logsConfig, timeoutInMinutes, queuedTimeoutInMinutes, tags.
+            description, sourceVersion, secondarySources, secondarySourceVersions, cache, logsConfig, timeoutInMinutes,
+            queuedTimeoutInMinutes, tags.
 
     Raises:
         InvalidProject: A member breaks a rule; it names which.
@@ -181,10 +184,15 @@ def _apply(principal: Principal, project: Project, fields: Mapping[str, Any]) ->
     if "description" in fields:
         project.description = rules.check_description(fields["description"] or "")
     if fields.get("source"):
-        project.source = rules.check_source(fields["source"])
-        _authorize_source(principal, project.source)
+        project.source = source_rules.check_source(fields["source"])
     if "sourceVersion" in fields:
-        project.source_version = rules.check_source_version(fields["sourceVersion"] or "", rules.MAX_SOURCE_VERSION)
+        project.source_version = source_rules.check_version(fields["sourceVersion"] or "", source_rules.MAX_VERSION)
+    _apply_secondary(project, fields)
+    given = [project.source] if fields.get("source") else []
+    given += project.secondary_sources if fields.get("secondarySources") else []
+    authorize_sources(principal, given)
+    for source in given:
+        credentials.bind(principal, source)
     if fields.get("artifacts"):
         project.artifacts = rules.check_artifacts(fields["artifacts"])
     if fields.get("environment"):
@@ -211,10 +219,31 @@ def _tag_context(fields: Mapping[str, Any]) -> Context | None:
     return tag_context(tags) if tags else None
 
 
-def _authorize_source(principal: Principal, source: Mapping[str, Any]) -> None:
-    name = repository_name_of(dict(source))
-    if name:
-        authorize(principal, "codecommit:GitPull", arn.repository_arn(settings.REGION, settings.ACCOUNT_ID, name))
+def _apply_secondary(project: Project, fields: Mapping[str, Any]) -> None:
+    """Secondary sources and their versions; a version goes with its source."""
+    if "secondarySources" in fields:
+        project.secondary_sources = source_rules.check_secondary(fields["secondarySources"] or [])
+        names = {one["sourceIdentifier"] for one in project.secondary_sources}
+        project.secondary_source_versions = [
+            one for one in project.secondary_source_versions if one["sourceIdentifier"] in names
+        ]
+    if "secondarySourceVersions" in fields:
+        project.secondary_source_versions = source_rules.check_secondary_versions(
+            fields["secondarySourceVersions"] or [], project.secondary_sources
+        )
+
+
+def authorize_sources(
+    principal: Principal, sources: Iterable[Mapping[str, Any]], known: Iterable[Mapping[str, Any]] = ()
+) -> None:
+    """A build shows what is in its repositories, so naming one takes codecommit:GitPull; those that are `known` don't.
+
+    Submodules are told by commits, not by the project: the build's role is asked for them.
+    """
+    before = {repository_name_of(dict(one)) for one in known}
+    for name in dict.fromkeys(repository_name_of(dict(one)) for one in sources):
+        if name and name not in before:
+            authorize(principal, "codecommit:GitPull", arn.repository_arn(settings.REGION, settings.ACCOUNT_ID, name))
 
 
 def authorize_role(principal: Principal, role_arn: str, project_arn: str) -> None:

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from builds import artifacts, compute, container, environment, secret_forms, service_role, source, stored_values
-from builds.environment import Environment, Facts, Variable
+from builds import artifacts, compute, container, environment, secret_forms, service_role, stored_values
+from builds.environment import Environment, Facts, SourceFacts, Variable
 from builds.images import catalogue
 from builds.lease import change, held
 from builds.models import Artifact, Build
@@ -21,9 +21,10 @@ from builds.runner.docker import DockerExecutor
 from builds.runner.executor import PhaseError, Spec
 from builds.runner.phases import Plan, Prepared, Tools
 from builds.shapes import encryption_key
-from builds.source import Source
+from builds.sources import opening, specification
+from builds.sources.opening import Sources
+from builds.sources.wanted import Source
 from codeservices import storage
-from codeservices.audit.record import act
 from codeservices.iam.credentials import IssuedSession
 
 MINUTE_SECONDS = 60.0
@@ -86,35 +87,31 @@ class _Steps:
 
     def download(self, tools: Tools) -> Prepared:
         assert self.session is not None
-        found = self._pull(self.session)
-        change(self.build, resolved_source_oid=found.oid)
-        spec, location = source.read_buildspec(self.build, found)
-        merged = environment.merge(spec, self._variables())
-        stored = stored_values.values(self.session.principal, self.build.api_id, merged)
-        resolved = environment.resolve(merged, stored, self._facts(found))
-        access = container.access(self.session, found.url, has_git_credential_helper=spec.has_git_credential_helper)
-        self.report.mask([*resolved.secrets, *stored.values(), *access.secrets])
-        self._tell(resolved, stored, tools)
-        source.put(self.build, found, tools.executor)
+        role = self.session.principal
+        with opening.opened(self.build, role, check=tools.check, note=tools.note) as found:
+            primary = found.primary
+            change(self.build, resolved_source_oid=primary.oid)
+            spec, location = specification.read(self.build, primary, role)
+            merged = environment.merge(spec, self._variables())
+            stored = stored_values.values(role, self.build.api_id, merged)
+            resolved = environment.resolve(merged, stored, self._facts(found))
+            access = container.access(
+                self.session,
+                found.own_urls(),
+                has_git_credential_helper=spec.has_git_credential_helper,
+                logins=found.logins(),
+            )
+            self.report.mask([*resolved.secrets, *stored.values(), *access.secrets])
+            self._tell(resolved, stored, tools)
+            found.put(tools.executor)
         return Prepared(
             buildspec=spec,
             buildspec_location=location,
             variables={**access.variables, **resolved.variables},
             files=access.files,
-            directory=found.directory,
+            directory=primary.directory,
             may_export=lambda name: environment.may_export(name, merged),
         )
-
-    def _pull(self, session: IssuedSession) -> Source:
-        """Which commit to build, looked up as the role: one act, the pull."""
-        refused: PhaseError | None = None
-        with act(session.principal, service_role.request_info()) as current:
-            current.additional["build"] = self.build.api_id
-            try:
-                return source.resolve(self.build, session.principal)
-            except PhaseError as error:  # why it failed is told to the act by then
-                refused = error
-        raise refused
 
     def upload(self, tools: Tools, prepared: Prepared) -> None:
         wanted = prepared.buildspec.artifacts
@@ -157,8 +154,8 @@ class _Steps:
         rows: list[dict[str, Any]] = self.build.environment.get("environmentVariables") or []
         return [Variable(row["name"], row["value"], row.get("type") or environment.PLAINTEXT) for row in rows]
 
-    def _facts(self, found: Source) -> Facts:
-        build = self.build
+    def _facts(self, found: Sources) -> Facts:
+        build, primary = self.build, found.primary
         return Facts(
             region=settings.REGION,
             build_arn=build.arn,
@@ -169,12 +166,16 @@ class _Steps:
             kms_key_id=encryption_key(),
             log_path=str(build.uuid),
             project_arn=build.project_arn,
-            source_directory=found.directory,
+            source_directory=primary.directory,
             started_at=build.started_at,
-            source_repo_url=found.url,
+            source_repo_url=primary.url,
             source_version=build.source_version,
-            resolved_source_version=found.oid,
-            trigger=_trigger(build, found),
+            resolved_source_version=primary.oid,
+            secondary_sources={
+                one.identifier: SourceFacts(one.source.directory, one.source.url, one.version)
+                for one in found.secondary
+            },
+            trigger=_trigger(build, primary),
         )
 
     def _tell(self, resolved: Environment, stored: Mapping[str, str], tools: Tools) -> None:

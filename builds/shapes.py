@@ -9,7 +9,7 @@ from typing import Any
 
 from django.conf import settings
 
-from builds.models import Artifact, Build, Phase, PhaseType, Project, Status
+from builds.models import Artifact, Build, Phase, PhaseType, Project, SourceCredential, Status
 from codeservices.aws import redact
 from codeservices.aws.model import SERVICES
 
@@ -30,6 +30,8 @@ def project(row: Project) -> dict[str, Any]:
         "description": row.description or None,
         "source": row.source,
         "sourceVersion": row.source_version or None,
+        "secondarySources": row.secondary_sources or None,
+        "secondarySourceVersions": row.secondary_source_versions or None,
         "artifacts": row.artifacts,
         "cache": row.cache or NO_CACHE,
         "environment": row.environment,
@@ -69,6 +71,8 @@ def build(row: Build, origin: str) -> dict[str, Any]:
         "projectName": row.project_name,
         "phases": [_phase(one) for one in row.phases.all()],
         "source": row.source,
+        "secondarySources": row.secondary_sources or None,
+        "secondarySourceVersions": row.secondary_source_versions or None,
         "artifacts": _artifacts(row),
         "cache": row.cache or NO_CACHE,
         "environment": row.environment,
@@ -131,3 +135,13 @@ def _logs(row: Build, origin: str) -> dict[str, Any]:
             "cloudWatchLogsArn": f"{prefix}:{group}:log-stream:{stream}",
         }
     return shown
+
+
+def source_credential(row: SourceCredential) -> dict[str, Any]:
+    """SourceCredentialsInfo: of what is secret nothing."""
+    return {
+        "arn": row.arn,
+        "serverType": row.server_type,
+        "authType": row.auth_type,
+        "resource": row.secret_arn or None,
+    }

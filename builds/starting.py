@@ -6,20 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.conf import settings
-
 from builds import project_rules as rules
-from builds.models import Project, repository_name_of
-from builds.projects import authorize_role
+from builds.models import Project
+from builds.projects import authorize_role, authorize_sources
+from builds.sources import rules as source_rules
 from codeservices.errors import InvalidInput
-from codeservices.iam import arn
-from codeservices.iam.authorize import authorize
 from codeservices.iam.principal import Principal
 
 # Members that would change what the build does and that nothing here carries out: refused rather than ignored.
 UNSUPPORTED = (
-    "secondarySourcesOverride",
-    "secondarySourcesVersionOverride",
     "secondaryArtifactsOverride",
     "registryCredentialOverride",
     "fleetOverride",
@@ -34,6 +29,7 @@ _SOURCE_MEMBERS = {
     "buildspecOverride": "buildspec",
     "insecureSslOverride": "insecureSsl",
 }
+_OF_ANY_TYPE = ("buildspec", "gitCloneDepth")
 _ENVIRONMENT_MEMBERS = {
     "environmentTypeOverride": "type",
     "imageOverride": "image",
@@ -50,6 +46,8 @@ class Settings:
 
     source: dict[str, Any]
     source_version: str
+    secondary_sources: list[dict[str, Any]]
+    secondary_source_versions: list[dict[str, Any]]
     artifacts: dict[str, Any]
     environment: dict[str, Any]
     cache: dict[str, Any]
@@ -68,15 +66,9 @@ def settings_of(principal: Principal, project: Project, overrides: Mapping[str, 
     for member in UNSUPPORTED:
         if overrides.get(member):
             raise InvalidInput(f"{member} is not available in this installation.")
-    source = _overridden(project.source, overrides, _SOURCE_MEMBERS)
-    if source.get("type") == "NO_SOURCE":
-        source.pop("location", None)
-    if source != project.source:
-        source = rules.check_source(source)
-    repository_name = repository_name_of(source)
-    if repository_name and repository_name != project.repository_name:
-        repository_arn = arn.repository_arn(settings.REGION, settings.ACCOUNT_ID, repository_name)
-        authorize(principal, "codecommit:GitPull", repository_arn)
+    source = _source(project, overrides)
+    secondary, versions = _secondary(project, overrides)
+    authorize_sources(principal, [source, *secondary], known=[project.source, *project.secondary_sources])
     role_arn = overrides.get("serviceRoleOverride") or project.service_role_arn
     if role_arn != project.service_role_arn:
         authorize_role(principal, role_arn, project.arn)
@@ -85,7 +77,9 @@ def settings_of(principal: Principal, project: Project, overrides: Mapping[str, 
     timeout, queued = overrides.get("timeoutInMinutesOverride"), overrides.get("queuedTimeoutInMinutesOverride")
     return Settings(
         source=source,
-        source_version=rules.check_source_version(overrides.get("sourceVersion") or project.source_version),
+        source_version=source_rules.check_version(overrides.get("sourceVersion") or project.source_version),
+        secondary_sources=secondary,
+        secondary_source_versions=versions,
         artifacts=rules.check_artifacts(artifacts) if artifacts else project.artifacts,
         environment=_environment(project, overrides),
         cache=rules.check_cache(cache) if cache else project.cache,
@@ -93,6 +87,30 @@ def settings_of(principal: Principal, project: Project, overrides: Mapping[str, 
         timeout_minutes=project.timeout_minutes if timeout is None else rules.check_timeout(timeout),
         queued_timeout_minutes=project.queued_timeout_minutes if queued is None else rules.check_queued_timeout(queued),
     )
+
+
+def _source(project: Project, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """The primary source. Of another type than the project's it keeps only what is not of that type alone."""
+    base = project.source
+    kind = overrides.get("sourceTypeOverride") or base.get("type")
+    if kind != base.get("type"):
+        base = {name: value for name, value in base.items() if name in _OF_ANY_TYPE}
+        if kind not in ("S3", "NO_SOURCE"):
+            base["location"] = project.source.get("location")
+    source = _overridden(base, overrides, _SOURCE_MEMBERS)
+    return source_rules.check_source(source) if source != project.source else source
+
+
+def _secondary(project: Project, overrides: Mapping[str, Any]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Secondary sources as the project has them or in their place; a version that is given beats the project's."""
+    sources = project.secondary_sources
+    if overrides.get("secondarySourcesOverride") is not None:
+        sources = source_rules.check_secondary(overrides["secondarySourcesOverride"])
+    names = {one["sourceIdentifier"] for one in sources}
+    given = source_rules.check_secondary_versions(overrides.get("secondarySourcesVersionOverride") or [], sources)
+    given_for = {one["sourceIdentifier"] for one in given}
+    kept = [one for one in project.secondary_source_versions if one["sourceIdentifier"] in names - given_for]
+    return sources, [*kept, *given]
 
 
 def _environment(project: Project, overrides: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from django.urls import path, register_converter
 
-from builds.views import artifacts, builds, logs, projects
+from builds.views import artifacts, builds, credentials, logs, projects
 
 
 class ProjectNameConverter:
@@ -30,6 +30,8 @@ urlpatterns = [
     path("projects/<project:name>/settings", projects.project_settings, name="project_settings"),
     path("projects/<project:name>/delete", projects.project_delete, name="project_delete"),
     path("projects/<project:name>/start", builds.build_start, name="build_start"),
+    path("source-credentials/", credentials.credential_list, name="credential_list"),
+    path("source-credentials/delete", credentials.credential_delete, name="credential_delete"),
     path("builds/", builds.build_list, name="build_list"),
     path("builds/recent", builds.build_recent, name="build_recent"),
     path(f"{_build}/", builds.build, name="build"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import ssl
 import subprocess
 import tempfile
 import threading
@@ -25,6 +26,7 @@ class ForeignServer:
     Attributes:
         login: (user name, password) that it demands, or None.
         misbehave: Answers every request in place of git, where it is set.
+        misbehaves_at: The only method that it answers, or "" for all.
         requests: "METHOD /path" of each request.
         is_dumb: Serve the files of the repository, as a plain web server does.
     """
@@ -33,16 +35,18 @@ class ForeignServer:
     root: Path
     login: tuple[str, str] | None = None
     misbehave: Misbehave | None = None
+    misbehaves_at: str = ""
     is_dumb: bool = False
+    scheme: str = "http"
     requests: list[str] = field(default_factory=list)
 
     def url(self, name: str = "demo", host: str = "127.0.0.1") -> str:
-        return f"http://{host}:{self.port}/{name}"
+        return f"{self.scheme}://{host}:{self.port}/{name}"
 
 
 @contextlib.contextmanager
-def serving(root: Path) -> Iterator[ForeignServer]:
-    """Serve the bare repositories in a folder until the block ends."""
+def serving(root: Path, certificate: Path | None = None) -> Iterator[ForeignServer]:
+    """Serve the bare repositories in a folder until the block ends; over TLS with a certificate and its key."""
     state: ForeignServer
 
     class Handler(BaseHTTPRequestHandler):
@@ -51,7 +55,7 @@ def serving(root: Path) -> Iterator[ForeignServer]:
         def do_GET(self) -> None:
             state.requests.append(f"{self.command} {self.path}")
             self.close_connection = True
-            if state.misbehave is not None:
+            if state.misbehave is not None and state.misbehaves_at in ("", self.command):
                 state.misbehave(self)
             elif not self._is_welcome():
                 answer(self, 401, b"who are you?", {"WWW-Authenticate": 'Basic realm="git"'})
@@ -61,6 +65,14 @@ def serving(root: Path) -> Iterator[ForeignServer]:
                 self._backend()
 
         do_POST = do_GET
+
+        def finish(self) -> None:
+            super().finish()
+            if certificate is not None:
+                # Without a proper goodbye git takes an answer without a length for one that was cut off.
+                self.connection.settimeout(0.05)
+                with contextlib.suppress(OSError):
+                    self.connection.unwrap()  # type: ignore[attr-defined]
 
         def log_message(self, *_: object) -> None:
             pass
@@ -114,7 +126,11 @@ def serving(root: Path) -> Iterator[ForeignServer]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    state = ForeignServer(server.server_address[1], root)
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    state = ForeignServer(server.server_address[1], root, scheme="https" if certificate else "http")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:

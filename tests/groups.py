@@ -19,6 +19,7 @@ MACHINE = (
     "tests/builds/test_images.py",
     "tests/builds/test_lifecycle.py",
     "tests/builds/test_service_role.py",
+    "tests/builds/test_source_builds.py",
     "tests/deploy/",
 )
 

@@ -92,6 +92,10 @@ class Tools(Protocol):
         """Write a line of ours to the log."""
         ...
 
+    def check(self) -> None:
+        """Raise Interrupted where the build may not go on; a step that takes long calls it twice a second."""
+        ...
+
     def capture(self, command: str, max_bytes: int = MAX_EXPORTED_BYTES) -> bytes | None:
         """What a command writes, kept out of the log; None where it fails. Only while the container runs."""
         ...
@@ -172,6 +176,9 @@ class _Run:
 
     def note(self, sentence: str) -> None:
         self.report.line(f"{timestamp(datetime.now(UTC))} {sentence}")
+
+    def check(self) -> None:
+        self.interruption.check()
 
     def capture(self, command: str, max_bytes: int = MAX_EXPORTED_BYTES) -> bytes | None:
         pieces = bytearray()

@@ -17,6 +17,8 @@ from builds.access import project_for
 from builds.forms import EXAMPLE_BUILDSPEC, ProjectForm, VariableFormSet, initial_of, variable_rows
 from builds.models import Build, Project, Status
 from builds.project_rules import InvalidProject
+from builds.source_forms import SecondaryFormSet, secondary_rows
+from builds.sources import credentials
 from builds.views.shared import note
 from codeservices.errors import Conflict, InvalidInput
 from codeservices.http import ConsoleRequest, is_partial
@@ -27,6 +29,7 @@ BUILDS_A_PAGE = 30
 # The history chart shows so many builds, oldest first.
 BUILDS_IN_CHART = 40
 CHART_HEIGHT = 60
+CHECKBOXES = ("build_on_push", "privileged", "artifacts", "submodules", "insecure_ssl")
 
 
 @require_GET
@@ -44,6 +47,7 @@ def project_list(request: ConsoleRequest) -> HttpResponse:
         "query": query,
         "has_projects": bool(visible),
         "may_create": is_allowed(request.principal, "codebuild:CreateProject", "*"),
+        "may_list_credentials": is_allowed(request.principal, credentials.LIST, "*"),
     }
     return render(request, "builds/project_list.html", context)
 
@@ -110,30 +114,34 @@ def _project_form(request: ConsoleRequest, project: Project | None) -> HttpRespo
     if request.method == "GET":
         form = ProjectForm(principal, project=project, initial=initial_of(project, request.GET.get("repository", "")))
         rows = variable_rows(variables=project.environment.get("environmentVariables") if project else None)
-        return _render_form(request, form, rows)
+        return _render_form(request, form, rows, secondary_rows(project=project))
     if "add_variables" in request.POST:
         form = ProjectForm(principal, project=project, initial=request.POST.dict() | _checked(request))
         rows = variable_rows(request.POST, more=3)
-        return _render_form(request, form, rows)
+        return _render_form(request, form, rows, secondary_rows(request.POST, project))
     form = ProjectForm(principal, request.POST, project=project)
-    rows = variable_rows(request.POST)
-    if form.is_valid() and rows.is_valid():
-        saved = _save(request, form, rows)
+    rows, sources = variable_rows(request.POST), secondary_rows(request.POST, project)
+    if form.is_valid() and rows.is_valid() and (not sources.is_bound or sources.is_valid()):
+        saved = _save(request, form, rows, sources)
         if saved is not None:
             return redirect("builds:project", saved.name)
-    return _render_form(request, form, rows, status=400)
+    return _render_form(request, form, rows, sources, status=400)
 
 
 def _checked(request: ConsoleRequest) -> dict[str, bool]:
     """A checkbox that is off is not posted."""
-    return {name: name in request.POST for name in ("build_on_push", "privileged", "artifacts")}
+    return {name: name in request.POST for name in CHECKBOXES}
 
 
-def _save(request: ConsoleRequest, form: ProjectForm, rows: VariableFormSet) -> Project | None:
+def _save(
+    request: ConsoleRequest, form: ProjectForm, rows: VariableFormSet, sources: SecondaryFormSet
+) -> Project | None:
     """The project as saved, or None where a rule is broken, which the form then tells."""
     principal = request.principal
     note(name=form.project.name if form.project else form.cleaned_data["name"])
     fields = form.fields_of_project(request.build_absolute_uri("/").rstrip("/"), rows.variables())
+    if sources.is_bound:
+        fields |= sources.members(form.project)
     try:
         with transaction.atomic():
             if form.project is None:
@@ -152,7 +160,9 @@ def _save(request: ConsoleRequest, form: ProjectForm, rows: VariableFormSet) -> 
     return saved
 
 
-def _render_form(request: ConsoleRequest, form: ProjectForm, rows: VariableFormSet, status: int = 200) -> HttpResponse:
+def _render_form(
+    request: ConsoleRequest, form: ProjectForm, rows: VariableFormSet, sources: SecondaryFormSet, status: int = 200
+) -> HttpResponse:
     if is_partial(request) and "add_variables" in request.POST:
         return render(request, "builds/_variables.html", {"rows": rows, "rows_url": request.path})
     context = {
@@ -161,6 +171,8 @@ def _render_form(request: ConsoleRequest, form: ProjectForm, rows: VariableFormS
         "rows_url": request.path,
         "project": form.project,
         "variable_errors": form.variable_errors,
+        "sources": sources,
+        "source_errors": form.source_errors,
         "may_delete": form.project is not None
         and is_allowed(request.principal, "codebuild:DeleteProject", form.project.arn),
     }

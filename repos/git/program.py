@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -40,6 +40,7 @@ MEMORY_BYTES = 4 * 1024**3
 GRACE_SECONDS = 5.0
 # Deltas upon deltas can keep a processor busy for days; the linux kernel is indexed within minutes.
 CPU_SECONDS = 3600
+CHECK_SECONDS = 0.5
 LIMITS = ((resource.RLIMIT_CPU, CPU_SECONDS), (resource.RLIMIT_CORE, 0))
 # The only hook there is: quarantine.py, run by receive-pack.
 HOOKS = Path(__file__).with_name("hooks")
@@ -114,6 +115,7 @@ class Options:
         is_background: Leave processor and disk to others that want them.
         is_complaint_output: What the command writes to stderr belongs to its output, as with fsck.
         memory_bytes: The anonymous memory that it may take, where a hostile repository could make it take all.
+        check: Called at least twice a second while the command is waited for; what it raises ends the command.
     """
 
     configuration: Mapping[str, str] = field(default_factory=dict)
@@ -121,6 +123,7 @@ class Options:
     is_background: bool = False
     is_complaint_output: bool = False
     memory_bytes: int = MEMORY_BYTES
+    check: Callable[[], None] | None = None
 
 
 DEFAULT_OPTIONS = Options()
@@ -428,11 +431,18 @@ async def spawn(
 class _Child:
     """A running command whose stdout is read with one deadline for everything."""
 
-    def __init__(self, process: subprocess.Popen[bytes], command: str, timeout_seconds: float) -> None:
+    def __init__(
+        self,
+        process: subprocess.Popen[bytes],
+        command: str,
+        timeout_seconds: float,
+        check: Callable[[], None] | None = None,
+    ) -> None:
         self.process = process
         self.command = command
         self.timeout_seconds = timeout_seconds
         self.deadline = time.monotonic() + timeout_seconds
+        self._check = check
 
     def output(self) -> Iterator[bytes]:
         """Pieces of stdout until its end; raises GitTimeout at the deadline."""
@@ -442,8 +452,13 @@ class _Child:
         poll.register(descriptor, select.POLLIN)
         while True:
             seconds_left = self.deadline - time.monotonic()
-            if seconds_left <= 0 or not poll.poll(seconds_left * 1000):
+            if seconds_left <= 0:
                 raise GitTimeout(self.command, self.timeout_seconds)
+            if self._check is not None:
+                self._check()
+                seconds_left = min(seconds_left, CHECK_SECONDS)
+            if not poll.poll(seconds_left * 1000):
+                continue
             piece = os.read(descriptor, READ_BYTES)
             if not piece:
                 return
@@ -489,7 +504,7 @@ def _child(
         )
         stack.callback(_reap, process)
         _limit(process.pid, options.memory_bytes)
-        child = _Child(process, command, timeout_seconds)
+        child = _Child(process, command, timeout_seconds, options.check)
         yield child
         exit_code = child.wait()
         if exit_code not in ok_codes:

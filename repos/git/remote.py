@@ -36,6 +36,8 @@ MAX_REFS = 50_000
 MAX_LIST_BYTES = 32 * 1024 * 1024
 # Where the refs of another server lie in the repository that is fetched into.
 INCOMING = "refs/incoming/"
+# What a commit that is fetched by its oid is called.
+OIDS = "refs/oids/"
 
 _CONFIGURATION: Mapping[str, str] = {
     "protocol.file.allow": "never",
@@ -74,16 +76,21 @@ class RemoteRefs:
 
 @dataclass(frozen=True)
 class Remote:
-    """A repository on another server whose addresses were judged; use it soon, since names move."""
+    """A repository on another server whose addresses were judged; use it soon, since names move.
+
+    Attributes:
+        verifies_certificate: Whether the server has to be who it says; not so only where its user asks for that.
+    """
 
     url: str
     destination: outbound.Destination
     user_name: str = ""
     password: str = field(default="", repr=False)
     ca_bundle: str = ""
+    verifies_certificate: bool = True
 
-    def refs(self, quarantine: BareRepository) -> RemoteRefs:
-        """Ask for the refs; raises RemoteError."""
+    def refs(self, quarantine: BareRepository, check: Callable[[], None] | None = None) -> RemoteRefs:
+        """Ask for the refs; `check` is called twice a second and may raise. Raises RemoteError."""
         try:
             answer = program.run(
                 quarantine,
@@ -91,7 +98,7 @@ class Remote:
                 timeout_seconds=LIST_SECONDS,
                 max_output_bytes=MAX_LIST_BYTES,
                 environment=self._environment(),
-                options=program.Options(configuration=self._configuration()),
+                options=program.Options(configuration=self._configuration(), check=check),
             )
         except program.GitOutputTooLarge:
             raise _too_many_refs() from None
@@ -124,14 +131,16 @@ class Remote:
         *,
         max_bytes: int,
         tolerates_identity_defects: bool = False,
+        depth: int = 0,
     ) -> dict[str, str]:
         """Fetch refs and their objects into a quarantine, every object checked.
 
         Args:
-            patterns: Full refnames, or such with one `*`.
+            patterns: Full refnames, or such with one `*`; or oids, which become `OIDS` and the oid.
             on_progress: Called at least twice a second, with None where nothing is new; what it raises ends the fetch.
             max_bytes: What the quarantine may come to.
             tolerates_identity_defects: Let IDENTITY_DEFECTS pass.
+            depth: How many commits deep the history goes; 0 is all of it.
 
         Returns:
             Refname to oid, as the other server has them.
@@ -141,8 +150,9 @@ class Remote:
         """
         defects = IDENTITY_DEFECTS if tolerates_identity_defects else ()
         configuration = self._configuration() | {f"fetch.fsck.{defect}": "ignore" for defect in defects}
-        specs = [f"+{pattern}:{INCOMING}{pattern.removeprefix('refs/')}" for pattern in patterns]
-        args = ["fetch", "--progress", "--no-tags", "--no-write-fetch-head", "--no-auto-gc", "--end-of-options"]
+        specs = [f"+{one}:{INCOMING}{_refname(one).removeprefix('refs/')}" for one in patterns]
+        args = ["fetch", "--progress", "--no-tags", "--no-write-fetch-head", "--no-auto-gc"]
+        args += [f"--depth={depth}", "--end-of-options"] if depth else ["--end-of-options"]
         deadline = time.monotonic() + FETCH_SECONDS
         reader = ProgressReader()
         started = program.watch(
@@ -184,6 +194,8 @@ class Remote:
             made["http.curloptResolve"] = f"{_host(there)}:{there.port}:{','.join(addresses)}"
         if self.ca_bundle:
             made["http.sslCAInfo"] = self.ca_bundle
+        if not self.verifies_certificate:
+            made["http.sslVerify"] = "false"
         return made
 
     def _environment(self) -> dict[str, str]:
@@ -220,7 +232,13 @@ class Remote:
 
 
 def open_remote(
-    url: str, rules: outbound.Rules, *, user_name: str = "", password: str = "", ca_bundle: str = ""
+    url: str,
+    rules: outbound.Rules,
+    *,
+    user_name: str = "",
+    password: str = "",
+    ca_bundle: str = "",
+    verifies_certificate: bool = True,
 ) -> Remote:
     """Look at a URL and at where it leads.
 
@@ -229,7 +247,7 @@ def open_remote(
         InvalidInput: It is no URL of a repository.
     """
     checked = check_url(url)
-    return Remote(checked, outbound.resolve(checked, rules), user_name, password, ca_bundle)
+    return Remote(checked, outbound.resolve(checked, rules), user_name, password, ca_bundle, verifies_certificate)
 
 
 def check_url(url: str) -> str:
@@ -317,6 +335,10 @@ def _file_sizes(folder: os.PathLike[str]) -> Iterator[int]:
                     yield Path(root, name).lstat().st_size
                 except FileNotFoundError:  # git has just given it its final name
                     continue
+
+
+def _refname(wanted: str) -> str:
+    return f"{OIDS}{wanted}" if refs.OID.fullmatch(wanted) else wanted
 
 
 def _host(there: outbound.Destination) -> str:

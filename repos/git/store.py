@@ -180,6 +180,11 @@ def create_incoming(root: Path, repository_id: str, run_id: str, refs: Mapping[b
     return _quarantine(root / INCOMING / f"{repository_id}.{run_id}.git", lender, refs)
 
 
+def create_apart(path: Path) -> BareRepository:
+    """An empty repository in a new folder of the caller's, who removes it: none of this server's, and lent nothing."""
+    return _quarantine(path, path / "nobody", {})
+
+
 @contextlib.contextmanager
 def draft(repository: BareRepository) -> Iterator[BareRepository]:
     """An empty repository that borrows the objects of another, for the block: a quarantine for what is written here.

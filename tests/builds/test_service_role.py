@@ -214,7 +214,7 @@ def test_what_a_container_is_told_of_this_server(alice, project, settings, tmp_p
     (tmp_path / "ca.pem").write_text("-- own --")
     settings.TLS_ROOT, settings.HTTPS_PORT, settings.BUILD_CA_BUNDLE = tmp_path, 9443, ""
     session = service_role.assume(lifecycle.start_build(alice.principal, "demo"))
-    access = container.access(session, "https://git.example.com/v1/repos/demo", has_git_credential_helper=False)
+    access = container.access(session, ["https://git.example.com/v1/repos/demo"], has_git_credential_helper=False)
     variables = access.variables
     assert variables["AWS_ENDPOINT_URL"] == "https://host.docker.internal:9443"
     assert access.files[variables["AWS_CA_BUNDLE"]].endswith(b"-- own --")
@@ -228,7 +228,7 @@ def test_what_a_container_is_told_of_this_server(alice, project, settings, tmp_p
     assert session.secret not in repr(access) and session.secret.encode() in access.files[container.CREDENTIALS]
     settings.BUILD_ENDPOINT_URL = "https://git.example.com"
     variables = container.access(
-        session, "https://git.example.com/v1/repos/demo", has_git_credential_helper=True
+        session, ["https://git.example.com/v1/repos/demo"], has_git_credential_helper=True
     ).variables
     assert variables["GIT_CONFIG_KEY_1"] == "credential.https://git.example.com.helper"
     assert "insteadOf" not in str(variables)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from builds import lifecycle, projects, service_role, source, tasks, triggers
+from builds import lifecycle, projects, service_role, tasks, triggers
 from builds.models import Build, Project
 from builds.runner.executor import PhaseError
 from codeservices import work
@@ -17,6 +17,7 @@ from repos.triggers import config as trigger_config
 from repos.triggers import deliveries as trigger_deliveries
 from repos.triggers.config import TriggerSettings
 from tests import factories, gitrepo
+from tests.builds import sourced
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ZERO = "0" * 40
@@ -235,4 +236,4 @@ def test_a_build_of_a_repository_that_is_gone_says_what_to_do(alice, repository,
     build = Build.objects.get()
     deletion.delete_repository(alice.principal, "demo")
     with pytest.raises(PhaseError, match="repository not found for primary source .*: demo. It was deleted or renamed"):
-        source.resolve(build, alice.principal)
+        sourced.opened(build, alice.principal)

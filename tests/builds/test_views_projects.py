@@ -101,14 +101,63 @@ def test_settings_change_what_they_show_and_keep_the_rest(alice_client, project)
     assert project.environment["certificate"] == "arn:aws:s3:::bucket/ca.pem"
 
 
-def test_the_settings_keep_a_source_that_the_form_cannot_express(alice_client, project):
-    source = {"type": "GITHUB", "location": "https://github.com/o/r.git", "gitCloneDepth": 1}
+def test_the_form_shows_a_source_elsewhere_and_keeps_what_it_has_no_field_for(alice_client, project):
+    secret = {"type": "SECRETS_MANAGER", "resource": "arn:aws:secretsmanager:us-east-1:123456789012:secret:git"}
+    source = {"type": "GITHUB", "location": "https://github.com/o/r.git", "gitCloneDepth": 1, "auth": secret}
     Project.objects.update(source=source)
-    assert "GITHUB: https://github.com/o/r.git" in alice_client.get("/projects/demo/settings").content.decode()
-    fields = form(name=None, repository="-", build_on_push=None, buildspec_path="")
+    assert 'value="https://github.com/o/r.git"' in alice_client.get("/projects/demo/settings").content.decode()
+    elsewhere = {"repository": "-git", "git_type": "GITHUB", "location": "https://github.com/o/r.git"}
+    fields = form(name=None, build_on_push=None, buildspec_path="", clone_depth="1", **elsewhere)
     assert alice_client.post("/projects/demo/settings", fields).status_code == 302
     project.refresh_from_db()
     assert project.source == source
+    fields = form(
+        name=None, build_on_push=None, submodules="on", insecure_ssl="on", **elsewhere | {"git_type": "GITLAB"}
+    )
+    alice_client.post("/projects/demo/settings", fields)
+    project.refresh_from_db()
+    assert project.source == {
+        "type": "GITLAB",
+        "location": "https://github.com/o/r.git",
+        "insecureSsl": True,
+        "gitSubmodulesConfig": {"fetchSubmodules": True},
+        "buildspec": "ci/buildspec.yml",
+    }
+
+
+def test_an_archive_of_a_bucket_is_a_source(alice_client, project):
+    fields = form(name=None, repository="-s3", location="s3://sources/app.zip", build_on_push=None)
+    assert alice_client.post("/projects/demo/settings", fields).status_code == 302
+    project.refresh_from_db()
+    assert project.source == {"type": "S3", "location": "sources/app.zip", "buildspec": "ci/buildspec.yml"}
+    page = alice_client.post("/projects/demo/settings", fields | {"location": "sources"}).content.decode()
+    assert "location “sources” is not valid for type S3" in page
+    assert "It looks like BUCKET/PATH/SOURCE.zip or BUCKET/PATH/." in page
+
+
+def test_secondary_sources_are_a_table_and_stay_where_it_is_not_sent(alice_client, project):
+    location = "https://127.0.0.1:8443/v1/repos/demo"
+    rows = {
+        "secondary-TOTAL_FORMS": "2",
+        "secondary-INITIAL_FORMS": "0",
+        "secondary-0-identifier": "lib",
+        "secondary-0-type": "CODECOMMIT",
+        "secondary-0-location": location,
+        "secondary-0-version": "v1",
+        "secondary-1-identifier": "",
+        "secondary-1-type": "S3",
+        "secondary-1-location": "",
+    }
+    for fields in (form(name=None, **rows), form(name=None)):
+        assert alice_client.post("/projects/demo/settings", fields).status_code == 302
+        project.refresh_from_db()
+        assert project.secondary_sources == [{"type": "CODECOMMIT", "location": location, "sourceIdentifier": "lib"}]
+        assert project.secondary_source_versions == [{"sourceIdentifier": "lib", "sourceVersion": "v1"}]
+    page = alice_client.get("/projects/demo/").content.decode()
+    assert "<dt>Source lib</dt>" in page and '<span class="ref">v1</span>' in page
+    assert 'value="lib"' in alice_client.get("/projects/demo/settings").content.decode()
+    page = alice_client.post("/projects/demo/settings", form(name=None, **rows | {"secondary-0-identifier": "a-b"}))
+    assert page.status_code == 400 and "Invalid source identifier: “a-b”" in page.content.decode()
 
 
 def test_more_rows_for_variables_keep_what_was_typed_and_save_nothing(alice_client, repository):
@@ -137,6 +186,10 @@ def test_more_rows_for_variables_keep_what_was_typed_and_save_nothing(alice_clie
         ({"buildspec_path": "../up.yml"}, "“../up.yml” is no path inside the source."),
         ({"repository": "", "build_on_push": None}, "A project without source needs its buildspec inline."),
         ({"repository": "nowhere"}, "nowhere is not one of the available choices"),
+        (
+            {"repository": "-git", "git_type": "GITHUB", "location": "git@github.com:a/b.git", "build_on_push": None},
+            "is not valid for type GITHUB",
+        ),
         ({"source_version": "two words"}, "“two words” is no source version."),
         ({"source_version": "refs/tags/v1"}, "“refs/tags/v1” is no branch, so no push can start this project."),
         ({"buildspec_kind": "inline", "buildspec_inline": "make"}, "its first line is “version: 0.2”"),
@@ -182,7 +235,7 @@ def test_the_list_holds_only_what_one_may_look_at(alice, project):
     mine = factories.allow("codebuild:BatchGetProjects", resource=project.arn)
     mine["Statement"].append({"Effect": "Allow", "Action": "codebuild:ListProjects", "Resource": "*"})
     page = signed_in(factories.user("dave", document=mine)).get("/projects/").content.decode()
-    assert "/projects/demo/" in page and "secret" not in page
+    assert "/projects/demo/" in page and "/projects/secret/" not in page
 
 
 def test_the_history_pages_and_gives_htmx_the_rows_alone(alice_client, project):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from builds.workspace import Workspace
+from builds.sources.workspace import Workspace
 from repos.git.store import BareRepository
 from tests import gitrepo
 

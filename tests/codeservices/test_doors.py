@@ -72,6 +72,7 @@ PROJECT_FORM = {
     "variables-TOTAL_FORMS": "0",
     "variables-INITIAL_FORMS": "0",
 }
+SOURCE_CREDENTIAL_FORM = {"server_type": "GITHUB", "auth_type": "PERSONAL_ACCESS_TOKEN", "token": "t0ken"}
 INWARDS = "http://127.0.0.1:1/x"
 MIRROR_FORM = {"url": INWARDS, "interval_seconds": "3600", "which": "all"}
 TRIGGER_FORM = {"destination": "project_arn", "events": "createReference"}
@@ -390,6 +391,12 @@ CONSOLE = {
     "builds:project": Door("codebuild:BatchGetProjects", args=PROJECT),
     "builds:project_settings": Door("codebuild:UpdateProject", "codebuild:UpdateProject", PROJECT, PROJECT_FORM),
     "builds:project_delete": Door(CLOSED, "codebuild:DeleteProject", PROJECT, {"confirm": "hush-build"}),
+    "builds:credential_list": Door(
+        "codebuild:ListSourceCredentials", "codebuild:ImportSourceCredentials", form=SOURCE_CREDENTIAL_FORM
+    ),
+    "builds:credential_delete": Door(
+        CLOSED, "codebuild:DeleteSourceCredentials", form={"arn": "source_credential_arn", "confirm": "BITBUCKET"}
+    ),
     "builds:build_start": Door("codebuild:StartBuild", "codebuild:StartBuild", PROJECT),
     "builds:build_list": Door("codebuild:ListBuilds"),
     "builds:build_recent": Door("codebuild:ListBuilds"),

@@ -105,6 +105,12 @@ CALLS = {
     "codebuild:BatchGetProjects": Call("codebuild:BatchGetProjects", {"names": ["hush-build"]}),
     "codebuild:CreateProject": Call("codebuild:CreateProject", NEW_PROJECT),
     "codebuild:DeleteProject": Call("codebuild:DeleteProject", {"name": "hush-build"}),
+    "codebuild:DeleteSourceCredentials": Call("codebuild:DeleteSourceCredentials", {"arn": "source_credential_arn"}),
+    "codebuild:ImportSourceCredentials": Call(
+        "codebuild:ImportSourceCredentials",
+        {"token": "t0ken", "serverType": "GITHUB", "authType": "PERSONAL_ACCESS_TOKEN"},
+    ),
+    "codebuild:ListSourceCredentials": Call("codebuild:ListSourceCredentials"),
     "codebuild:ListBuilds": Call("codebuild:ListBuilds"),
     "codebuild:ListBuildsForProject": Call("codebuild:ListBuildsForProject", HUSH_BUILD),
     "codebuild:ListCuratedEnvironmentImages": Call("codebuild:ListCuratedEnvironmentImages"),

@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
 
-from builds.models import Build, Project
+from builds.models import Build, Project, SourceCredential
 from codeservices.audit.models import Trail
 from codeservices.iam import credentials, secrets, ssh_keys, totp
 from codeservices.iam.managed_policies import SERVICE_ROLE_NAME
@@ -123,6 +123,7 @@ def make(people: dict[str, User], history: History) -> World:
     trail = Trail.objects.create(name="main", s3_bucket_name="logs", is_logging=True)
     bell = delivered_topic("bell")
     kept_values("word", "riddle")
+    token = SourceCredential.objects.create(server_type="BITBUCKET", host="bitbucket.org", auth_type="BASIC_AUTH")
     SigningCertificate.objects.create(name="known", certificate_pem="PEM", sealed_key="sealed-signing-key")
     names = {
         "topic_arn": bell.message.topic.arn,
@@ -143,6 +144,7 @@ def make(people: dict[str, User], history: History) -> World:
         "repository_arn": repository.arn,
         "gone_id": str(gone.repository_id),
         "project_arn": project.arn,
+        "source_credential_arn": token.arn,
         "told_id": str(delivery.delivery_id),
         "ssh_key_id": ssh_key.key_id,
         "new_ssh_key": factories.ssh_key(),

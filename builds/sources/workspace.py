@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from dulwich.objects import Commit
@@ -20,6 +20,9 @@ from repos.git.store import BareRepository
 # Packing a large repository's history once for a build.
 PACK_SECONDS = 600.0
 STREAM_SECONDS = 1800.0
+# The container's copy is thrown away after the build: nothing of it has to outlive a power cut, and a smaller pack is
+# not worth the search for deltas that the repository does not have already.
+_CONFIGURATION_OF_PACKING = {"core.fsync": "none", "pack.window": "0"}
 # A checkout knows neither of these two attributes; `git archive`, which writes the files, does.
 _ATTRIBUTES = "* -export-ignore -export-subst\n"
 # What only the making of the clone needs.
@@ -43,6 +46,8 @@ class Workspace:
         remote_url: What `origin` is called inside.
         directory: Absolute path of the work tree in the container.
         scratch: Where the scratch folder is made.
+        submodules: Name to URL of those whose clones are put into this one's folders.
+        check: Called at least twice a second while git packs; what it raises ends that.
     """
 
     def __init__(
@@ -55,6 +60,8 @@ class Workspace:
         remote_url: str = "",
         directory: str,
         scratch: Path,
+        submodules: Mapping[str, str] | None = None,
+        check: Callable[[], None] | None = None,
     ) -> None:
         self._repository = repository
         self._oid = oid
@@ -63,6 +70,8 @@ class Workspace:
         self._remote_url = remote_url
         self._prefix = directory.strip("/")
         self._parent = scratch
+        self._submodules = submodules or {}
+        self._options = program.Options(configuration=_CONFIGURATION_OF_PACKING, check=check)
 
     def __enter__(self) -> Workspace:
         self._parent.mkdir(parents=True, exist_ok=True)
@@ -95,12 +104,14 @@ class Workspace:
             ["pack-objects", "--revs", "--delta-base-offset", "-q", "--threads=1", "objects/pack/pack"],
             input="".join(f"{revision}\n" for revision in revisions).encode(),
             timeout_seconds=PACK_SECONDS,
+            options=self._options,
         )
         program.run(
             self._scratch,
             ["read-tree", self._oid],
             timeout_seconds=PACK_SECONDS,
             environment={"GIT_INDEX_FILE": str(scratch / "index")},
+            options=self._options,
         )
         yield from tarstream.write(scratch, f"{self._prefix}/.git", leave_out=_OURS)
 
@@ -115,6 +126,8 @@ class Workspace:
         if self._remote_url:
             text += f'[remote "origin"]\n\turl = {_quoted(self._remote_url)}\n'
             text += "\tfetch = +refs/heads/*:refs/remotes/origin/*\n"
+        for name, url in self._submodules.items():
+            text += f"[submodule {_quoted(name)}]\n\tactive = true\n\turl = {_quoted(url)}\n"
         (root / "config").write_text(text)
 
     def _write_refs(self) -> list[str]:
