@@ -92,6 +92,13 @@ UNREACHABLE_DAYS = env_int("CODESERVICES_UNREACHABLE_DAYS", 14, minimum=1, maxim
 # For so long it is told what triggers and topics sent, and what became of it.
 DELIVERY_RETENTION_DAYS = env_int("CODESERVICES_DELIVERY_RETENTION_DAYS", 30, minimum=1, maximum=3650)
 
+# ---- Object storage --------------------------------------------------------------------------------------------------
+# The largest object, and all that one bucket may hold; 0: no limit but the disk.
+OBJECT_MAX_BYTES = env_int("CODESERVICES_OBJECT_MAX_BYTES", 50 * 1024**3, minimum=1024)
+BUCKET_QUOTA_BYTES = env_int("CODESERVICES_BUCKET_QUOTA_BYTES", 0, minimum=0)
+# An upload in parts that nobody completes is aborted after so long.
+OBJECT_UPLOAD_DAYS = env_int("CODESERVICES_OBJECT_UPLOAD_DAYS", 7, minimum=1, maximum=3650)
+
 # ---- Outbound --------------------------------------------------------------------------------------------------------
 # Hosts, host:port and networks (CIDR), not public, that webhooks, imports and mirrors may reach all the same.
 try:
@@ -113,6 +120,7 @@ INSTALLED_APPS = [
     "codeservices.iam",
     "codeservices.audit",
     "codeservices.notifications",
+    "codeservices.objects",
     "repos",
     "builds",
 ]
@@ -186,7 +194,7 @@ CACHES = {
 # ---- Objects and static files ----------------------------------------------------------------------------------------
 STORAGES = {
     "default": {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "BACKEND": "codeservices.storage_folder.FolderStorage",
         "OPTIONS": {"location": OBJECTS_ROOT, "file_permissions_mode": 0o600, "directory_permissions_mode": 0o700},
     },
     "staticfiles": {

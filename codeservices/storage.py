@@ -1,4 +1,4 @@
-"""Objects (artifacts, log chunks, audit files) by key, in Django's default storage.
+"""Bytes (artifacts, log chunks, objects) by key, in Django's default storage.
 
 A key is a relative path of safe parts, such as `builds/<uuid>/log/0000000000.gz`. What is written under a key replaces
 what was there, whole or not at all, so that a retried write changes nothing.
@@ -7,13 +7,39 @@ what was there, whole or not at all, so that a retried write changes nothing.
 from __future__ import annotations
 
 import re
-from pathlib import Path
-from typing import IO
+from collections.abc import Iterable
+from datetime import datetime
+from types import TracebackType
+from typing import IO, Protocol, Self, cast
 
-from django.core.files.base import ContentFile, File
-from django.core.files.storage import FileSystemStorage, default_storage
+from django.core.files.storage import default_storage
 
 _PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_COPIED_BYTES = 1024 * 1024
+
+
+class Writer(Protocol):
+    """Bytes on their way under a key. A context manager: what is not committed when it ends was never there."""
+
+    def write(self, data: bytes) -> None:
+        """Append."""
+
+    def commit(self) -> None:
+        """Put the bytes under the key, in place of what was there; they last from here on."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None: ...
+
+
+class Store(Protocol):
+    """What a storage backend has beside Django's own methods, to be ours."""
+
+    def writer(self, key: str) -> Writer: ...
+
+    def remove_drafts(self, before: datetime) -> int: ...
 
 
 def check_key(key: str) -> str:
@@ -23,19 +49,22 @@ def check_key(key: str) -> str:
     return key
 
 
+def writer(key: str) -> Writer:
+    """To write piece by piece under `key`."""
+    return _store().writer(check_key(key))
+
+
 def write(key: str, content: bytes | IO[bytes]) -> None:
     """Store `content` (bytes, or a binary file read from its position) under `key`."""
-    check_key(key)
-    storage = default_storage
-    body = ContentFile(content) if isinstance(content, bytes) else File(content)
-    if isinstance(getattr(storage, "_wrapped", storage), FileSystemStorage):
-        target = Path(storage.path(key))
-        draft = storage.save(f"{key}.part", body)
-        Path(storage.path(draft)).replace(target)
-        return
-    if storage.exists(key):
-        storage.delete(key)
-    storage.save(key, body)
+    with writer(key) as target:
+        for piece in [content] if isinstance(content, bytes) else pieces(content):
+            target.write(piece)
+        target.commit()
+
+
+def pieces(file: IO[bytes]) -> Iterable[bytes]:
+    """A file's bytes from its position on."""
+    return iter(lambda: file.read(_COPIED_BYTES), b"")
 
 
 def read(key: str) -> bytes:
@@ -45,7 +74,7 @@ def read(key: str) -> bytes:
 
 
 def open_object(key: str) -> IO[bytes]:
-    """The object as a binary file; raises FileNotFoundError where there is none."""
+    """The object as a binary file that can be sought in; raises FileNotFoundError where there is none."""
     return default_storage.open(check_key(key), "rb")
 
 
@@ -54,9 +83,19 @@ def exists(key: str) -> bool:
 
 
 def size_bytes(key: str) -> int:
+    """Raises FileNotFoundError where there is none."""
     return default_storage.size(check_key(key))
 
 
 def delete(key: str) -> None:
     """Remove the object; a missing one is no error."""
     default_storage.delete(check_key(key))
+
+
+def remove_drafts(before: datetime) -> int:
+    """Remove what killed processes left half written before that time; how many."""
+    return _store().remove_drafts(before)
+
+
+def _store() -> Store:
+    return cast(Store, default_storage)
