@@ -11,7 +11,7 @@ from django.template.defaultfilters import filesizeformat
 
 from builds import lifecycle
 from builds.access import project_arn
-from builds.models import Artifact, Build, LogChunk, Phase, Project, SourceCredential
+from builds.models import Artifact, Build, CacheEntry, Leftover, LogChunk, Phase, Project, SourceCredential
 from codeservices.admin import columns
 from codeservices.admin.base import ActionAdmin, LookOnlyInline
 from codeservices.http import ConsoleRequest
@@ -199,16 +199,97 @@ class PhaseAdmin(OfBuild):
 
 @admin.register(Artifact)
 class ArtifactAdmin(OfBuild):
-    list_display = ("name", "build_link", "identifier", "size", "created_at")
-    search_fields = ("name", "build__project_name", "build__uuid", "sha256")
-    search_help_text = "Name, project, build id or SHA-256"
+    list_display = ("name", "build_link", "identifier", "packaging", "size", "file_count", "created_at")
+    list_filter = ("packaging",)
+    search_fields = ("name", "build__project_name", "build__uuid", "sha256", "key")
+    search_help_text = "Name, project, build id, key or SHA-256"
     date_hierarchy = "created_at"
-    fields = ("name", "build_link", "identifier", "size", "md5", "sha256", "key", "created_at")
+    fields = (
+        "name",
+        "build_link",
+        "identifier",
+        "packaging",
+        "row_arn",
+        "size",
+        "file_count",
+        "md5",
+        "sha256",
+        "object_modified_at",
+        "manifest_key",
+        "created_at",
+    )
     ordering = ("-pk",)
+
+    @admin.display(description="ARN")
+    def row_arn(self, obj: Artifact) -> str:
+        return obj.arn
 
     @admin.display(description="size", ordering="size_bytes")
     def size(self, obj: Artifact) -> str:
         return filesizeformat(obj.size_bytes)
+
+
+@admin.register(CacheEntry)
+class CacheEntryAdmin(ActionAdmin):
+    """Caches of projects that one may look at. They are forgotten in the console, all of a project at once."""
+
+    list_action, view_action = "codebuild:ListProjects", "codebuild:BatchGetProjects"
+    list_display = ("__str__", "project", "refname", "namespace", "host", "size", "file_count", "created_at", "used_at")
+    list_filter = ("host",)
+    list_select_related = ("project",)
+    filter_links = ("project",)
+    search_fields = ("cache_key", "project__name", "namespace", "key")
+    search_help_text = "Key of the cache or of its object, project or namespace"
+    date_hierarchy = "created_at"
+    fields = (
+        "project",
+        "cache_key",
+        "refname",
+        "namespace",
+        "host",
+        "bucket",
+        "key",
+        "size",
+        "file_count",
+        "sha256",
+        "version",
+        "scope",
+        "created_at",
+        "used_at",
+    )
+
+    def resource_of(self, obj: CacheEntry) -> str:
+        return obj.project.arn if obj.project is not None else "*"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        found: QuerySet[Any] = super().get_queryset(request)
+        if not _may(request, self.view_action, "*"):
+            rows = Project.objects.only("name")
+            found = found.filter(project__in=[one.pk for one in rows if _may(request, self.view_action, one.arn)])
+        return found
+
+    @admin.display(description="size", ordering="size_bytes")
+    def size(self, obj: CacheEntry) -> str:
+        return filesizeformat(obj.size_bytes)
+
+
+@admin.register(Leftover)
+class LeftoverAdmin(ActionAdmin):
+    """What waits for the sweep; an old one tells that the store can't be reached."""
+
+    list_action, view_action = "codebuild:ListBuilds", "s3:GetObject"
+    list_display = ("__str__", "object_modified_at", "created_at")
+    search_fields = ("bucket", "key")
+    search_help_text = "Bucket or key"
+    date_hierarchy = "created_at"
+    fields = ("bucket", "key", "object_modified_at", "manifest_key", "created_at")
+
+    def resource_of(self, obj: Leftover) -> str:
+        return f"arn:aws:s3:::{obj.bucket}/{obj.key}"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        found: QuerySet[Any] = super().get_queryset(request)
+        return found if _may(request, self.view_action, "arn:aws:s3:::*") else found.none()
 
 
 @admin.register(LogChunk)

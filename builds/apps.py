@@ -12,6 +12,7 @@ class BuildsConfig(AppConfig):
             commit_statuses,
             health,
             panels,
+            retention,
             triggers,
         )
         from codeservices import registry
@@ -19,6 +20,7 @@ class BuildsConfig(AppConfig):
 
         health.register()
         panels.register()
+        retention.register()
         triggers.register()
         commit_statuses.register()
         resource_tags.register("codebuild", access.tags_of_arn)

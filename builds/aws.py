@@ -8,6 +8,7 @@ from botocore.model import OperationModel
 
 from builds import compute, lifecycle, project_rules, projects, shapes
 from builds.access import build_by_id, project_for, project_name_of, visible_builds
+from builds.caches import entries
 from builds.models import Build, Project
 from builds.sources import credentials
 from codeservices.aws.dispatch import Call, constraint_error, operation
@@ -88,6 +89,11 @@ def list_projects(call: Call) -> dict[str, Any]:
 def delete_project(call: Call) -> None:
     """By name or ARN; an unknown one is a success."""
     projects.delete_project(call.principal, project_name_of(call.params["name"]))
+
+
+@operation("codebuild", "InvalidateProjectCache")
+def invalidate_project_cache(call: Call) -> None:
+    entries.invalidate(call.principal, project_name_of(call.params["projectName"]))
 
 
 # ---- builds ----------------------------------------------------------------------------------------------------------

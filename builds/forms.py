@@ -6,10 +6,11 @@ from typing import Any
 
 from django import forms
 
-from builds import buildspec, compute, project_rules, projects
+from builds import buildspec, compute, project_rules, projects, storage_forms
 from builds.models import Project, Status
 from builds.source_forms import SourceFields, initial_source
 from builds.sources import rules as source_rules
+from builds.storage_forms import StorageFields
 from codeservices.forms import ConsoleForm
 from codeservices.iam.managed_policies import SERVICE_ROLE_NAME
 from codeservices.iam.models import Role
@@ -33,7 +34,7 @@ _FIELD_OF_MEMBER = {
     "serviceRole": "service_role",
     "timeoutInMinutes": "timeout_minutes",
     "queuedTimeoutInMinutes": "queued_timeout_minutes",
-    "artifacts.location": "artifacts",
+    **storage_forms.FIELD_OF_MEMBER,
 }
 
 
@@ -82,7 +83,7 @@ def variable_rows(data: Any = None, variables: list[dict[str, str]] | None = Non
     return rows
 
 
-class ProjectForm(SourceFields):
+class ProjectForm(SourceFields, StorageFields):
     """Make a project, or change its settings."""
 
     name = forms.CharField(
@@ -135,11 +136,6 @@ class ProjectForm(SourceFields):
         min_value=project_rules.QUEUED_TIMEOUT_MINUTES[0],
         max_value=project_rules.QUEUED_TIMEOUT_MINUTES[1],
     )
-    artifacts = forms.BooleanField(
-        required=False,
-        label="Keep artifacts",
-        help_text="The files that the buildspec's artifacts section names, as one zip of each build.",
-    )
     service_role = forms.ChoiceField(label="Service role", help_text="What the build may do.")
 
     def __init__(self, principal: Principal, *args: Any, project: Project | None = None, **kwargs: Any) -> None:
@@ -148,6 +144,7 @@ class ProjectForm(SourceFields):
         # The table of variables is beside the form; what is wrong with it stands above the table.
         self.variable_errors: list[str] = []
         self.source_errors: list[str] = []
+        self.secondary_errors: list[str] = []
         if project is not None:
             del self.fields["name"]
         self.set_up_sources(principal, project)
@@ -186,7 +183,8 @@ class ProjectForm(SourceFields):
             "description": given["description"],
             "source": self._source(origin),
             "sourceVersion": given["source_version"],
-            "artifacts": self._artifacts(given.get("name", "")),
+            "artifacts": self.artifacts_of_project(given.get("name") or (before.name if before else "")),
+            "cache": self.cache_of_project(),
             "environment": environment,
             "serviceRole": given["service_role"],
             "timeoutInMinutes": given["timeout_minutes"],
@@ -203,19 +201,6 @@ class ProjectForm(SourceFields):
         text = given["buildspec_inline"].replace("\r\n", "\n") if is_inline else given["buildspec_path"].strip()
         return {**source, "buildspec": text} if text else source
 
-    def _artifacts(self, name: str) -> dict[str, Any]:
-        if not self.cleaned_data["artifacts"]:
-            return {"type": "NO_ARTIFACTS"}
-        if self.project is not None and self.project.artifacts.get("type") == "S3":
-            return dict(self.project.artifacts)
-        return {
-            "type": "S3",
-            "location": projects.ARTIFACT_BUCKET,
-            "name": name or (self.project.name if self.project else ""),
-            "namespaceType": "BUILD_ID",
-            "packaging": "ZIP",
-        }
-
     def add_project_error(self, error: project_rules.InvalidProject) -> None:
         """Tie a broken rule to the field that people see."""
         field: str | None = _FIELD_OF_MEMBER.get(error.field) or self.field_of(error.field)
@@ -223,6 +208,9 @@ class ProjectForm(SourceFields):
             is_inline = self.cleaned_data.get("buildspec_kind") == "inline"
             field = "buildspec_inline" if is_inline else "buildspec_path"
         sentences = list(error.problems) or [f"{error.message} {error.hint}".strip()]
+        if error.field.startswith("secondaryArtifacts"):
+            self.secondary_errors += sentences
+            return
         if field == "variables":
             self.variable_errors += sentences
             return
@@ -241,7 +229,7 @@ def initial_of(project: Project | None, repository_name: str = "") -> dict[str, 
             "image": compute.DEFAULT_IMAGE,
             "compute_type": compute.DEFAULT_COMPUTE_TYPE,
             "build_on_push": True,
-            "artifacts": True,
+            **storage_forms.initial_of(None),
             "buildspec_inline": EXAMPLE_BUILDSPEC,
             "service_role": role.arn if role else "",
         }
@@ -259,7 +247,7 @@ def initial_of(project: Project | None, repository_name: str = "") -> dict[str, 
         "buildspec_inline": text if is_inline else EXAMPLE_BUILDSPEC,
         "timeout_minutes": project.timeout_minutes,
         "queued_timeout_minutes": project.queued_timeout_minutes,
-        "artifacts": project.artifacts.get("type") != "NO_ARTIFACTS",
+        **storage_forms.initial_of(project),
         "service_role": project.service_role_arn,
     }
 

@@ -23,13 +23,19 @@ QUEUED_TIMEOUT_MINUTES = (5, 480)
 DEFAULT_TIMEOUT_MINUTES = 60
 DEFAULT_QUEUED_TIMEOUT_MINUTES = 480
 ARTIFACT_TYPES = ("NO_ARTIFACTS", "S3")
+# Source: AWS CodeBuild API Reference, "CreateProject", secondaryArtifacts.
+MAX_SECONDARY_ARTIFACTS = 12
 CACHE_TYPES = ("NO_CACHE", "S3", "LOCAL")
+CACHE_MODES = ("LOCAL_SOURCE_CACHE", "LOCAL_CUSTOM_CACHE", "LOCAL_DOCKER_LAYER_CACHE")
+MAX_PATH_CHARACTERS = 512
+MAX_NAMESPACE_CHARACTERS = 255
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,254}")
+_IDENTIFIER = re.compile(r"[A-Za-z0-9_]{1,127}")
+_CACHE_LOCATION = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^\s/][^/]*)*/?")
 _TAG = re.compile(r"[\w\s.:/=@+-]*")
 # Members that would change what a build does and that nothing here carries out: refused rather than ignored.
 _UNSUPPORTED = {
-    "secondaryArtifacts": "Secondary artifacts",
     "fileSystemLocations": "File system locations",
     "buildBatchConfig": "Batch builds",
 }
@@ -80,35 +86,74 @@ def check_queued_timeout(minutes: int) -> int:
     return _within("queuedTimeoutInMinutes", "The timeout in the queue", minutes, QUEUED_TIMEOUT_MINUTES)
 
 
-def check_artifacts(artifacts: Mapping[str, Any]) -> dict[str, Any]:
-    """A ProjectArtifacts."""
+def check_artifacts(artifacts: Mapping[str, Any], member: str = "artifacts") -> dict[str, Any]:
+    """A ProjectArtifacts; `member` is where it stands, for the errors."""
     kind, location = artifacts.get("type", ""), artifacts.get("location", "")
     if kind not in ARTIFACT_TYPES:
         raise InvalidProject(
-            "artifacts.type", "Invalid type provided: Project artifacts type", hint="Use S3 or NO_ARTIFACTS."
+            f"{member}.type", "Invalid type provided: Project artifacts type", hint="Use S3 or NO_ARTIFACTS."
         )
     if kind == "NO_ARTIFACTS":
         if location:
             raise InvalidProject(
-                "artifacts.location", "Invalid artifacts: artifact type NO_ARTIFACTS should have null location"
+                f"{member}.location", "Invalid artifacts: artifact type NO_ARTIFACTS should have null location"
+            )
+        if artifacts.get("encryptionDisabled"):
+            raise InvalidProject(
+                f"{member}.encryptionDisabled",
+                "Invalid artifacts: encryptionDisabled can be set only for artifacts of type S3",
             )
         return dict(artifacts)
     if not _BUCKET.fullmatch(location):
         raise InvalidProject(
-            "artifacts.location",
+            f"{member}.location",
             f"Invalid artifacts: “{location}” is no bucket name."
             if location
             else "Project artifacts location is required",
             hint="A bucket name has 3 to 63 lower-case letters, digits, dots and dashes.",
         )
-    for member, values in (("packaging", ("NONE", "ZIP")), ("namespaceType", ("NONE", "BUILD_ID"))):
-        if artifacts.get(member, values[0]) not in values:
-            raise InvalidProject(f"artifacts.{member}", f"Invalid artifacts: {member} is one of {', '.join(values)}.")
-    for member in ("path", "name"):
-        value = artifacts.get(member, "")
+    for name, values in (("packaging", ("NONE", "ZIP")), ("namespaceType", ("NONE", "BUILD_ID"))):
+        if artifacts.get(name, values[0]) not in values:
+            raise InvalidProject(f"{member}.{name}", f"Invalid artifacts: {name} is one of {', '.join(values)}.")
+    for name in ("path", "name"):
+        value = artifacts.get(name, "")
         if ".." in value.split("/") or any(not one.isprintable() for one in value):
-            raise InvalidProject(f"artifacts.{member}", f"Invalid artifacts: “{value}” can't be a {member}.")
+            raise InvalidProject(f"{member}.{name}", f"Invalid artifacts: “{value}” can't be a {name}.")
+        if len(value) > MAX_PATH_CHARACTERS:
+            raise InvalidProject(
+                f"{member}.{name}",
+                f"Invalid artifacts: a {name} has at most {MAX_PATH_CHARACTERS} characters, not {len(value)}.",
+            )
     return dict(artifacts)
+
+
+def check_secondary_artifacts(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """ProjectArtifacts with an artifactIdentifier each, by which the buildspec names them."""
+    if len(rows) > MAX_SECONDARY_ARTIFACTS:
+        raise InvalidProject(
+            "secondaryArtifacts",
+            f"A project has at most {MAX_SECONDARY_ARTIFACTS} secondary artifacts, not {len(rows)}.",
+        )
+    checked: list[dict[str, Any]] = []
+    seen: set[str] = set()
+    for row in rows:
+        identifier = row.get("artifactIdentifier", "")
+        if not _IDENTIFIER.fullmatch(identifier):
+            raise InvalidProject(
+                "secondaryArtifacts.artifactIdentifier",
+                f"Invalid artifacts: “{identifier}” is no artifact identifier."
+                if identifier
+                else "Invalid artifacts: secondary artifacts need an artifactIdentifier.",
+                hint="It has up to 127 letters, digits and underscores.",
+            )
+        if identifier in seen:
+            raise InvalidProject(
+                "secondaryArtifacts.artifactIdentifier",
+                f"Invalid artifacts: two secondary artifacts are called {identifier}.",
+            )
+        seen.add(identifier)
+        checked.append(check_artifacts(row, "secondaryArtifacts"))
+    return checked
 
 
 def check_environment(wanted: Mapping[str, Any]) -> dict[str, Any]:
@@ -170,9 +215,50 @@ def check_tags(tags: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
 
 
 def check_cache(cache: Mapping[str, Any]) -> dict[str, Any]:
-    if cache.get("type", "NO_CACHE") not in CACHE_TYPES:
-        raise InvalidProject("cache.type", f"Invalid cache type: {cache.get('type')}")
-    return dict(cache)
+    """A ProjectCache, without the members that its type ignores."""
+    kind = cache.get("type", "NO_CACHE")
+    if kind not in CACHE_TYPES:
+        raise InvalidProject(
+            "cache.type", f"Invalid cache type: {kind}", hint=f"The types are {', '.join(CACHE_TYPES)}."
+        )
+    if kind == "S3":
+        return _check_cache_location(cache)
+    if kind == "NO_CACHE":
+        return {"type": kind}
+    modes = list(dict.fromkeys(cache.get("modes") or ()))
+    unknown = [one for one in modes if one not in CACHE_MODES]
+    if unknown or not modes:
+        raise InvalidProject(
+            "cache.modes",
+            f"Invalid cache: {unknown[0]} is no cache mode." if unknown else "Invalid cache: LOCAL needs a mode.",
+            hint=f"The modes are {', '.join(CACHE_MODES)}.",
+        )
+    if "LOCAL_DOCKER_LAYER_CACHE" in modes:
+        raise InvalidProject(
+            "cache.modes",
+            "Invalid cache: LOCAL_DOCKER_LAYER_CACHE is not available in this installation.",
+            hint="Layers that one build leaves to the next would be those of whoever could run one. "
+            "Save images with “docker save” under cache.paths instead, or pull them with --cache-from.",
+        )
+    return {"type": kind, "modes": modes}
+
+
+def _check_cache_location(cache: Mapping[str, Any]) -> dict[str, Any]:
+    location, namespace = cache.get("location", ""), cache.get("cacheNamespace", "")
+    if not _CACHE_LOCATION.fullmatch(location) or ".." in location.split("/") or len(location) > MAX_PATH_CHARACTERS:
+        raise InvalidProject(
+            "cache.location",
+            f"Invalid cache: “{location}” is no bucket with a prefix."
+            if location
+            else "Invalid cache: a cache of type S3 needs a location.",
+            hint="It looks like BUCKET/PREFIX.",
+        )
+    if len(namespace) > MAX_NAMESPACE_CHARACTERS or not namespace.isprintable():
+        raise InvalidProject(
+            "cache.cacheNamespace",
+            f"Invalid cache: a namespace has at most {MAX_NAMESPACE_CHARACTERS} printable characters.",
+        )
+    return {"type": "S3", "location": location} | ({"cacheNamespace": namespace} if namespace else {})
 
 
 def check_supported(fields: Mapping[str, Any]) -> None:

@@ -42,8 +42,8 @@ def create_project(principal: Principal, fields: Mapping[str, Any]) -> Project:
 
     Args:
         fields: CreateProject's members: name, source, artifacts, environment and serviceRole, and optionally
-            description, sourceVersion, secondarySources, secondarySourceVersions, cache, logsConfig, timeoutInMinutes,
-            queuedTimeoutInMinutes, tags.
+            description, sourceVersion, secondarySources, secondarySourceVersions, secondaryArtifacts, cache,
+            logsConfig, timeoutInMinutes, queuedTimeoutInMinutes, tags.
 
     Raises:
         InvalidProject: A member breaks a rule; it names which.
@@ -195,6 +195,8 @@ def _apply(principal: Principal, project: Project, fields: Mapping[str, Any]) ->
         credentials.bind(principal, source)
     if fields.get("artifacts"):
         project.artifacts = rules.check_artifacts(fields["artifacts"])
+    if fields.get("secondaryArtifacts") is not None:
+        project.secondary_artifacts = rules.check_secondary_artifacts(fields["secondaryArtifacts"])
     if fields.get("environment"):
         project.environment = rules.check_environment(fields["environment"])
     if fields.get("cache"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,20 +10,21 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from builds import artifacts, compute, container, environment, secret_forms, service_role, stored_values
+from builds import compute, container, environment, secret_forms, service_role, stored_values
+from builds.artifacts import uploading
+from builds.caches.of_build import BuildCache
 from builds.environment import Environment, Facts, SourceFacts, Variable
 from builds.images import catalogue
 from builds.lease import change, held
-from builds.models import Artifact, Build
+from builds.models import Build
 from builds.reporter import Reporter
 from builds.runner.docker import DockerExecutor
-from builds.runner.executor import PhaseError, Spec
+from builds.runner.executor import Spec
 from builds.runner.phases import Plan, Prepared, Tools
 from builds.shapes import encryption_key
 from builds.sources import opening, specification
 from builds.sources.opening import Sources
 from builds.sources.wanted import Source
-from codeservices import storage
 from codeservices.iam.credentials import IssuedSession
 
 MINUTE_SECONDS = 60.0
@@ -67,6 +67,7 @@ def plan(build: Build, report: Reporter) -> Plan:
         timeout_seconds=build.timeout_minutes * MINUTE_SECONDS,
         admit=steps.admit,
         download=steps.download,
+        restore=steps.restore,
         upload=steps.upload,
     )
 
@@ -78,6 +79,7 @@ class _Steps:
         self.build = build
         self.report = report
         self.session: IssuedSession | None = None
+        self.cache = BuildCache(build)
 
     def admit(self) -> None:
         self.session = service_role.assume(self.build)
@@ -92,6 +94,8 @@ class _Steps:
             primary = found.primary
             change(self.build, resolved_source_oid=primary.oid)
             spec, location = specification.read(self.build, primary, role)
+            uploading.check(self.build, spec)
+            self.cache.refname = primary.refname
             merged = environment.merge(spec, self._variables())
             stored = stored_values.values(role, self.build.api_id, merged)
             resolved = environment.resolve(merged, stored, self._facts(found))
@@ -113,42 +117,14 @@ class _Steps:
             may_export=lambda name: environment.may_export(name, merged),
         )
 
-    def upload(self, tools: Tools, prepared: Prepared) -> None:
-        wanted = prepared.buildspec.artifacts
-        if wanted is None or self.build.artifacts_config.get("type") != "S3":
-            return
-        name = self._artifact_name(tools, wanted.name)
-        with tempfile.TemporaryFile(dir=_scratch()) as file:
-            packed = artifacts.pack(tools.executor, wanted, prepared.directory, file, tools.note)
-            key = f"builds/{self.build.uuid}/artifacts/primary.zip"
-            storage.write(key, file)
-        Artifact.objects.update_or_create(
-            build=self.build,
-            identifier="",
-            defaults={
-                "name": name,
-                "key": key,
-                "size_bytes": packed.size_bytes,
-                "md5": packed.md5,
-                "sha256": packed.sha256,
-                "files": [{"path": _shown(one.path), "size_bytes": one.size_bytes} for one in packed.entries],
-            },
-        )
-        tools.note(f"Stored {len(packed.entries)} file(s) as {name}: {packed.size_bytes:,} bytes")
+    def restore(self, tools: Tools, prepared: Prepared) -> None:
+        assert self.session is not None
+        self.cache.restore(self.session.principal, tools, prepared)
 
-    def _artifact_name(self, tools: Tools, wanted: str) -> str:
-        """The project's name for it; the buildspec's, expanded by the build's shell, where the project allows that."""
-        config = self.build.artifacts_config
-        name = config.get("name") or self.build.project_name
-        if config.get("overrideArtifactName") and wanted:
-            expanded = tools.capture(f'printf %s "{wanted}"')
-            if expanded is None:
-                raise PhaseError("CLIENT_ERROR", f"the artifact name {wanted} can't be expanded")
-            name = expanded.decode("utf-8", "replace").strip() or name
-        name = (
-            "/".join(part for part in name.split("/") if part not in ("", ".", ".."))[:250] or self.build.project_name
-        )
-        return name if name.endswith(".zip") else f"{name}.zip"
+    def upload(self, tools: Tools, prepared: Prepared) -> None:
+        assert self.session is not None
+        uploading.upload(self.build, self.session.principal, tools, prepared)
+        self.cache.save(self.session.principal, tools, prepared)
 
     def _variables(self) -> list[Variable]:
         rows: list[dict[str, Any]] = self.build.environment.get("environmentVariables") or []
@@ -198,13 +174,3 @@ def _trigger(build: Build, found: Source) -> str:
         return ""
     kind = "tag" if found.refname.startswith("refs/tags/") else "branch"
     return f"{kind}/{found.refname.split('/', 2)[-1]}"
-
-
-def _scratch() -> Path:
-    path = Path(settings.CACHE_ROOT) / "artifacts"
-    path.mkdir(parents=True, exist_ok=True)
-    return path
-
-
-def _shown(path: str) -> str:
-    return path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.conf import settings
 
+from builds.artifacts import naming
 from builds.models import Artifact, Build, Phase, PhaseType, Project, SourceCredential, Status
 from codeservices.aws import redact
 from codeservices.aws.model import SERVICES
@@ -33,6 +34,7 @@ def project(row: Project) -> dict[str, Any]:
         "secondarySources": row.secondary_sources or None,
         "secondarySourceVersions": row.secondary_source_versions or None,
         "artifacts": row.artifacts,
+        "secondaryArtifacts": row.secondary_artifacts or None,
         "cache": row.cache or NO_CACHE,
         "environment": row.environment,
         "serviceRole": row.service_role_arn,
@@ -73,7 +75,11 @@ def build(row: Build, origin: str) -> dict[str, Any]:
         "source": row.source,
         "secondarySources": row.secondary_sources or None,
         "secondarySourceVersions": row.secondary_source_versions or None,
-        "artifacts": _artifacts(row),
+        "artifacts": _artifacts(row, "", row.artifacts_config),
+        "secondaryArtifacts": [
+            _artifacts(row, one["artifactIdentifier"], one) for one in row.secondary_artifacts_config
+        ]
+        or None,
         "cache": row.cache or NO_CACHE,
         "environment": row.environment,
         "serviceRole": row.service_role_arn,
@@ -100,24 +106,24 @@ def _phase(row: Phase) -> dict[str, Any]:
     return shown
 
 
-def _artifacts(row: Build) -> dict[str, Any]:
-    """BuildArtifacts of the primary artifact; where it lies and its checksums once it is there."""
-    primary: Artifact | None = next((one for one in row.artifacts.all() if not one.identifier), None)
+def _artifacts(row: Build, identifier: str, config: dict[str, Any]) -> dict[str, Any]:
+    """BuildArtifacts: where it lies, or will lie where the build's end does not name it anew; a ZIP's checksums."""
     shown: dict[str, Any] = {
-        "overrideArtifactName": row.artifacts_config.get("overrideArtifactName"),
-        "encryptionDisabled": row.artifacts_config.get("encryptionDisabled"),
+        "artifactIdentifier": identifier or config.get("artifactIdentifier"),
+        "overrideArtifactName": config.get("overrideArtifactName"),
+        "encryptionDisabled": config.get("encryptionDisabled"),
+        "bucketOwnerAccess": config.get("bucketOwnerAccess"),
     }
-    if primary is not None:
-        is_zip = row.artifacts_config.get("packaging") == "ZIP"
-        bucket = row.artifacts_config.get("location", "")
-        shown["location"] = f"arn:aws:s3:::{primary.key}" if not bucket else _location(bucket, primary.key)
-        if is_zip:
-            shown |= {"md5sum": primary.md5, "sha256sum": primary.sha256}
+    stored: Artifact | None = next((one for one in row.artifacts.all() if one.identifier == identifier), None)
+    if stored is not None:
+        shown["location"] = stored.arn
+        if stored.is_zip:
+            shown |= {"md5sum": stored.md5, "sha256sum": stored.sha256}
+    elif config.get("type") == "S3":
+        name = naming.clean_name(naming.default_name(config, row.project_name))
+        key = naming.object_key(config, str(row.uuid), name)
+        shown["location"] = f"arn:aws:s3:::{config.get('location', '')}/{key}".rstrip("/")
     return shown
-
-
-def _location(bucket: str, key: str) -> str:
-    return f"arn:aws:s3:::{key if key.startswith(f'{bucket}/') else f'{bucket}/{key}'}"
 
 
 def _logs(row: Build, origin: str) -> dict[str, Any]:

@@ -15,7 +15,6 @@ from codeservices.iam.principal import Principal
 
 # Members that would change what the build does and that nothing here carries out: refused rather than ignored.
 UNSUPPORTED = (
-    "secondaryArtifactsOverride",
     "registryCredentialOverride",
     "fleetOverride",
     "debugSessionEnabled",
@@ -49,6 +48,7 @@ class Settings:
     secondary_sources: list[dict[str, Any]]
     secondary_source_versions: list[dict[str, Any]]
     artifacts: dict[str, Any]
+    secondary_artifacts: list[dict[str, Any]]
     environment: dict[str, Any]
     cache: dict[str, Any]
     service_role_arn: str
@@ -72,7 +72,7 @@ def settings_of(principal: Principal, project: Project, overrides: Mapping[str, 
     role_arn = overrides.get("serviceRoleOverride") or project.service_role_arn
     if role_arn != project.service_role_arn:
         authorize_role(principal, role_arn, project.arn)
-    artifacts = overrides.get("artifactsOverride")
+    artifacts, more_artifacts = overrides.get("artifactsOverride"), overrides.get("secondaryArtifactsOverride")
     cache = overrides.get("cacheOverride")
     timeout, queued = overrides.get("timeoutInMinutesOverride"), overrides.get("queuedTimeoutInMinutesOverride")
     return Settings(
@@ -81,6 +81,9 @@ def settings_of(principal: Principal, project: Project, overrides: Mapping[str, 
         secondary_sources=secondary,
         secondary_source_versions=versions,
         artifacts=rules.check_artifacts(artifacts) if artifacts else project.artifacts,
+        secondary_artifacts=(
+            project.secondary_artifacts if more_artifacts is None else rules.check_secondary_artifacts(more_artifacts)
+        ),
         environment=_environment(project, overrides),
         cache=rules.check_cache(cache) if cache else project.cache,
         service_role_arn=role_arn,

@@ -6,7 +6,7 @@ import logging
 
 from celery import shared_task
 
-from builds import lifecycle
+from builds import lifecycle, retention
 
 logger = logging.getLogger(__name__)
 
@@ -36,3 +36,11 @@ def requeue_builds() -> None:
     if count:
         logger.warning("sent %s queued builds again", count)
     lifecycle.reap()
+
+
+@shared_task(ignore_result=True)
+def remove_leftovers() -> None:
+    """Remove artifacts and caches of what is gone, and caches that nobody uses or that take too much room."""
+    count = retention.sweep()
+    if count:
+        logger.info("removed %s artifacts and caches", count)

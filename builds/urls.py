@@ -2,7 +2,7 @@
 
 from django.urls import path, register_converter
 
-from builds.views import artifacts, builds, credentials, logs, projects
+from builds.views import artifacts, builds, caches, credentials, logs, projects
 
 
 class ProjectNameConverter:
@@ -29,6 +29,8 @@ urlpatterns = [
     path("projects/<project:name>/", projects.project, name="project"),
     path("projects/<project:name>/settings", projects.project_settings, name="project_settings"),
     path("projects/<project:name>/delete", projects.project_delete, name="project_delete"),
+    path("projects/<project:name>/caches", caches.cache_list, name="cache_list"),
+    path("projects/<project:name>/caches/invalidate", caches.cache_invalidate, name="cache_invalidate"),
     path("projects/<project:name>/start", builds.build_start, name="build_start"),
     path("source-credentials/", credentials.credential_list, name="credential_list"),
     path("source-credentials/delete", credentials.credential_delete, name="credential_delete"),
@@ -41,4 +43,6 @@ urlpatterns = [
     path(f"{_build}/log", logs.build_log, name="build_log"),
     path(f"{_build}/artifacts", artifacts.artifact_list, name="artifact_list"),
     path(f"{_build}/artifacts/<int:pk>", artifacts.artifact_download, name="artifact_download"),
+    path(f"{_build}/artifacts/<int:pk>/folder/<path:path>", artifacts.artifact_folder, name="artifact_folder"),
+    path(f"{_build}/artifacts/<int:pk>/file/<path:path>", artifacts.artifact_file, name="artifact_file"),
 ]

@@ -24,6 +24,7 @@ app.conf.update(
     task_routes={
         "builds.tasks.run_build": {"queue": "builds"},
         "codeservices.notifications.tasks.deliver": {"queue": "notifications"},
+        "builds.tasks.remove_leftovers": {"queue": "maintenance"},
         "repos.tasks.keep_up": {"queue": "maintenance"},
         "repos.tasks.run_import": {"queue": "maintenance"},
         "repos.tasks.run_mirror": {"queue": "maintenance"},
@@ -59,6 +60,7 @@ app.conf.update(
         "prune-notifications": {"task": "codeservices.notifications.tasks.prune", "schedule": 3600.0},
         "purge-deleted-secrets": {"task": "codeservices.secretstore.tasks.purge_deleted_secrets", "schedule": 3600.0},
         "requeue-builds": {"task": "builds.tasks.requeue_builds", "schedule": 15.0},
+        "remove-build-leftovers": {"task": "builds.tasks.remove_leftovers", "schedule": 600.0},
         "remove-expired-credentials": {"task": "codeservices.iam.tasks.remove_expired_credentials", "schedule": 900.0},
     },
 )

@@ -94,6 +94,18 @@ UNREACHABLE_DAYS = env_int("CODESERVICES_UNREACHABLE_DAYS", 14, minimum=1, maxim
 # For so long it is told what triggers and topics sent, and what became of it.
 DELIVERY_RETENTION_DAYS = env_int("CODESERVICES_DELIVERY_RETENTION_DAYS", 30, minimum=1, maximum=3650)
 
+# ---- Artifacts and caches of builds ----------------------------------------------------------------------------------
+# How much one artifact and one cache may hold.
+ARTIFACT_MAX_FILES = env_int("CODESERVICES_ARTIFACT_MAX_FILES", 100_000, minimum=1)
+ARTIFACT_MAX_BYTES = env_int("CODESERVICES_ARTIFACT_MAX_BYTES", 5 * 1024**3, minimum=1)
+CACHE_MAX_FILES = env_int("CODESERVICES_CACHE_MAX_FILES", 500_000, minimum=1)
+CACHE_MAX_BYTES = env_int("CODESERVICES_CACHE_MAX_BYTES", 5 * 1024**3, minimum=1)
+# All caches of one project in the object store, and all that lie on one worker's disk.
+CACHE_PROJECT_BYTES = env_int("CODESERVICES_CACHE_PROJECT_BYTES", 10 * 1024**3, minimum=0)
+LOCAL_CACHE_BYTES = env_int("CODESERVICES_LOCAL_CACHE_BYTES", 20 * 1024**3, minimum=0)
+# A cache that no build began with for so long is removed.
+CACHE_DAYS = env_int("CODESERVICES_CACHE_DAYS", 14, minimum=1, maximum=3650)
+
 # ---- Object storage --------------------------------------------------------------------------------------------------
 # The largest object, and all that one bucket may hold; 0: no limit but the disk.
 OBJECT_MAX_BYTES = env_int("CODESERVICES_OBJECT_MAX_BYTES", 50 * 1024**3, minimum=1024)

@@ -1,8 +1,9 @@
 """FakeExecutor: a place to run builds that is steered by the command's text.
 
 Understood, one a line or joined by ` && `: `echo TEXT`, `exit N`, `sleep SECONDS` (ends early when interrupted),
-`export NAME=VALUE`, `cd PATH`, `pwd`, `die` (the container ends), `test -n "${NAME+x}"`, `printf %s "${NAME}"` and
-`true`. In version 0.1 each command starts anew. It passes the contract tests that DockerExecutor passes.
+`export NAME=VALUE`, `cd PATH`, `pwd`, `write PATH TEXT`, `show PATH`, `die` (the container ends),
+`test -n "${NAME+x}"`, `printf %s "${NAME}"`, `{ printf %s "TEXT $NAME"; } 2>/dev/null` and `true`. In version 0.1 each
+command starts anew. It passes the contract tests that DockerExecutor passes.
 """
 
 from __future__ import annotations
@@ -62,6 +63,9 @@ class FakeExecutor:
         self.succeeding.append(is_succeeding)
         kept = (dict(self._variables), self._directory)
         status = 0
+        quoted = re.fullmatch(r'\{ printf %s "(.*)"; \} 2>/dev/null', command)
+        if quoted is not None:
+            command = f"text {quoted[1]}"
         for step in re.split(r"\n| && ", command):
             status = self._step(step.strip(), output)
             if status:
@@ -74,6 +78,13 @@ class FakeExecutor:
         word, _, rest = step.partition(" ")
         if word == "echo":
             output(re.sub(r"\$(\w+)", lambda match: self._variables.get(match[1], ""), rest).encode() + b"\n")
+        elif word == "text":
+            output(re.sub(r"\$(\w+)", lambda match: self._variables.get(match[1], ""), rest).encode())
+        elif word == "write":
+            name, _, content = rest.partition(" ")
+            self.files[posixpath.join(self._directory, name)] = content.encode()
+        elif word == "show":
+            output(self.files.get(posixpath.join(self._directory, rest), b"(none)") + b"\n")
         elif word == "exit":
             return int(rest)
         elif word == "sleep":

@@ -88,6 +88,11 @@ class Tools(Protocol):
 
     executor: Executor
 
+    @property
+    def failed_phases(self) -> frozenset[str]:
+        """The phases that did not succeed so far."""
+        ...
+
     def note(self, sentence: str) -> None:
         """Write a line of ours to the log."""
         ...
@@ -110,7 +115,8 @@ class Plan:
         timeout_seconds: For everything from PROVISIONING on.
         admit: Takes what the build needs before there is a container; PhaseError where it may not have it.
         download: Brings the source into the container and reads the buildspec; PhaseError where it can't.
-        upload: Keeps the artifacts; PhaseError where it can't.
+        restore: Brings the cache into the running container, before INSTALL.
+        upload: Keeps the artifacts and the cache; PhaseError where it can't.
     """
 
     spec: Spec
@@ -118,6 +124,7 @@ class Plan:
     admit: Callable[[], None]
     download: Callable[[Tools], Prepared]
     upload: Callable[[Tools, Prepared], None]
+    restore: Callable[[Tools, Prepared], None] = lambda tools, prepared: None
 
 
 class Report(Protocol):
@@ -173,6 +180,10 @@ class _Run:
         self.tail: bytearray | None = None
 
     # ---- Tools -------------------------------------------------------------------------------------------------------
+
+    @property
+    def failed_phases(self) -> frozenset[str]:
+        return frozenset(one.type for one in self.results if one.status not in (SUCCEEDED, None))
 
     def note(self, sentence: str) -> None:
         self.report.line(f"{timestamp(datetime.now(UTC))} {sentence}")
@@ -232,6 +243,7 @@ class _Run:
             self.executor.start(
                 Start(prepared.variables, prepared.directory, buildspec.shell, is_shared, prepared.files)
             )
+            self.plan.restore(self, prepared)
         for name in PHASES:
             phase_type = COMMAND_PHASES[name]
             spec = buildspec.phases[name]

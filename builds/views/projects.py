@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
@@ -12,13 +13,14 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from builds import buildspec, compute, projects
+from builds import buildspec, compute, projects, storage_forms
 from builds.access import project_for
 from builds.forms import EXAMPLE_BUILDSPEC, ProjectForm, VariableFormSet, initial_of, variable_rows
 from builds.models import Build, Project, Status
 from builds.project_rules import InvalidProject
 from builds.source_forms import SecondaryFormSet, secondary_rows
 from builds.sources import credentials
+from builds.storage_forms import SecondaryArtifactFormSet, secondary_artifact_rows
 from builds.views.shared import note
 from codeservices.errors import Conflict, InvalidInput
 from codeservices.http import ConsoleRequest, is_partial
@@ -29,7 +31,19 @@ BUILDS_A_PAGE = 30
 # The history chart shows so many builds, oldest first.
 BUILDS_IN_CHART = 40
 CHART_HEIGHT = 60
-CHECKBOXES = ("build_on_push", "privileged", "artifacts", "submodules", "insecure_ssl")
+CHECKBOXES = ("build_on_push", "privileged", "submodules", "insecure_ssl", *storage_forms.CHECKBOXES)
+
+
+@dataclass(frozen=True)
+class _Tables:
+    """What a project's form has rows of."""
+
+    variables: VariableFormSet
+    sources: SecondaryFormSet
+    artifacts: SecondaryArtifactFormSet
+
+    def are_valid(self) -> bool:
+        return all(one.is_valid() for one in (self.variables, self.sources, self.artifacts) if one.is_bound)
 
 
 @require_GET
@@ -114,18 +128,22 @@ def _project_form(request: ConsoleRequest, project: Project | None) -> HttpRespo
     if request.method == "GET":
         form = ProjectForm(principal, project=project, initial=initial_of(project, request.GET.get("repository", "")))
         rows = variable_rows(variables=project.environment.get("environmentVariables") if project else None)
-        return _render_form(request, form, rows, secondary_rows(project=project))
+        return _render_form(request, form, _Tables(rows, secondary_rows(project=project), _artifact_rows(project)))
+    sources, artifacts = secondary_rows(request.POST, project), secondary_artifact_rows(request.POST)
     if "add_variables" in request.POST:
         form = ProjectForm(principal, project=project, initial=request.POST.dict() | _checked(request))
-        rows = variable_rows(request.POST, more=3)
-        return _render_form(request, form, rows, secondary_rows(request.POST, project))
+        return _render_form(request, form, _Tables(variable_rows(request.POST, more=3), sources, artifacts))
     form = ProjectForm(principal, request.POST, project=project)
-    rows, sources = variable_rows(request.POST), secondary_rows(request.POST, project)
-    if form.is_valid() and rows.is_valid() and (not sources.is_bound or sources.is_valid()):
-        saved = _save(request, form, rows, sources)
+    tables = _Tables(variable_rows(request.POST), sources, artifacts)
+    if form.is_valid() and tables.are_valid():
+        saved = _save(request, form, tables)
         if saved is not None:
             return redirect("builds:project", saved.name)
-    return _render_form(request, form, rows, sources, status=400)
+    return _render_form(request, form, tables, status=400)
+
+
+def _artifact_rows(project: Project | None) -> SecondaryArtifactFormSet:
+    return secondary_artifact_rows(artifacts=list(project.secondary_artifacts) if project is not None else [])
 
 
 def _checked(request: ConsoleRequest) -> dict[str, bool]:
@@ -133,15 +151,16 @@ def _checked(request: ConsoleRequest) -> dict[str, bool]:
     return {name: name in request.POST for name in CHECKBOXES}
 
 
-def _save(
-    request: ConsoleRequest, form: ProjectForm, rows: VariableFormSet, sources: SecondaryFormSet
-) -> Project | None:
+def _save(request: ConsoleRequest, form: ProjectForm, tables: _Tables) -> Project | None:
     """The project as saved, or None where a rule is broken, which the form then tells."""
     principal = request.principal
     note(name=form.project.name if form.project else form.cleaned_data["name"])
-    fields = form.fields_of_project(request.build_absolute_uri("/").rstrip("/"), rows.variables())
-    if sources.is_bound:
-        fields |= sources.members(form.project)
+    fields = form.fields_of_project(request.build_absolute_uri("/").rstrip("/"), tables.variables.variables())
+    if tables.sources.is_bound:
+        fields |= tables.sources.members(form.project)
+    fields["secondaryArtifacts"] = tables.artifacts.artifacts(
+        list(form.project.secondary_artifacts) if form.project else []
+    )
     try:
         with transaction.atomic():
             if form.project is None:
@@ -160,18 +179,17 @@ def _save(
     return saved
 
 
-def _render_form(
-    request: ConsoleRequest, form: ProjectForm, rows: VariableFormSet, sources: SecondaryFormSet, status: int = 200
-) -> HttpResponse:
+def _render_form(request: ConsoleRequest, form: ProjectForm, tables: _Tables, status: int = 200) -> HttpResponse:
     if is_partial(request) and "add_variables" in request.POST:
-        return render(request, "builds/_variables.html", {"rows": rows, "rows_url": request.path})
+        return render(request, "builds/_variables.html", {"rows": tables.variables, "rows_url": request.path})
     context = {
         "form": form,
-        "rows": rows,
+        "rows": tables.variables,
         "rows_url": request.path,
+        "secondary_artifacts": tables.artifacts,
         "project": form.project,
         "variable_errors": form.variable_errors,
-        "sources": sources,
+        "sources": tables.sources,
         "source_errors": form.source_errors,
         "may_delete": form.project is not None
         and is_allowed(request.principal, "codebuild:DeleteProject", form.project.arn),

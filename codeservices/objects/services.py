@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import IO
 
 from django.conf import settings
@@ -20,7 +21,7 @@ from codeservices.objects import access, pieces
 from codeservices.objects.buckets import ensure_bucket, locked
 from codeservices.objects.models import Bucket, Piece, StoredObject
 
-__all__ = ["About", "delete_object", "ensure_bucket", "open_object", "put_object", "store"]
+__all__ = ["About", "delete_object", "ensure_bucket", "open_object", "put_object", "remove", "store"]
 
 
 @dataclass(frozen=True)
@@ -109,14 +110,24 @@ def delete_object(principal: Principal, bucket: str, key: str) -> None:
         AccessDenied: s3:DeleteObject is not allowed on the key.
         NotFound: NoSuchBucket.
     """
-    found = access.bucket_of_key(principal, "s3:DeleteObject", bucket, key)
+    remove(access.bucket_of_key(principal, "s3:DeleteObject", bucket, key), key)
+
+
+def remove(bucket: Bucket, key: str, *, modified_at: datetime | None = None) -> bool:
+    """`delete_object` of this server's own work: nobody is asked for a right. Whether there was one.
+
+    Args:
+        modified_at: Only the object that was stored at that very time, not one that took its place.
+    """
     with transaction.atomic():
-        home = locked(found)
+        home = locked(bucket)
         old = StoredObject.objects.filter(bucket=home, key=key).first()
-        if old is not None:
-            pieces.discard(old.pieces.all())
-            old.delete()
-            _count(home, -old.size_bytes, -1)
+        if old is None or (modified_at is not None and old.modified_at != modified_at):
+            return False
+        pieces.discard(old.pieces.all())
+        old.delete()
+        _count(home, -old.size_bytes, -1)
+    return True
 
 
 def replace(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +14,8 @@ from django.utils import timezone
 from builds import lifecycle, reporter
 from builds.logstream import LogWriter
 from builds.models import Artifact, Build, Phase, PhaseType, Project, Status
-from codeservices import storage
+from codeservices.objects import services as objects
+from codeservices.objects.services import ensure_bucket
 
 
 def running_build(project: Project, number: int = 1, **fields: Any) -> Build:
@@ -65,16 +68,29 @@ def logged_build(project: Project, lines: list[str], number: int = 1, **fields: 
     return end(build, writer)
 
 
-def artifact_of(build: Build, content: bytes = b"PK zip", name: str = "demo.zip") -> Artifact:
-    """An artifact as a build stores it."""
-    key = f"builds/{build.uuid}/artifacts/primary.zip"
-    storage.write(key, content)
+def zip_of(files: dict[str, bytes]) -> bytes:
+    """A ZIP of these files."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for path, content in files.items():
+            archive.writestr(zipfile.ZipInfo(path), content)
+    return packed.getvalue()
+
+
+def artifact_of(build: Build, content: bytes = b"", name: str = "demo.zip") -> Artifact:
+    """An artifact as a build stores it: these bytes, or a ZIP with one file."""
+    content = content or zip_of({"dist/demo.whl": bytes(2048)})
+    bucket = ensure_bucket("codebuild-artifacts")
+    stored = objects.store(bucket, f"{build.uuid}/{name}", io.BytesIO(content))
     return Artifact.objects.create(
         build=build,
         name=name,
-        key=key,
+        packaging="ZIP",
+        bucket=bucket.name,
+        key=stored.key,
+        object_modified_at=stored.modified_at,
         size_bytes=len(content),
-        md5="0" * 32,
-        sha256="f" * 64,
-        files=[{"path": "dist/demo.whl", "size_bytes": 2048}],
+        file_count=1,
+        md5=stored.etag,
+        sha256=stored.sha256,
     )

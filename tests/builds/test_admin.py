@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from builds.models import Artifact, Build, LogChunk, Phase, Project
+from builds.models import Artifact, Build, CacheEntry, Leftover, LogChunk, Phase, Project
 from codeservices.audit.models import Event, Outcome
 from tests import factories
 from tests.builds import logged
@@ -48,12 +48,20 @@ def operator(*actions, resource="*"):
     return signed_in(factories.user("oscar", document=document))
 
 
+def cached(build, key: str) -> CacheEntry:
+    return CacheEntry.objects.create(
+        project=build.project, scope=key, version="v", cache_key=key, bucket="b", key=f"demo/{key}", size_bytes=1
+    )
+
+
 def test_builds_of_projects_that_one_may_not_see_are_not_there(build):
     other = factories.project("other", repository_name=None)
     logged.artifact_of(build)
     LogChunk.objects.create(build=build, first_line=1, line_count=3, size_bytes=9, key="log/1")
     client = operator("codebuild:BatchGet*", resource=other.arn)
-    for name in ("project", "build", "phase", "artifact", "logchunk"):
+    cached(build, "k")
+    Leftover.objects.create(bucket="demo", key="demo")
+    for name in ("project", "build", "phase", "artifact", "logchunk", "cacheentry", "leftover"):
         page = client.get(f"/admin/builds/{name}/")
         assert page.status_code == 200 and "demo" not in page.content.decode(), name
     assert "other" in client.get("/admin/builds/project/").content.decode()
@@ -78,7 +86,7 @@ def test_builds_are_stopped_together_each_where_it_is_allowed(alice):
     assert {one.resource_arn for one in stops} == {mine.arn, theirs.arn}
 
 
-@pytest.mark.parametrize("model", [Project, Build, Phase, Artifact, LogChunk])
+@pytest.mark.parametrize("model", [Project, Build, Phase, Artifact, LogChunk, CacheEntry, Leftover])
 def test_a_longer_list_asks_no_more_queries(alice_client, build, model):
     def fill(first):
         for number in range(first, first + 5):
@@ -87,6 +95,8 @@ def test_a_longer_list_asks_no_more_queries(alice_client, build, model):
             LogChunk.objects.create(build=other, first_line=1, line_count=3, size_bytes=9, key=f"log/{number}")
             now = timezone.now()
             Phase.objects.create(build=other, phase_type="INSTALL", started_at=now)
+            cached(other, f"k{number}")
+            Leftover.objects.create(bucket="b", key=f"k{number}")
 
     def queries():
         with CaptureQueriesContext(connection) as asked:

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 import tarfile
+import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import pytest
 
-from builds import artifacts, tarstream
+from builds import collecting, tarstream
+from builds.artifacts import naming, packing
 from builds.buildspec import Artifacts
+from builds.caches import archive as cache_archive
+from builds.caches import of_build
+from builds.collecting import Limits
 from builds.runner.docker import DockerExecutor
 from builds.runner.executor import PhaseError, Spec, Start
 from tests.executors import FakeExecutor
 
 BASE = "/codebuild/output/src/demo"
+LIMITS = Limits(max_files=1000, max_bytes=10**8)
 FILES = {
     "a.jar": b"jar",
     "d/one.txt": b"1",
@@ -55,10 +62,12 @@ class Hostile(FakeExecutor):
         yield iter([self.packed])
 
 
-def packed(executor: FakeExecutor, *files: str, **options) -> tuple[zipfile.ZipFile, artifacts.Packed, list[str]]:
+def packed(
+    executor: FakeExecutor, *files: str, limits: Limits = LIMITS, **options
+) -> tuple[zipfile.ZipFile, packing.Packed, list[str]]:
     target = io.BytesIO()
     notes: list[str] = []
-    result = artifacts.pack(executor, Artifacts(files, **options), BASE, target, notes.append)
+    result = packing.pack(executor, Artifacts(files, **options), BASE, target, limits, notes.append)
     return zipfile.ZipFile(target), result, notes
 
 
@@ -111,7 +120,7 @@ def test_a_pattern_without_match_is_told_and_no_match_at_all_fails():
 
 def test_the_zip_is_the_same_for_the_same_files_and_its_checksums_are_right():
     target = io.BytesIO()
-    first = artifacts.pack(executor_of(FILES), Artifacts(("**/*",)), BASE, target, lambda note: None)
+    first = packing.pack(executor_of(FILES), Artifacts(("**/*",)), BASE, target, LIMITS, lambda note: None)
     data = target.getvalue()
     assert packed(executor_of(FILES), "**/*")[1] == first
     assert (first.size_bytes, first.md5) == (len(data), hashlib.md5(data).hexdigest())
@@ -123,7 +132,7 @@ def test_the_zip_is_the_same_for_the_same_files_and_its_checksums_are_right():
     "name", ["../evil", "/etc/passwd", "a/../../evil", "a\\b", "C:/x", "a\nb", "/".join("d" * 100), "x" * 2000]
 )
 def test_a_name_that_could_leave_a_folder_is_no_path(name: str):
-    assert artifacts.clean_path(name) is None
+    assert collecting.clean_path(name) is None
 
 
 def test_names_that_point_outside_are_passed_over():
@@ -182,14 +191,11 @@ def test_no_link_leads_out_by_way_of_another_and_nothing_lies_behind_a_link():
     assert any("link/evil" in note for note in notes)
 
 
-def test_too_many_files_and_too_many_bytes_are_refused(monkeypatch):
-    monkeypatch.setattr(artifacts, "MAX_FILES", 3)
+def test_too_many_files_and_too_many_bytes_are_refused():
     with pytest.raises(PhaseError, match="more than 3 files"):
-        packed(executor_of(FILES), "**/*")
-    monkeypatch.setattr(artifacts, "MAX_FILES", 100)
-    monkeypatch.setattr(artifacts, "MAX_TOTAL_BYTES", 5)
+        packed(executor_of(FILES), "**/*", limits=Limits(3, 100))
     with pytest.raises(PhaseError, match="the artifact is larger"):
-        packed(executor_of(FILES), "**/*")
+        packed(executor_of(FILES), "**/*", limits=Limits(100, 5))
 
 
 def test_a_broken_or_boastful_tar_is_refused():
@@ -222,21 +228,65 @@ def test_long_and_odd_names_survive_every_tar_format():
 
 
 @pytest.mark.docker
-def test_files_come_out_of_a_real_container(base_image, install, leftovers):
-    executor = DockerExecutor(install)
+def test_files_and_caches_go_in_and_out_of_a_real_container(base_image, install, leftovers):
+    executor, second = DockerExecutor(install), DockerExecutor(install)
+    notes: list[str] = []
+    commands = (
+        "mkdir -p out/deep /root/.m2/repo && echo one >out/one.txt && ln out/one.txt out/deep/hard.txt",
+        "ln -s /etc/passwd out/link && ln -s one.txt out/soft && ln -s /etc out/etc && ln -s out current",
+        "mkfifo out/fifo && printf '#!/bin/sh' >out/run && chmod 4755 out/run",
+        "echo jar >/root/.m2/repo/a.jar && ln -s a.jar /root/.m2/repo/b.jar && ln /root/.m2/repo/a.jar /root/.m2/c.jar",
+        "cd /root/.m2/repo && chown 33:33 a.jar && chmod 640 a.jar && touch -d @1000000001 a.jar",
+        f"cd {BASE}",
+    )
     try:
-        executor.provision(Spec("artifacts:1", base_image, 2**30, 1), lambda sentence: None)
+        executor.provision(Spec("artifacts:1", base_image, 2**30, 1), notes.append)
+        executor.put(of_build.hash_files_program())
         executor.start(Start({}, BASE))
-        command = (
-            "mkdir -p out/deep && echo one >out/one.txt && ln out/one.txt out/deep/hard.txt && "
-            "ln -s /etc/passwd out/link && mkfifo out/fifo && printf '#!/bin/sh' >out/run && chmod 4755 out/run"
-        )
-        assert executor.run(command, lambda data: None) == 0
+        for command in commands:
+            assert executor.run(command, lambda data: None) == 0, command
+        hashes: list[bytes] = []
+        for globs in ("out/one.txt", "'out/**/*.txt'", "out/*.txt 'out/deep/**/hard.txt'", "missing"):
+            executor.run(f"codebuild-hash-files {globs}", hashes.append)
         archive, result, _ = packed(executor, "**/*", base_directory="out")
-        single, _, _ = packed(executor, "out/one.txt", "missing.txt")
+        single, _, told = packed(executor, "out/one.txt", "missing.txt", "out/etc/hostname", "current/run")
+        with tempfile.TemporaryFile() as file:
+            kept = cache_archive.pack(executor, ["/root/.m2", "out/*"], BASE, file, LIMITS, notes.append)
+            assert cache_archive.digest(file) == kept.sha256
+            second.provision(Spec("artifacts:2", base_image, 2**30, 1), notes.append)
+            second.start(Start({}, BASE))
+            second.put(cache_archive.unpacked(file))
+        lines: list[bytes] = []
+        second.run("stat -c '%n %a %u %Y %h' /root/.m2/repo/a.jar; cat /root/.m2/repo/b.jar out/one.txt", lines.append)
     finally:
         executor.close()
-    assert sorted(archive.namelist()) == ["deep/hard.txt", "one.txt", "run"]
-    assert archive.read("deep/hard.txt") == archive.read("one.txt") == b"one\n"
-    assert {entry.path for entry in result.entries if entry.is_executable} == {"run"}
-    assert single.namelist() == ["out/one.txt"]
+        second.close()
+    assert sorted(archive.namelist()) == ["deep/hard.txt", "one.txt", "run", "soft"]
+    assert archive.read("deep/hard.txt") == archive.read("one.txt") == archive.read("soft") == b"one\n"
+    assert {entry.path for entry in result.entries if entry.mode & 0o111} == {"run"}
+    assert single.namelist() == ["current/run", "out/one.txt"]
+    assert "Skipping invalid file path out/etc/hostname" in told
+    assert b"".join(lines).decode() == "/root/.m2/repo/a.jar 640 33 1000000001 2\njar\none\n"
+    first, *others, none = b"".join(hashes).decode().splitlines()
+    assert re.fullmatch("[0-9a-f]{64}", first) and len({first, *others}) == 2 and others[0] == others[1]
+    assert none == "codebuild-hash-files: no file matches missing"
+
+
+@pytest.mark.parametrize(
+    ("config", "prefix", "key"),
+    [
+        ({"path": "out", "namespaceType": "BUILD_ID", "name": "app.zip"}, "", "out/ID/app.zip"),
+        ({"path": "out", "namespaceType": "NONE", "name": "app.zip"}, "", "out/app.zip"),
+        ({"path": "out", "name": "app.zip"}, "", "out/app.zip"),
+        ({"namespaceType": "BUILD_ID", "name": "app.zip"}, "", "ID/app.zip"),
+        ({"path": "/a//b/", "namespaceType": "BUILD_ID", "name": "/"}, "", "a/b/ID"),
+        ({"name": "/"}, "", ""),
+        ({}, "", "demo"),
+        ({"namespaceType": "BUILD_ID", "path": "out"}, "elsewhere", "elsewhere/ID/demo"),
+        ({"path": "out"}, "elsewhere", "out/demo"),
+        ({"path": "out", "name": "../../x"}, "", "out/x"),
+    ],
+)
+def test_the_key_of_an_artifact_is_path_build_id_and_name(config: dict[str, str], prefix: str, key: str):
+    name = naming.clean_name(naming.default_name(config, "demo"))
+    assert naming.object_key(config, "ID", name, s3_prefix=prefix) == key

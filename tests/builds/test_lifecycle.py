@@ -11,15 +11,16 @@ from django.db import connection
 from django.utils import timezone
 
 from builds import lease, lifecycle, log_access, running, tasks
+from builds.artifacts import reading
 from builds.logstream import LogWriter
 from builds.models import Build, Phase
 from builds.reporter import chunk_putter
 from builds.runner import docker
 from builds.runner.executor import Spec
-from codeservices import storage
 from codeservices.audit.models import Event
 from codeservices.errors import AccessDenied, InvalidInput, NotFound
 from codeservices.iam.models import Role
+from codeservices.objects.models import StoredObject
 from tests import factories, gitrepo
 from tests.fixtures.installation import wait_for
 
@@ -55,7 +56,7 @@ def repository(alice):
 @pytest.fixture
 def project(repository):
     made = factories.project()
-    made.artifacts = {"type": "S3", "location": "artifacts", "packaging": "ZIP"}
+    made.artifacts = {"type": "S3", "location": "codebuild-artifacts", "packaging": "ZIP"}
     made.save()
     return made
 
@@ -104,8 +105,8 @@ def test_a_build_of_a_repository_succeeds_with_log_artifact_and_exported_variabl
     assert "Phase complete: BUILD State: SUCCEEDED" in log
     assert build.is_log_complete and build.log_line_count == log.count("\n")
     artifact = build.artifacts.get()
-    assert [one["path"] for one in artifact.files] == ["made.txt", "now.txt"]
-    assert storage.size_bytes(artifact.key) == artifact.size_bytes
+    assert [one.path for one in reading.files(artifact)] == ["made.txt", "now.txt"]
+    assert StoredObject.objects.get(key=artifact.key).size_bytes == artifact.size_bytes
     assert leftovers() == []
 
 

@@ -4,7 +4,13 @@ import pytest
 
 from builds import projects
 from builds.models import Project
-from builds.project_rules import InvalidProject, check_environment
+from builds.project_rules import (
+    InvalidProject,
+    check_artifacts,
+    check_cache,
+    check_environment,
+    check_secondary_artifacts,
+)
 from codeservices.errors import AccessDenied
 from tests import factories
 
@@ -46,3 +52,72 @@ def test_conditions_see_the_tags_of_a_request():
         projects.create_project(dora, {**fields, "name": "other", "tags": blue})
     projects.update_project(dora, "mine", {"tags": red})
     assert Project.objects.get().tags == red
+
+
+S3 = {"type": "S3", "location": "results"}
+
+
+@pytest.mark.parametrize(
+    ("artifacts", "field", "words"),
+    [
+        ({"type": "CODEPIPELINE"}, "type", "Invalid type provided"),
+        ({"type": "NO_ARTIFACTS", "location": "b"}, "location", "should have null location"),
+        ({"type": "NO_ARTIFACTS", "encryptionDisabled": True}, "encryptionDisabled", "only for artifacts of type S3"),
+        ({"type": "S3"}, "location", "location is required"),
+        ({**S3, "location": "No_Bucket"}, "location", "is no bucket name"),
+        ({**S3, "packaging": "TAR"}, "packaging", "one of NONE, ZIP"),
+        ({**S3, "namespaceType": "DATE"}, "namespaceType", "one of NONE, BUILD_ID"),
+        ({**S3, "path": "a/../b"}, "path", "can't be a path"),
+        ({**S3, "name": "a\nb"}, "name", "can't be a name"),
+        ({**S3, "path": "p" * 513}, "path", "at most 512 characters"),
+    ],
+)
+def test_artifacts_that_can_not_be_are_refused_in_words(artifacts: dict, field: str, words: str):
+    with pytest.raises(InvalidProject, match=words) as refused:
+        check_artifacts(artifacts)
+    assert refused.value.field == f"artifacts.{field}"
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ([S3], "need an artifactIdentifier"),
+        ([{**S3, "artifactIdentifier": "a-b"}], "“a-b” is no artifact identifier"),
+        ([{**S3, "artifactIdentifier": "a"}] * 2, "two secondary artifacts are called a"),
+        ([{**S3, "artifactIdentifier": f"a{number}"} for number in range(13)], "at most 12"),
+        ([{"type": "CODEPIPELINE", "artifactIdentifier": "a"}], "Invalid type provided"),
+    ],
+    ids=["none", "dash", "twice", "13", "pipeline"],
+)
+def test_secondary_artifacts_have_identifiers_of_their_own(rows: list[dict], words: str):
+    with pytest.raises(InvalidProject, match=words):
+        check_secondary_artifacts(rows)
+    good = [{**S3, "artifactIdentifier": f"a_{number}"} for number in range(12)]
+    assert check_secondary_artifacts(good) == good
+
+
+@pytest.mark.parametrize(
+    ("cache", "field", "words"),
+    [
+        ({"type": "DISK"}, "type", "Invalid cache type: DISK"),
+        ({"type": "S3"}, "location", "needs a location"),
+        ({"type": "S3", "location": "b"}, "location", "no bucket with a prefix"),
+        ({"type": "S3", "location": "bucket/../x"}, "location", "no bucket with a prefix"),
+        ({"type": "S3", "location": "bucket/x", "cacheNamespace": "n" * 256}, "cacheNamespace", "at most 255"),
+        ({"type": "LOCAL"}, "modes", "LOCAL needs a mode"),
+        ({"type": "LOCAL", "modes": ["LOCAL_DISK"]}, "modes", "LOCAL_DISK is no cache mode"),
+        ({"type": "LOCAL", "modes": ["LOCAL_DOCKER_LAYER_CACHE"]}, "modes", "is not available in this installation"),
+    ],
+)
+def test_caches_that_can_not_be_are_refused_in_words(cache: dict, field: str, words: str):
+    with pytest.raises(InvalidProject, match=words) as refused:
+        check_cache(cache)
+    assert refused.value.field == f"cache.{field}"
+
+
+def test_members_that_a_cache_of_that_type_ignores_are_not_kept():
+    everything = {"location": "bucket/x/", "modes": ["LOCAL_CUSTOM_CACHE"], "cacheNamespace": "n"}
+    assert check_cache({"type": "NO_CACHE", **everything}) == {"type": "NO_CACHE"}
+    assert check_cache({"type": "LOCAL", **everything}) == {"type": "LOCAL", "modes": ["LOCAL_CUSTOM_CACHE"]}
+    assert check_cache({"type": "S3", **everything}) == {"type": "S3", "location": "bucket/x/", "cacheNamespace": "n"}
+    assert check_cache({"type": "S3", "location": "bucket"}) == {"type": "S3", "location": "bucket"}

@@ -47,6 +47,11 @@ def form(**changes: str) -> dict[str, str]:
         "timeout_minutes": "20",
         "queued_timeout_minutes": "60",
         "artifacts": "on",
+        "artifact_build_id": "on",
+        "artifact_packaging": "ZIP",
+        "cache": "NO_CACHE",
+        "secondary_artifacts-TOTAL_FORMS": "0",
+        "secondary_artifacts-INITIAL_FORMS": "0",
         "service_role": Role.objects.get(name=SERVICE_ROLE_NAME).arn,
         "variables-TOTAL_FORMS": "2",
         "variables-INITIAL_FORMS": "0",
@@ -315,3 +320,66 @@ def test_a_missing_project_is_not_found(alice_client, path):
 )
 def test_other_methods_are_refused(alice_client, project, method, path):
     assert getattr(alice_client, method)(path).status_code == 405
+
+
+SECONDARY = {
+    "secondary_artifacts-TOTAL_FORMS": "2",
+    "secondary_artifacts-INITIAL_FORMS": "0",
+    "secondary_artifacts-0-artifactIdentifier": "docs",
+    "secondary_artifacts-0-location": "results",
+    "secondary_artifacts-0-packaging": "NONE",
+    "secondary_artifacts-1-artifactIdentifier": "",
+}
+
+
+def test_artifacts_and_cache_are_what_the_form_says_and_shown_again(alice_client, repository):
+    changes = {
+        "artifact_bucket": "results",
+        "artifact_path": "out",
+        "artifact_name": "site.zip",
+        "artifact_build_id": None,
+        "artifact_override": "on",
+        "cache": "S3",
+        "cache_location": "results/caches",
+        "cache_namespace": "team",
+    }
+    assert alice_client.post("/projects/new/", form(**SECONDARY, **changes)).status_code == 302
+    made = Project.objects.get(name="website")
+    assert made.artifacts == {
+        "type": "S3",
+        "location": "results",
+        "path": "out",
+        "name": "site.zip",
+        "namespaceType": "NONE",
+        "packaging": "ZIP",
+        "overrideArtifactName": True,
+    }
+    (docs,) = made.secondary_artifacts
+    assert (docs["artifactIdentifier"], docs["packaging"], docs["name"]) == ("docs", "NONE", "docs")
+    assert made.cache == {"type": "S3", "location": "results/caches", "cacheNamespace": "team"}
+    page = alice_client.get("/projects/website/settings").content.decode()
+    for value in ("site.zip", "results/caches", "team", "docs"):
+        assert f'value="{value}"' in page, value
+    local = form(
+        name=None, cache="LOCAL", cache_custom="on", **SECONDARY | {"secondary_artifacts-0-artifactIdentifier": ""}
+    )
+    assert alice_client.post("/projects/website/settings", local).status_code == 302
+    made.refresh_from_db()
+    assert (made.cache, made.secondary_artifacts) == ({"type": "LOCAL", "modes": ["LOCAL_CUSTOM_CACHE"]}, [])
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"artifact_bucket": "No Bucket"}, "“No Bucket” is no bucket name."),
+        ({"artifact_path": "a/../b"}, "can&#x27;t be a path."),
+        ({"cache": "S3"}, "needs a location."),
+        ({"cache": "LOCAL"}, "LOCAL needs a mode."),
+        ({"secondary_artifacts-0-artifactIdentifier": "a-b"}, "“a-b” is no artifact identifier."),
+        ({"secondary_artifacts-0-location": "No Bucket"}, "“No Bucket” is no bucket name."),
+    ],
+)
+def test_artifacts_and_caches_that_can_not_be_are_told_and_save_nothing(alice_client, repository, changes, words):
+    response = alice_client.post("/projects/new/", form(**SECONDARY | changes))
+    assert response.status_code == 400 and words in response.content.decode()
+    assert not Project.objects.exists()

@@ -70,6 +70,8 @@ PROJECT_FORM = {
     "queued_timeout_minutes": "60",
     "service_role": "role_arn",
     "variables-TOTAL_FORMS": "0",
+    "secondary-TOTAL_FORMS": "0",
+    "secondary-INITIAL_FORMS": "0",
     "variables-INITIAL_FORMS": "0",
 }
 SOURCE_CREDENTIAL_FORM = {"server_type": "GITHUB", "auth_type": "PERSONAL_ACCESS_TOKEN", "token": "t0ken"}
@@ -407,6 +409,12 @@ CONSOLE = {
     "builds:build_log": Door("codebuild:BatchGetBuilds logs:GetLogEvents", args=BUILD),
     "builds:artifact_list": Door("codebuild:BatchGetBuilds", args=BUILD),
     "builds:artifact_download": Door("codebuild:BatchGetBuilds s3:GetObject", args=(*BUILD, "artifact_pk")),
+    "builds:artifact_folder": Door("codebuild:BatchGetBuilds", args=(*BUILD, "artifact_pk", "dist")),
+    "builds:artifact_file": Door(
+        "codebuild:BatchGetBuilds s3:GetObject", args=(*BUILD, "artifact_pk", "dist/demo.whl")
+    ),
+    "builds:cache_list": Door("codebuild:BatchGetProjects", args=PROJECT),
+    "builds:cache_invalidate": Door(CLOSED, "codebuild:InvalidateProjectCache", PROJECT),
 }
 
 
@@ -573,6 +581,8 @@ def test_a_thing_is_found_under_its_own_parent_alone(world: World):
         "/projects/hush-build/builds/7/log",
         "/projects/hush-build/builds/7/artifacts",
         f"/projects/hush-build/builds/1/artifacts/{build.artifacts.get().pk}",
+        f"/projects/hush-build/builds/1/artifacts/{build.artifacts.get().pk}/folder/dist",
+        f"/projects/hush-build/builds/1/artifacts/{build.artifacts.get().pk}/file/dist/demo.whl",
         f"/repositories/second/commit/{foreign['oid']}",
         "/repositories/second/raw/main/src/app.py",
         f"/repositories/second/blame/{foreign['oid']}/src/app.py",

@@ -104,6 +104,7 @@ CALLS = {
     "codebuild:BatchGetBuilds": Call("codebuild:BatchGetBuilds", {"ids": ["build_id"]}),
     "codebuild:BatchGetProjects": Call("codebuild:BatchGetProjects", {"names": ["hush-build"]}),
     "codebuild:CreateProject": Call("codebuild:CreateProject", NEW_PROJECT),
+    "codebuild:InvalidateProjectCache": Call("codebuild:InvalidateProjectCache", HUSH_BUILD),
     "codebuild:DeleteProject": Call("codebuild:DeleteProject", {"name": "hush-build"}),
     "codebuild:DeleteSourceCredentials": Call("codebuild:DeleteSourceCredentials", {"arn": "source_credential_arn"}),
     "codebuild:ImportSourceCredentials": Call(

@@ -160,7 +160,7 @@ def twins(lasting_world: LastingWorld, history: History) -> Twins:
     }
     foreign = {world.names[name]: value for name, value in foreign_names.items() if name in world.names}
     artifact = world.names["artifact_pk"]
-    own_objects = [f"arn:aws:s3:::{one.key}" for one in type(build.artifacts.get()).objects.filter(pk=artifact)]
+    own_objects = [one.arn for one in type(build.artifacts.get()).objects.filter(pk=artifact)]
     document = factories.allow("*", resource=[*OWN, *own_objects])
     writer = factories.user("wanda", document=document)
     Comment.objects.filter(comment_id=world.names["comment_id"]).update(author_id=writer.user_id)

@@ -20,6 +20,7 @@ from codeservices.iam import credentials, secrets, ssh_keys, totp
 from codeservices.iam.managed_policies import SERVICE_ROLE_NAME
 from codeservices.iam.models import AccountPasswordPolicy, Group, MfaDevice, Policy, Role, User
 from codeservices.notifications.models import SigningCertificate
+from codeservices.objects.models import Piece
 from repos import comments, deletion
 from repos.git.store import BareRepository
 from repos.models import Import, Mirror, Repository, RunState
@@ -160,7 +161,8 @@ def make(people: dict[str, User], history: History) -> World:
 
 def places(repository: Repository, build: Build) -> list[Path]:
     """Where the repository lies, and what the build has stored."""
-    return [repository.git.path, settings.OBJECTS_ROOT / "builds" / str(build.uuid)]
+    pieces = Piece.objects.filter(stored_object__key__startswith=str(build.uuid))
+    return [repository.git.path, *((settings.OBJECTS_ROOT / one.storage_key).parent for one in pieces)]
 
 
 class LastingWorld:
