@@ -82,7 +82,9 @@ class S3Request:
         self._sends_files = zero_copy.EXTENSION in (scope.get("extensions") or {})
         self._receive = receive
         self._send = send
-        self._received_bytes = 0
+        # A client that waits to be told to go on, and is told something else, sends no body: what it sends next is no
+        # part of this request.
+        self._waits = "expect" in self.headers
 
     # ---- the frame ---------------------------------------------------------------------------------------------------
 
@@ -205,6 +207,7 @@ class S3Request:
     async def _bodies(self) -> AsyncIterator[bytes]:
         """The body as it comes, in pieces that are worth a thread."""
         gathered, more = bytearray(), True
+        self._waits = False
         while more:
             message = await self._receive()
             if message["type"] == "http.disconnect":
@@ -212,7 +215,6 @@ class S3Request:
             gathered += message.get("body", b"")
             more = message.get("more_body", False)
             if gathered and (len(gathered) >= PIECE_BYTES or not more):
-                self._received_bytes += len(gathered)
                 yield bytes(gathered)
                 gathered.clear()
 
@@ -327,6 +329,7 @@ class S3Request:
             **({"cache-control": "no-store"} if content_type == XML else {}),
             **({"content-type": content_type} if content_type and status not in (204, 304) else {}),
             **({"content-length": str(length)} if status not in (204, 304) else {}),
+            **({"connection": "close"} if self._waits else {}),
             **headers,
         }
         encoded = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in every.items()]
