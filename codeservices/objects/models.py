@@ -11,7 +11,7 @@ from django.utils import timezone
 from codeservices.objects.names import MAX_KEY_BYTES
 
 
-class KeyField(models.CharField):  # type: ignore[type-arg]
+class KeyField(models.CharField):
     """A key, in the order in which S3 lists keys: that of their bytes in UTF-8, whatever the database's locale."""
 
     def db_parameters(self, connection: Any) -> Any:

@@ -99,12 +99,16 @@ def complete(
     upload_id: str,
     wanted: Sequence[WantedPart],
     condition: Condition | None = None,
+    expected: Mapping[str, str] | None = None,
 ) -> StoredObject:
     """Make the object of the parts that are named; the others are let go of.
 
+    Args:
+        expected: Checksums of the object by algorithm, as the caller knows them.
+
     Raises:
         AccessDenied, NotFound: NoSuchBucket, NoSuchUpload.
-        InvalidInput: InvalidPart, InvalidPartOrder, EntityTooSmall, EntityTooLarge.
+        InvalidInput: InvalidPart, InvalidPartOrder, EntityTooSmall, EntityTooLarge, BadDigest.
     """
     upload = access.upload_for(principal, "s3:PutObject", bucket_name, key, upload_id)
     numbers = [one.number for one in wanted]
@@ -143,7 +147,7 @@ def complete(
             chosen,
             About(upload.content_type, upload.headers, upload.metadata, upload.tags),
             etag=etag_of_parts(chosen),
-            checksums=_composite(upload, chosen),
+            checksums=_checksums(upload, chosen, expected or {}),
             counted_bytes=sum(part.size_bytes for part in parts.values()),
             condition=condition,
             give_up=give_up,
@@ -212,8 +216,20 @@ def _chosen(parts: Mapping[int, Piece], wanted: WantedPart) -> Piece:
     return part
 
 
-def _composite(upload: MultipartUpload, parts: Sequence[Piece]) -> dict[str, str]:
+def _checksums(upload: MultipartUpload, parts: Sequence[Piece], expected: Mapping[str, str]) -> dict[str, str]:
+    """The checksum of what the parts make, where every one of them has one; raises InvalidInput BadDigest."""
     name = upload.checksum_algorithm
-    if upload.checksum_type != "COMPOSITE" or any(name not in part.checksums for part in parts):
-        return {}
-    return {name: checksums.of_parts(name, [part.checksums[name] for part in parts])}
+    if not name or any(name not in part.checksums for part in parts):
+        found = {}
+    elif upload.checksum_type == "COMPOSITE":
+        found = {name: checksums.of_parts(name, [part.checksums[name] for part in parts])}
+    else:
+        found = {name: checksums.of_whole(name, [(part.checksums[name], part.size_bytes) for part in parts])}
+    for algorithm, value in expected.items():
+        if found.get(algorithm, "").partition("-")[0] != value.partition("-")[0]:
+            raise InvalidInput(
+                f"The {algorithm} you specified did not match the calculated checksum.",
+                code="BadDigest",
+                hint="Name the algorithm when the upload begins, and give every part a checksum.",
+            )
+    return found

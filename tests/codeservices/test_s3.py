@@ -21,6 +21,7 @@ from codeservices.audit import drain
 from codeservices.audit.models import Event
 from codeservices.iam.credentials import issue_access_key
 from codeservices.iam.models import User
+from codeservices.objects.checksums import Checksum
 from codeservices.objects.models import MultipartUpload, Piece
 from tests import factories
 
@@ -220,6 +221,32 @@ def test_uploads_in_parts_come_together(s3: Any, store: Path) -> None:
     part["Body"].close()
     s3.delete_object(Bucket="bucket", Key="big")
     assert not [path for path in store.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "kind"),
+    [("CRC32", "COMPOSITE"), ("CRC32", "FULL_OBJECT"), ("CRC32C", "FULL_OBJECT"), ("CRC64NVME", "FULL_OBJECT")],
+)
+def test_the_checksum_of_an_upload_in_parts_is_that_of_its_bytes(s3: Any, algorithm: str, kind: str) -> None:
+    here = {"Bucket": "bucket", "Key": "parts"}
+    contents = [b"x" * 5 * MB, b"y" * (5 * MB + 3), b"end"]
+    made = s3.create_multipart_upload(**here, ChecksumAlgorithm=algorithm, ChecksumType=kind)
+    upload = {**here, "UploadId": made["UploadId"]}
+    name = f"Checksum{algorithm}"
+    parts = []
+    for number, content in enumerate(contents, 1):
+        told = s3.upload_part(**upload, PartNumber=number, Body=content, ChecksumAlgorithm=algorithm)
+        parts.append({"PartNumber": number, "ETag": told["ETag"], name: told[name]})
+    whole = Checksum(algorithm)
+    for one in [base64.b64decode(part[name]) for part in parts] if kind == "COMPOSITE" else contents:
+        whole.update(one)
+    expected = whole.text() + ("-3" if kind == "COMPOSITE" else "")
+    chosen = {**upload, "MultipartUpload": {"Parts": parts}}
+    wrong = {name: base64.b64encode(b"\0" * len(base64.b64decode(whole.text()))).decode()}
+    assert refused(s3.complete_multipart_upload, **chosen, **wrong) == ("BadDigest", 400)
+    s3.complete_multipart_upload(**chosen, **{name: whole.text()})
+    looked = s3.head_object(**here, ChecksumMode="ENABLED")
+    assert (looked[name], looked["ChecksumType"]) == (expected, kind)
 
 
 def test_an_upload_is_listed_completed_or_aborted(s3: Any) -> None:

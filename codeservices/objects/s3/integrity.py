@@ -58,7 +58,7 @@ def check_request(call: Call) -> None:
         )
     if "content-md5" in headers and len(_decoded(headers["content-md5"])) != 16:
         raise InvalidInput("The Content-MD5 you specified was invalid.", code="InvalidDigest")
-    for algorithm, value in _stated(headers).items():
+    for algorithm, value in stated(headers).items():
         _check_form(algorithm, value)
 
 
@@ -74,7 +74,7 @@ def check_body(call: Call, content: bytes) -> None:
     for one in made.values():
         one.update(content)
     md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
-    # What completes an upload may tell the checksum of the object that it makes.
+    # What completes an upload tells the checksum of the object that it makes.
     if "uploadId" not in call.query:
         check_written(call, {}, md5, {name: one.text() for name, one in made.items()})
 
@@ -92,12 +92,12 @@ def check_written(call: Call, trailers: Mapping[str, str], md5: str, checksums: 
     told = call.headers.get("content-md5")
     if told is not None and _decoded(told).hex() != md5:
         raise InvalidInput("The Content-MD5 you specified did not match what we received.", code="BadDigest")
-    stated = _stated(call.headers) | _stated(trailers)
+    told_values = stated(call.headers) | stated(trailers)
     for algorithm, value in checksums.items():
-        if algorithm not in stated:
+        if algorithm not in told_values:
             raise InvalidInput(f"The body's trailer lacks {_HEADER}{algorithm.lower()}.", code="InvalidRequest")
-        _check_form(algorithm, stated[algorithm])
-        if stated[algorithm] != value:
+        _check_form(algorithm, told_values[algorithm])
+        if told_values[algorithm] != value:
             raise InvalidInput(
                 f"The {algorithm} you specified did not match the calculated checksum.", code="BadDigest"
             )
@@ -111,12 +111,14 @@ def headers_of(checksums: Mapping[str, str]) -> dict[str, str]:
     return told
 
 
-def _stated(headers: Mapping[str, str]) -> dict[str, str]:
+def stated(headers: Mapping[str, str]) -> dict[str, str]:
+    """The checksums that headers or a trailer tell, by algorithm."""
     return {name: headers[_HEADER + name.lower()] for name in ALGORITHMS if _HEADER + name.lower() in headers}
 
 
 def _check_form(algorithm: str, value: str) -> None:
-    if len(_decoded(value)) != _SIZES[algorithm]:
+    # Behind a composite checksum stands the number of parts.
+    if len(_decoded(value.partition("-")[0])) != _SIZES[algorithm]:
         raise InvalidInput(f"Value for {_HEADER}{algorithm.lower()} header is invalid.", code="InvalidRequest")
 
 

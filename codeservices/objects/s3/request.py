@@ -163,7 +163,7 @@ class S3Request:
             if self.headers.get("x-amz-content-sha256") in STREAMING:
                 signing_key = sigv4.signing_key(key.secret, claim.scope_date, claim.region, claim.service)
                 self._chain = ChainKey(signing_key, claim.timestamp, claim.scope, claim.signature)
-        act = Act(key.principal, self.info, **event)
+        act = Act(key.principal, self.info, event_name=name, event_source=EVENT_SOURCE)
         act.is_read_only = self.method in ("GET", "HEAD")
         told = {"bucketName": address.bucket, "key": address.key}
         act.parameters = {name: value for name, value in told.items() if value}

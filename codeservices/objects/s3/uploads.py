@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from codeservices.errors import InvalidInput
 from codeservices.objects import multipart
-from codeservices.objects.checksums import ALGORITHMS
+from codeservices.objects.checksums import ALGORITHMS, FULL_OBJECT_ALGORITHMS
 from codeservices.objects.models import MultipartUpload
 from codeservices.objects.multipart import MAX_PARTS, WantedPart
 from codeservices.objects.pieces import PieceWriter
@@ -26,7 +26,8 @@ def create_multipart_upload(call: Call) -> Answer:
         raise InvalidInput("Checksum algorithm provided is unsupported.", code="InvalidRequest")
     default = "FULL_OBJECT" if algorithm == "CRC64NVME" else "COMPOSITE"
     checksum_type = call.headers.get("x-amz-checksum-type", default).upper() if algorithm else ""
-    if checksum_type not in ("", "COMPOSITE", "FULL_OBJECT"):
+    known = {"": [""], "COMPOSITE": ALGORITHMS, "FULL_OBJECT": FULL_OBJECT_ALGORITHMS}
+    if algorithm not in known.get(checksum_type, []):
         raise InvalidInput("Value for x-amz-checksum-type header is invalid.", code="InvalidRequest")
     upload = multipart.begin(
         call.principal, call.bucket, call.key, about.read(call), algorithm=algorithm, checksum_type=checksum_type
@@ -80,7 +81,13 @@ def complete_multipart_upload(call: Call) -> Answer:
     if not wanted or len(wanted) > MAX_PARTS:
         raise xml.malformed()
     stored = multipart.complete(
-        call.principal, call.bucket, call.key, call.query["uploadId"], wanted, about.condition_of(call)
+        call.principal,
+        call.bucket,
+        call.key,
+        call.query["uploadId"],
+        wanted,
+        about.condition_of(call),
+        integrity.stated(call.headers),
     )
     path = f"/{call.bucket}/{quote(call.key)}"
     host = call.headers.get("host", "")
