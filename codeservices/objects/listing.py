@@ -12,6 +12,7 @@ from codeservices.objects import access
 from codeservices.objects.models import Bucket, StoredObject
 
 MAX_KEYS = 1000
+FIRST_BATCH = 16
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ class _Walk:
         self._objects: list[StoredObject] = []
         self._prefixes: list[str] = []
         self._last = ""
+        self._batch = limit + 1 if not delimiter else FIRST_BATCH
 
     def run(self, after: str) -> Listing:
         # At `start` or behind it, as a folded prefix is followed by whatever does not begin with it.
@@ -91,6 +93,8 @@ class _Walk:
                     return Listing(self._bucket, self._objects, self._prefixes, self._last)
                 jump = self._take(row)
             start, is_exclusive = (_successor(jump), False) if jump else (rows[-1].key, True)
+            # Behind a folded prefix most likely another follows, each with many keys that nobody reads.
+            self._batch = FIRST_BATCH if jump else min(2 * self._batch, self._limit + 1)
         return Listing(self._bucket, self._objects, self._prefixes)
 
     def _rows(self, start: str, is_exclusive: bool) -> list[StoredObject]:
@@ -100,7 +104,7 @@ class _Walk:
             found = found.filter(key__gte=self._prefix)
             end = _successor(self._prefix)
             found = found.filter(key__lt=end) if end is not None else found
-        return list(found[: self._limit + 1])
+        return list(found[: self._batch])
 
     def _take(self, row: StoredObject) -> str:
         """Put a row on the page; the prefix that it is folded to, or ""."""

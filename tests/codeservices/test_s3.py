@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
+import http.client
 import io
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 import pytest
@@ -24,6 +27,7 @@ from codeservices.iam.models import User
 from codeservices.objects.checksums import Checksum
 from codeservices.objects.models import MultipartUpload, Piece
 from tests import factories
+from tests.gitserver import wait_for
 
 MB = 1024 * 1024
 READER = {
@@ -305,6 +309,7 @@ def test_copies_are_objects_of_their_own(s3: Any) -> None:
 
 def test_keys_are_listed_in_the_order_of_their_bytes_and_folded(s3: Any) -> None:
     keys = ["a", "a/1", "a/2", "b/x/1", "b/y", "Z", "é", "\U0001f600", "\uffee", "a b&<"]
+    keys += [f"a/{number}" for number in range(10, 30)]
     for key in keys:
         s3.put_object(Bucket="bucket", Key=key, Body=b"")
     ordered = sorted(keys, key=str.encode)
@@ -447,3 +452,34 @@ def test_every_operation_is_one_event(s3: Any, reader: Any) -> None:
     got = Event.objects.get(event_name="GetObject")
     assert got.request_parameters == {"bucketName": "bucket", "key": "open/a"}
     assert got.additional_event_data["bytesTransferredOut"] == 3
+
+
+def begun(url: str, length: int) -> http.client.HTTPConnection:
+    """A PUT of that many bytes, of which none is sent yet."""
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)
+    connection.putrequest("PUT", f"{parts.path}?{parts.query}")
+    connection.putheader("Content-Length", str(length))
+    connection.endheaders()
+    return connection
+
+
+def test_no_byte_is_waited_for_before_it_is_known_that_they_may_come(s3: Any, reader: Any) -> None:
+    for client, length, code in ((reader, 10**10, b"AccessDenied"), (s3, 10**13, b"EntityTooLarge")):
+        url = client.generate_presigned_url("put_object", {"Bucket": "bucket", "Key": "open/one"})
+        with contextlib.closing(begun(url, length)) as connection:
+            assert code in connection.getresponse().read()
+    assert not Piece.objects.exists()
+
+
+def test_an_upload_that_breaks_off_leaves_nothing(s3: Any, store: Path) -> None:
+    s3.put_object(Bucket="bucket", Key="one", Body=b"first")
+    url = s3.generate_presigned_url("put_object", {"Bucket": "bucket", "Key": "one"})
+    connection = begun(url, 20 * MB)
+    connection.send(b"x" * 9 * MB)
+    assert wait_for(lambda: Piece.objects.count() == 2, 60)
+    connection.close()
+    assert wait_for(lambda: Piece.objects.count() == 1, 60)
+    assert [path.read_bytes() for path in store.rglob("*") if path.is_file()] == [b"first"]
+    drain.drain()
+    assert Event.objects.get(error_code="ClientLeft").event_name == "PutObject"

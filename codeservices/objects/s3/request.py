@@ -37,8 +37,10 @@ Send = Callable[[Message], Awaitable[None]]
 Result = TypeVar("Result")
 
 EVENT_SOURCE = "s3.amazonaws.com"
-# So much is hashed and written at a time: enough to keep the number of thread hand-overs low.
-PIECE_BYTES = 1024 * 1024
+# So much is hashed and written at a time, and read where the kernel does not send files: enough to keep the number of
+# thread hand-overs low.
+WRITTEN_BYTES = 4 * 1024 * 1024
+READ_BYTES = 1024 * 1024
 # The kernel is given a file in stretches of so much, each of which a client has to take within a time.
 STRETCH_BYTES = 8 * 1024 * 1024
 CLIENT_SECONDS = 120
@@ -206,17 +208,21 @@ class S3Request:
 
     async def _bodies(self) -> AsyncIterator[bytes]:
         """The body as it comes, in pieces that are worth a thread."""
-        gathered, more = bytearray(), True
+        gathered: list[bytes] = []
+        size_bytes, more = 0, True
         self._waits = False
         while more:
             message = await self._receive()
             if message["type"] == "http.disconnect":
                 raise ClientLeft("in the middle of the body")
-            gathered += message.get("body", b"")
+            data: bytes = message.get("body", b"")
             more = message.get("more_body", False)
-            if gathered and (len(gathered) >= PIECE_BYTES or not more):
-                yield bytes(gathered)
+            gathered.append(data)
+            size_bytes += len(data)
+            if size_bytes and (size_bytes >= WRITTEN_BYTES or not more):
+                yield b"".join(gathered)
                 gathered.clear()
+                size_bytes = 0
 
     async def _small_body(self) -> bytes:
         payload, content = Payload(self._stated_hash(), self._chain), bytearray()
@@ -315,7 +321,7 @@ class S3Request:
         file, count = place
         if self._sends_files and (descriptor := _descriptor(file)) is not None:
             return descriptor, file.tell(), count
-        data = file.read(min(count, PIECE_BYTES))
+        data = file.read(min(count, READ_BYTES))
         if not data:
             raise OSError("the bytes of an object are shorter than they were")
         return None, data, len(data)
