@@ -1,4 +1,4 @@
-"""The web process: git requests to our own program, which never buffers a pack; all else to Django."""
+"""The web process: git and S3 to programs of our own, which never buffer a body; all else to Django."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from django.conf import settings  # noqa: E402  these need the settings that the
 
 from codeservices import page_threads  # noqa: E402
 from codeservices.body_limit import limited  # noqa: E402
+from codeservices.objects.s3 import application as s3  # noqa: E402
 from repos.git_http import application as git_http  # noqa: E402
 
 pages = page_threads.Handler()
@@ -29,6 +30,8 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer one ASGI connection."""
     if scope["type"] == "lifespan":
         await _lifespan(receive, send)
+    elif scope["type"] == "http" and s3.handles(scope):
+        await s3.application(scope, receive, send)
     elif scope["type"] == "http" and git_http.handles(scope["path"]):
         await git_http.application(scope, receive, send)
     else:

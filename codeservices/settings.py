@@ -9,7 +9,7 @@ from pathlib import Path
 import dj_database_url
 from cryptography.fernet import Fernet
 
-from codeservices import keys, outbound
+from codeservices import keys, object_storage, outbound
 from codeservices.env import SettingError, env_bool, env_int, env_list, env_secret, env_str
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -207,10 +207,23 @@ CACHES = {
 }
 
 # ---- Objects and static files ----------------------------------------------------------------------------------------
+# Where bytes lie: a folder of this machine, or s3://BUCKET/PREFIX in somebody's S3.
+OBJECT_STORAGE = env_str("CODESERVICES_OBJECT_STORAGE")
 STORAGES = {
     "default": {
         "BACKEND": "codeservices.storage_folder.FolderStorage",
         "OPTIONS": {"location": OBJECTS_ROOT, "file_permissions_mode": 0o600, "directory_permissions_mode": 0o700},
+    }
+    if not OBJECT_STORAGE
+    else {
+        "BACKEND": "codeservices.storage_s3.RemoteStorage",
+        "OPTIONS": object_storage.options(
+            OBJECT_STORAGE,
+            endpoint_url=env_str("CODESERVICES_OBJECT_STORAGE_ENDPOINT"),
+            region=env_str("CODESERVICES_OBJECT_STORAGE_REGION", "us-east-1"),
+            access_key_id=env_secret("CODESERVICES_OBJECT_STORAGE_ACCESS_KEY_ID"),
+            secret_access_key=env_secret("CODESERVICES_OBJECT_STORAGE_SECRET_ACCESS_KEY"),
+        ),
     },
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"

@@ -40,15 +40,17 @@ def _empty_spool() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """pytest-django's, with the connections closed that threads keep: asgiref's own, those of pages, those of git."""
+    """pytest-django's, with the connections closed that threads keep: asgiref's own, those of pages, git and S3."""
     from django.db import connections
 
     from codeservices.asgi import pages
+    from codeservices.objects.s3 import request as s3
     from repos.git_http import threads
 
     yield
     asyncio.run(sync_to_async(connections.close_all)())
     threads.close_connections()
+    s3.close_connections()
     pages.close()
     with django_db_blocker.unblock():
         _end_other_sessions()

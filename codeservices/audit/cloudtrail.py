@@ -42,10 +42,20 @@ def record(event: Event) -> dict[str, Any]:
     body["eventType"] = event.event_type
     if event.api_version:
         body["apiVersion"] = event.api_version
-    body |= {"managementEvent": True, "recipientAccountId": settings.ACCOUNT_ID, "eventCategory": "Management"}
+    is_data = is_data_event(event)
+    body |= {"managementEvent": not is_data, "recipientAccountId": settings.ACCOUNT_ID}
+    body["eventCategory"] = "Data" if is_data else "Management"
     if event.via == "console" and event.principal_kind == "user" and event.event_type != SIGN_IN:
         body["sessionCredentialFromConsole"] = "true"
     return body
+
+
+def is_data_event(event: Event) -> bool:
+    """Whether an event is about an object, which CloudTrail calls data: it was got, put, deleted.
+
+    Source: AWS CloudTrail User Guide, "Logging data events".
+    """
+    return event.event_source == "s3.amazonaws.com" and "/" in event.resource_arn
 
 
 def _resources(event: Event) -> list[dict[str, str]]:

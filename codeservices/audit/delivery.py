@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import json
 import logging
 
@@ -18,9 +19,10 @@ from django.conf import settings
 from django.db.models import F, Q
 from django.utils import timezone
 
-from codeservices import storage
 from codeservices.audit import drain, trail
+from codeservices.audit.cloudtrail import is_data_event
 from codeservices.audit.models import ChainHead, Event, Trail
+from codeservices.objects import services
 
 logger = logging.getLogger(__name__)
 
@@ -76,12 +78,19 @@ def _write(one: Trail, last: int) -> int:
     if not chosen:
         return 0
     body = json.dumps({"Records": [event.record() for event in chosen]}, separators=(",", ":"), ensure_ascii=False)
-    storage.write(_key(one, chosen[0]), gzip.compress(body.encode(), mtime=0))
+    services.store(
+        services.ensure_bucket(one.s3_bucket_name),
+        _key(one, chosen[0]),
+        io.BytesIO(gzip.compress(body.encode(), mtime=0)),
+        services.About("application/json", {"content-encoding": "gzip"}),
+    )
     return 1
 
 
 def _is_chosen(one: Trail, event: Event) -> bool:
     if not one.include_management_events or event.event_source in one.excluded_sources:
+        return False
+    if is_data_event(event):
         return False
     if not one.include_global_service_events and event.event_source in GLOBAL_SOURCES:
         return False
@@ -89,11 +98,11 @@ def _is_chosen(one: Trail, event: Event) -> bool:
 
 
 def _key(one: Trail, first: Event) -> str:
-    """The file's name, which its first event decides."""
+    """The file's key in the bucket, which its first event decides."""
     unique = hashlib.sha256(f"{one.pk} {one.name} {first.sequence} {first.chain_hash}".encode()).hexdigest()[:16]
     at = first.event_time
     stamp = f"{settings.ACCOUNT_ID}_CloudTrail_{settings.REGION}_{at:%Y%m%dT%H%MZ}_{unique}"
-    return f"{one.folder}/{at:%Y/%m/%d}/{stamp}.json.gz"
+    return f"{one.key_prefix}/{at:%Y/%m/%d}/{stamp}.json.gz"
 
 
 def _move_on(one: Trail, last: int) -> None:

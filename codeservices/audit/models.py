@@ -191,7 +191,7 @@ class Trail(models.Model):
         return arn.trail_arn(settings.REGION, settings.ACCOUNT_ID, self.name)
 
     @property
-    def folder(self) -> str:
-        """Where its files begin in the object store, the bucket first."""
+    def key_prefix(self) -> str:
+        """What the keys of its files begin with."""
         prefix = f"{self.s3_key_prefix}/" if self.s3_key_prefix else ""
-        return f"{self.s3_bucket_name}/{prefix}AWSLogs/{settings.ACCOUNT_ID}/CloudTrail/{settings.REGION}"
+        return f"{prefix}AWSLogs/{settings.ACCOUNT_ID}/CloudTrail/{settings.REGION}"

@@ -12,17 +12,17 @@ from typing import Any
 
 from codeservices import storage
 from codeservices.errors import ServiceError
+from codeservices.objects import names
 
 MAX_TRAILS = 5  # CloudTrail User Guide, "Quotas": trails in a region
 MAX_TAGS = 50
 MAX_PREFIX = 200
-# Folders of the object store that hold what is ours.
+# Buckets that hold what is ours.
 RESERVED_BUCKETS = frozenset({"builds"})
 # The two sources that CloudTrail lets a selector leave out; neither acts here.
 EXCLUDABLE_SOURCES = ("kms.amazonaws.com", "rdsdata.amazonaws.com")
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[._-]?[A-Za-z0-9])*")
-_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _TAG = re.compile(r"[\w .:/=+@-]*")
 
 
@@ -38,7 +38,7 @@ def check_name(name: str) -> None:
 
 def check_bucket(name: str) -> None:
     """Raises InvalidS3BucketNameException, or InsufficientS3BucketPolicyException for a folder of our own."""
-    if not _BUCKET.fullmatch(name) or ".." in name or ".-" in name or "-." in name or _is_address(name):
+    if not names.is_bucket_name(name):
         raise ServiceError(
             f"“{name[:70]}” is no bucket name: it must have 3 to 63 lower-case letters, digits, periods or dashes,"
             " begin and end with a letter or digit, and not look like an IP address.",

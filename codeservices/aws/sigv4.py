@@ -43,6 +43,14 @@ class SignatureError(ServiceError):
     status = 403
 
 
+class ClockError(SignatureError):
+    """What was signed too long ago, or for a time that has not come."""
+
+
+class PresignedExpired(ClockError):
+    """A presigned request whose time is over."""
+
+
 @dataclass(frozen=True)
 class SignedRequest:
     """A request as it came over the wire: nothing decoded, nothing sorted.
@@ -52,14 +60,14 @@ class SignedRequest:
         path: The path still percent-encoded, "/".
         query: The query string still percent-encoded, without "?".
         headers: Name and value pairs in order; a name may repeat.
-        body: Every byte of the body.
+        body: Every byte of the body; None where whoever reads it compares it with the hash that was signed.
     """
 
     method: str
     path: str
     query: str
     headers: tuple[tuple[str, str], ...]
-    body: bytes
+    body: bytes | None
 
     def header(self, name: str) -> str | None:
         """The values of a header joined by commas, or None where it is absent."""
@@ -318,13 +326,13 @@ def _check_clock(claim: Signature, now: datetime) -> None:
     else:
         oldest, margin = now - MAX_SKEW, "15 min."
     if signed_at < oldest:
-        raise SignatureError(
+        raise (PresignedExpired if claim.is_presigned else ClockError)(
             f"Signature expired: {claim.timestamp} is now earlier than {oldest.strftime(_TIME_FORMAT)} "
             f"({shown} - {margin})"
         )
     newest = now + MAX_SKEW
     if signed_at > newest:
-        raise SignatureError(
+        raise ClockError(
             f"Signature not yet current: {claim.timestamp} is still later than {newest.strftime(_TIME_FORMAT)} "
             f"({shown} + 15 min.)"
         )
@@ -346,6 +354,12 @@ def _payload_hash(request: SignedRequest, claim: Signature) -> str:
     stated = request.header("x-amz-content-sha256")
     if claim.service == "s3" and (stated == UNSIGNED_PAYLOAD or (stated is None and claim.is_presigned)):
         return UNSIGNED_PAYLOAD
+    if request.body is None:
+        if stated is None:
+            raise SignatureError(
+                "Missing required header for this request: x-amz-content-sha256", code="InvalidRequest", status=400
+            )
+        return stated
     actual = hashlib.sha256(request.body).hexdigest()
     if stated is not None and not hmac.compare_digest(stated.encode(), actual.encode()):
         raise SignatureError("The value of the header x-amz-content-sha256 is not the SHA-256 of the request's body.")

@@ -12,19 +12,17 @@ from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
 from codeservices.audit.record import Act, RequestInfo, act, is_read
 from codeservices.aws import json11, model, query, redact, sigv4
+from codeservices.aws.authentication import UNKNOWN_KEY, authenticate
 from codeservices.aws.dispatch import Call, dispatch, dispatch_open, find_operation, open_service
 from codeservices.errors import ServiceError
-from codeservices.iam import credentials
 from codeservices.iam.principal import Principal
 
 logger = logging.getLogger(__name__)
 
-_UNKNOWN_KEY = "The security token included in the request is invalid."
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -75,24 +73,9 @@ def _answer(request: HttpRequest, route: Route, body: bytes, info: RequestInfo) 
     if _is_open(request, route):
         return _answer_open(route, service, operation, info)
     signed = _signed_request(request, body)
-    claim = sigv4.parse(signed)
-    key = credentials.find_access_key(claim.access_key_id)
-    if key is None or not key.is_active or not key.accepts_token(claim.session_token):
-        logger.info("key %r is unknown or inactive", claim.access_key_id[:128])
-        raise sigv4.SignatureError(_UNKNOWN_KEY, code="UnrecognizedClientException")
-    try:
-        now = timezone.now()
-        sigv4.verify(signed, claim, secret=key.secret, service=service.name, now=now)
-        if key.is_expired(now):
-            raise sigv4.SignatureError(
-                "The security token included in the request is expired", code="ExpiredTokenException"
-            )
-    except sigv4.SignatureError:
-        # Somebody holds the id of a real key and not its secret: that is worth a line in the trail.
-        nobody = replace(Principal.anonymous(settings.ACCOUNT_ID), access_key_id=claim.access_key_id)
-        with act(nobody, info, event_name=operation.name, event_source=service.event_source):
-            raise
-    credentials.touch_access_key(key, service.name, claim.region)
+    key, _ = authenticate(
+        signed, info, service=service.name, event_name=operation.name, event_source=service.event_source
+    )
     with act(key.principal, info, event_name=operation.name, event_source=service.event_source) as current:
         _check_session(key.principal, service)
         params = query.parse(operation, route.form) if route.protocol == "query" else json11.parse(operation, body)
@@ -125,7 +108,7 @@ def _check_session(principal: Principal, service: model.Service) -> None:
     is_temporary = principal.kind == "user" and principal.session_started_at is not None
     if is_temporary and service.name == "iam" and not principal.is_mfa_authenticated:
         raise ServiceError(
-            _UNKNOWN_KEY,
+            UNKNOWN_KEY,
             code="UnrecognizedClientException",
             status=403,
             hint="Credentials of GetSessionToken can't call IAM unless a second factor stands behind them.",

@@ -11,7 +11,7 @@ from django.utils import timezone
 from codeservices.objects.names import MAX_KEY_BYTES
 
 
-class KeyField(models.CharField):  # type: ignore[type-arg]
+class KeyField(models.CharField):
     """A key, in the order in which S3 lists keys: that of their bytes in UTF-8, whatever the database's locale."""
 
     def db_parameters(self, connection: Any) -> Any:
@@ -104,7 +104,7 @@ class Piece(models.Model):
     replaced or deleted, or because whoever wrote it died, is removed by the sweep.
     """
 
-    storage_key = models.CharField(max_length=200, unique=True)
+    storage_key = models.CharField(max_length=600, unique=True)
     stored_object = models.ForeignKey(StoredObject, null=True, on_delete=models.PROTECT, related_name="pieces")
     upload = models.ForeignKey(MultipartUpload, null=True, on_delete=models.PROTECT, related_name="parts")
     number = models.PositiveIntegerField(default=1)

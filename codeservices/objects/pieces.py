@@ -121,13 +121,13 @@ def sweep() -> int:
     return remove(list(left.values_list("pk", flat=True)[:SWEPT_AT_ONCE]))
 
 
-def reader(stored_object: StoredObject) -> IO[bytes]:
+def reader(stored_object: StoredObject) -> PieceReader:
     """The object's bytes as a file that can be sought in.
 
     Raises:
         FileNotFoundError: They are gone, as the object was replaced or deleted just now, or the store has lost them.
     """
-    return io.BufferedReader(PieceReader(list(stored_object.pieces.all())), 128 * 1024)  # type: ignore[return-value]
+    return PieceReader(list(stored_object.pieces.all()))
 
 
 class PieceReader(io.RawIOBase):

@@ -5,6 +5,8 @@ Source: Amazon S3 API Reference, PutObject, GetObject, DeleteObject, CopyObject.
 
 from __future__ import annotations
 
+import io
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,6 +22,8 @@ from codeservices.iam.principal import Principal
 from codeservices.objects import access, pieces
 from codeservices.objects.buckets import ensure_bucket, locked
 from codeservices.objects.models import Bucket, Piece, StoredObject
+
+logger = logging.getLogger(__name__)
 
 __all__ = ["About", "delete_object", "ensure_bucket", "open_object", "put_object", "remove", "store"]
 
@@ -91,16 +95,21 @@ def open_object(principal: Principal, bucket: str, key: str) -> tuple[StoredObje
         AccessDenied: s3:GetObject is not allowed on the key.
         NotFound: NoSuchBucket, NoSuchKey.
     """
-    found = access.object_for(principal, "s3:GetObject", bucket, key)
-    try:
-        return found, pieces.reader(found)
-    except FileNotFoundError:
-        # It may have been replaced or deleted in this very moment.
+    found, reader = open_pieces(principal, bucket, key)
+    return found, io.BufferedReader(reader, 128 * 1024)
+
+
+def open_pieces(principal: Principal, bucket: str, key: str) -> tuple[StoredObject, pieces.PieceReader]:
+    """The same, as the pieces that lie in the store."""
+    for is_last in (False, True):
         found = access.object_for(principal, "s3:GetObject", bucket, key)
-    try:
-        return found, pieces.reader(found)
-    except FileNotFoundError:
-        raise NotFound(f"The bytes of {found} are not in the object store any more.", code="NoSuchKey") from None
+        try:
+            return found, pieces.reader(found)
+        except FileNotFoundError:
+            # It may have been replaced or deleted in this very moment.
+            if is_last:
+                logger.error("the bytes of %s are not in the object store", found.pk)
+    raise NotFound("The bytes of this object are not in the object store any more.", code="NoSuchKey")
 
 
 def delete_object(principal: Principal, bucket: str, key: str) -> None:
@@ -126,7 +135,7 @@ def remove(bucket: Bucket, key: str, *, modified_at: datetime | None = None) -> 
             return False
         pieces.discard(old.pieces.all())
         old.delete()
-        _count(home, -old.size_bytes, -1)
+        count(home, -old.size_bytes, -1)
     return True
 
 
@@ -170,7 +179,7 @@ def replace(
         stored.save()
         for number, piece in enumerate(content, 1):
             pieces.attach(piece, number=number, stored_object=stored)
-        _count(home, added, 0 if old else 1)
+        count(home, added, 0 if old else 1)
     return stored
 
 
@@ -186,7 +195,7 @@ def check_quota(bucket: Bucket, added_bytes: int) -> None:
         )
 
 
-def _count(bucket: Bucket, size_bytes: int, objects: int) -> None:
+def count(bucket: Bucket, size_bytes: int, objects: int) -> None:
     """Change the bucket's figures; under its lock."""
     bucket.size_bytes = max(0, bucket.size_bytes + size_bytes)
     bucket.object_count = max(0, bucket.object_count + objects)

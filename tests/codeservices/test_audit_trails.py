@@ -5,18 +5,17 @@ from __future__ import annotations
 import gzip
 import json
 import re
-from pathlib import Path
 
 import pytest
 from django.conf import settings
-from django.core.files.storage import default_storage
 
-from codeservices import storage
 from codeservices.audit import delivery, health, retention, trails
 from codeservices.audit.models import Event, Trail
 from codeservices.errors import AccessDenied, ServiceError
 from codeservices.iam.models import User
 from codeservices.iam.principal import Principal
+from codeservices.objects import pieces, services
+from codeservices.objects.models import StoredObject
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -38,16 +37,20 @@ def logging_trail():
     return trails.start_logging(SERVICE, "main")
 
 
-def files() -> list[Path]:
-    return sorted(Path(default_storage.location).rglob("*.json.gz"))
+def files() -> list[StoredObject]:
+    return list(StoredObject.objects.filter(key__endswith=".json.gz").order_by("key"))
+
+
+def records_of(file: StoredObject) -> list[dict]:
+    with pieces.reader(file) as reader:
+        return json.loads(gzip.decompress(reader.read()))["Records"]
 
 
 def delivered() -> list[str]:
     """The names of the events in all files, sorted, as files of one minute have no order."""
     found = []
     for file in files():
-        records = json.loads(gzip.decompress(file.read_bytes()))["Records"]
-        found += [one["eventName"] for one in records]
+        found += [one["eventName"] for one in records_of(file)]
     return sorted(found)
 
 
@@ -56,13 +59,24 @@ def test_events_are_delivered_as_cloudtrail_writes_them(logging_trail):
     assert delivery.deliver_all() == 1
     assert delivery.deliver_all() == 0
     (file,) = files()
-    name = file.relative_to(default_storage.location).as_posix()
+    assert (file.content_type, file.headers) == ("application/json", {"content-encoding": "gzip"})
+    name = str(file)
     account, region = settings.ACCOUNT_ID, settings.REGION
     at = made[0].event_time
     folder = f"audit-logs/team/a/AWSLogs/{account}/CloudTrail/{region}/{at:%Y/%m/%d}"
     assert re.fullmatch(rf"{folder}/{account}_CloudTrail_{region}_{at:%Y%m%dT%H%M}Z_[0-9a-f]{{16}}\.json\.gz", name)
-    records = json.loads(gzip.decompress(file.read_bytes()))["Records"]
-    assert records == [one.record() for one in made]
+    assert records_of(file) == [one.record() for one in made]
+
+
+def test_what_is_done_to_objects_is_no_management_event(logging_trail):
+    made = [
+        factories.event(event_name=name, event_source="s3.amazonaws.com", resource_arn=arn)
+        for name, arn in (("GetObject", "arn:aws:s3:::logs/a/b"), ("CreateBucket", "arn:aws:s3:::logs"))
+    ]
+    delivery.deliver_all()
+    assert delivered() == ["CreateBucket"]
+    told = [(one.record()["managementEvent"], one.record()["eventCategory"]) for one in made]
+    assert told == [(False, "Data"), (True, "Management")]
 
 
 def test_only_what_happens_while_it_logs_is_delivered(logging_trail):
@@ -97,17 +111,17 @@ def test_a_crash_between_file_and_cursor_delivers_nothing_twice(logging_trail, m
 
 def test_two_that_deliver_at_once_write_the_same_file(logging_trail, monkeypatch):
     factories.event(event_name="First")
-    original = storage.write
+    original = services.store
     others = [True]
 
-    def write(key, content):
+    def store(*args):
         if others:
             others.clear()
             factories.event(event_name="Second")
             delivery.deliver(Trail.objects.get())
-        original(key, content)
+        original(*args)
 
-    monkeypatch.setattr(storage, "write", write)
+    monkeypatch.setattr(services, "store", store)
     delivery.deliver_all()
     assert delivered() == ["First", "Second"]
 
@@ -116,10 +130,10 @@ def test_a_store_that_fails_is_told_and_tried_again(logging_trail, monkeypatch):
     factories.event(event_name="First")
     with monkeypatch.context() as patch:
 
-        def full(key, content):
+        def full(*args):
             raise OSError("No space left on device")
 
-        patch.setattr(storage, "write", full)
+        patch.setattr(services, "store", full)
         assert delivery.deliver_all() == 0
     assert Trail.objects.get().latest_error == "OSError: No space left on device"
     assert "The trail main delivers nothing: OSError" in str(health.check_trail())

@@ -169,6 +169,7 @@ def test_a_key_that_is_none_is_refused(alice: User, bucket: Bucket, key: str, co
     assert (raised.value.code, Piece.objects.count()) == (code, 0)
 
 
+@commits
 def test_limits_hold(alice: User, bucket: Bucket, settings: Any, store: Path) -> None:
     settings.BUCKET_QUOTA_BYTES = 10
     put(alice, "one", b"12345678")

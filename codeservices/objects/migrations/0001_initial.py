@@ -75,7 +75,7 @@ class Migration(migrations.Migration):
             name='Piece',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('storage_key', models.CharField(max_length=200, unique=True)),
+                ('storage_key', models.CharField(max_length=600, unique=True)),
                 ('number', models.PositiveIntegerField(default=1)),
                 ('size_bytes', models.PositiveBigIntegerField(default=0)),
                 ('md5', models.CharField(blank=True, max_length=32)),

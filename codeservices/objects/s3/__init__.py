@@ -1,0 +1,1 @@
+"""The S3 API, path-style, as an ASGI program beside Django."""
