@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db.models import Count
 
 from builds.models import Build, Status
-from builds.runner import docker
+from builds.runner import engine
 from codeservices import registry
 
 
@@ -21,7 +21,7 @@ def register() -> None:
 def check_engine() -> str | None:
     """None when the engine answers within two seconds."""
     try:
-        client = docker.connect(settings.DOCKER_HOST, timeout_seconds=2)
+        client = engine.connect(settings.DOCKER_HOST, timeout_seconds=2)
         try:
             client.ping()
         finally:

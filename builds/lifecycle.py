@@ -24,7 +24,7 @@ from builds.logformat import timestamp
 from builds.logstream import seal
 from builds.models import Build, LogChunk, Phase, PhaseType, Project, Status
 from builds.reporter import Reporter, store_chunks
-from builds.runner import docker, phases
+from builds.runner import engine, phases
 from builds.runner.executor import LOST
 from builds.starting import Settings, settings_of
 from codeservices import work
@@ -311,8 +311,8 @@ def reap() -> list[str]:
         return {build.api_id for build in Build.objects.filter(status=Status.IN_PROGRESS).exclude(lease_owner="")}
 
     try:
-        with contextlib.closing(docker.connect(settings.DOCKER_HOST)) as client:
-            reaped = docker.reap(client, settings.ACCOUNT_ID, held_ids)
+        with contextlib.closing(engine.connect(settings.DOCKER_HOST)) as client:
+            reaped = engine.reap(client, settings.ACCOUNT_ID, held_ids)
     except Exception as error:  # the engine is away: the next sweep tries again
         logger.warning("containers could not be reaped: %s", error)
         return []

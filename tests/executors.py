@@ -1,7 +1,7 @@
 """FakeExecutor: a place to run builds that is steered by the command's text.
 
 Understood, one a line or joined by ` && `: `echo TEXT`, `exit N`, `sleep SECONDS` (ends early when interrupted),
-`export NAME=VALUE`, `cd PATH`, `pwd`, `die` (the container ends), `test -n "${NAME+x}"`, `printf %s "${NAME}"` and
+`export NAME=VALUE`, `cd PATH`, `pwd`, `die` (the container ends), `overfill` (too many files), `test -n "${NAME+x}"`, `printf %s "${NAME}"` and
 `true`. In version 0.1 each command starts anew. It passes the contract tests that DockerExecutor passes.
 """
 
@@ -70,6 +70,9 @@ class FakeExecutor:
             self._variables, self._directory = kept
         return status
 
+    def why(self, status: int) -> str:
+        return "this fake has no memory left" if status == 137 else ""
+
     def _step(self, step: str, output: Output) -> int:
         word, _, rest = step.partition(" ")
         if word == "echo":
@@ -94,6 +97,8 @@ class FakeExecutor:
             raise PhaseError(
                 "INTERNAL_SERVICE_ERROR", "Build container found dead before completing the build.", is_fault=True
             )
+        elif word == "overfill":
+            raise PhaseError("CLIENT_ERROR", "The build was ended because of its files.", is_final=True)
         elif word not in ("true", ""):
             return 127
         return 0
