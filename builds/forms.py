@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.conf import settings
 
-from builds import buildspec, compute, project_rules, projects
+from builds import buildspec, compute, isolation, project_rules, projects
 from builds.models import Project, Status
 from codeservices.forms import ConsoleForm
 from codeservices.iam.authorize import is_allowed
@@ -35,6 +36,9 @@ _FIELD_OF_MEMBER = {
     "environment.image": "image",
     "environment.computeType": "compute_type",
     "environment.environmentVariables": "variables",
+    "environment.privilegedMode": "privileged",
+    "environment.registryCredential": "registry_credential",
+    "environment.registryCredential.credential": "registry_credential",
     "serviceRole": "service_role",
     "timeoutInMinutes": "timeout_minutes",
     "queuedTimeoutInMinutes": "queued_timeout_minutes",
@@ -116,6 +120,13 @@ class ProjectForm(ConsoleForm):
         label="Privileged",
         help_text="The build may run containers of its own. Only for code that you trust with the build machine.",
     )
+    registry_credential = forms.CharField(
+        required=False,
+        label="Registry credential",
+        max_length=2048,
+        help_text="For a private image: the name of a secret, with username and password as JSON.",
+        widget=forms.TextInput(attrs={"class": "code", "autocomplete": "off", "spellcheck": "false"}),
+    )
     buildspec_kind = forms.ChoiceField(
         label="Buildspec",
         choices=(("path", "A file in the repository"), ("inline", "Written here")),
@@ -176,9 +187,13 @@ class ProjectForm(ConsoleForm):
         self._choose("repository", choices)
         if repositories and "repository" in self.initial and project is None:
             self.initial["repository"] = self.initial["repository"] or repositories[0]
-        self._choose("compute_type", [(one.name, one.label) for one in compute.COMPUTE_TYPES.values()])
+        self._choose("compute_type", [(one.name, one.label) for one in compute.compute_types().values()])
         self._choose("service_role", [(role.arn, role.name) for role in Role.objects.all()])
         self.images = compute.curated_images()
+        if not settings.BUILD_PRIVILEGED:
+            # Whoever has it still may take it away.
+            self.fields["privileged"].disabled = not (project and project.environment.get("privilegedMode"))
+            self.fields["privileged"].help_text = f"{isolation.PRIVILEGED_OFF} {isolation.PRIVILEGED_HINT}"
 
     def _choose(self, name: str, choices: list[tuple[str, str]]) -> None:
         field = self.fields[name]
@@ -207,6 +222,13 @@ class ProjectForm(ConsoleForm):
             "privilegedMode": given["privileged"],
             "environmentVariables": variables,
         }
+        environment.pop("registryCredential", None)
+        if given["registry_credential"]:
+            environment["imagePullCredentialsType"] = "SERVICE_ROLE"
+            environment["registryCredential"] = {
+                "credential": given["registry_credential"],
+                "credentialProvider": "SECRETS_MANAGER",
+            }
         made: dict[str, Any] = {
             "description": given["description"],
             "source": self._source(origin),
@@ -288,6 +310,7 @@ def initial_of(project: Project | None, repository_name: str = "") -> dict[str, 
         "image": project.image,
         "compute_type": project.compute_type,
         "privileged": project.environment.get("privilegedMode", False),
+        "registry_credential": (project.environment.get("registryCredential") or {}).get("credential", ""),
         "buildspec_kind": "inline" if is_inline else "path",
         "buildspec_path": "" if is_inline else text,
         "buildspec_inline": text if is_inline else EXAMPLE_BUILDSPEC,

@@ -1,4 +1,4 @@
-"""Whether builds can run: the line "docker" of /readyz, and figures about builds for /metrics."""
+"""Whether builds can run and are closed off: lines "docker" and "build network" of /readyz; figures for /metrics."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from django.conf import settings
 from django.db.models import Count
 
+from builds import isolation
 from builds.models import Build, Status
 from builds.runner import engine
 from codeservices import registry
@@ -15,6 +16,7 @@ from codeservices import registry
 def register() -> None:
     """Called once when the app is ready."""
     registry.register_health_check(registry.HealthCheck("docker", check_engine))
+    registry.register_health_check(registry.HealthCheck("build network", isolation.network_problem, is_advisory=True))
     registry.register_meter(registry.Meter("builds", read))
 
 

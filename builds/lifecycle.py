@@ -18,7 +18,7 @@ from django.db.models import F, Max
 from django.utils import timezone
 from redis.exceptions import RedisError
 
-from builds import lease, running, service_role
+from builds import isolation, lease, running, service_role, starting
 from builds.access import project_for
 from builds.logformat import timestamp
 from builds.logstream import seal
@@ -66,8 +66,9 @@ def start_build(
         NotFound: There is no such project.
         InvalidInput: An override breaks a rule.
     """
-    project = project_for(principal, "codebuild:StartBuild", project_name)
     overrides = overrides or {}
+    context = isolation.environment_context(starting.environment_overrides(overrides))
+    project = project_for(principal, "codebuild:StartBuild", project_name, context)
     token = overrides.get("idempotencyToken") or ""
     if token:
         recent = project.builds.filter(idempotency_token=token, started_at__gt=timezone.now() - TOKEN_LIFE).first()
@@ -84,7 +85,8 @@ def retry_build(principal: Principal, build: Build) -> Build:
         AccessDenied: Of codebuild:RetryBuild on the project.
         NotFound: The project is gone.
     """
-    authorize(principal, "codebuild:RetryBuild", build.project_arn)
+    context = isolation.environment_context(build.environment)
+    authorize(principal, "codebuild:RetryBuild", build.project_arn, context)
     if build.project is None:
         raise NotFound(f"The project {build.project_name} is gone, so its builds can't be retried.")
     wanted = Settings(

@@ -11,7 +11,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from builds import buildspec, compute, environment
+from django.conf import settings
+
+from builds import buildspec, compute, environment, isolation
+from builds.images import catalogue
 from codeservices.errors import InvalidInput
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9\-_]{1,149}")
@@ -29,11 +32,14 @@ DEFAULT_QUEUED_TIMEOUT_MINUTES = 480
 GIT_SOURCES = ("GITHUB", "GITHUB_ENTERPRISE", "BITBUCKET", "GITLAB", "GITLAB_SELF_MANAGED")
 SOURCE_TYPES = ("CODECOMMIT", "S3", "NO_SOURCE", *GIT_SOURCES)
 ARTIFACT_TYPES = ("NO_ARTIFACTS", "S3")
+PULL_CREDENTIALS = ("CODEBUILD", "SERVICE_ROLE")
 CACHE_TYPES = ("NO_CACHE", "S3", "LOCAL")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,254}")
 _CODECOMMIT_URL = re.compile(r"https?://[^/\s]+/v1/repos/[A-Za-z0-9._-]{1,100}/?")
 _S3_LOCATION = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/\S+")
+# Source: API reference, RegistryCredential; Secrets Manager's, CreateSecret, "Name".
+_SECRET_ID = re.compile(r"[A-Za-z0-9/_+=.@:-]{1,2048}")
 _TAG = re.compile(r"[\w\s.:/=@+-]*")
 # Members that would change what a build does and that nothing here carries out: refused rather than ignored.
 _UNSUPPORTED = {
@@ -202,20 +208,58 @@ def check_environment(wanted: Mapping[str, Any]) -> dict[str, Any]:
             f"“{image}” is no image name." if image else "A build needs an image.",
             hint=f"For example {compute.DEFAULT_IMAGE}, or any image that this machine can pull.",
         )
-    if wanted.get("computeType", "") not in compute.COMPUTE_TYPES:
+    compute_type = wanted.get("computeType", "")
+    if compute.refusal(compute_type):
         raise InvalidProject(
             "environment.computeType",
-            f"Invalid compute type: {wanted.get('computeType', '') or 'none given'}",
-            hint=f"There are {', '.join(compute.COMPUTE_TYPES)}.",
+            f"Invalid compute type: {compute_type or 'none given'}",
+            hint=compute.refusal(compute_type),
         )
+    if wanted.get("privilegedMode") and not settings.BUILD_PRIVILEGED:
+        raise InvalidProject("environment.privilegedMode", isolation.PRIVILEGED_OFF, hint=isolation.PRIVILEGED_HINT)
     if wanted.get("fleet") or wanted.get("dockerServer"):
         raise InvalidProject("environment.fleet", "Fleets and Docker servers are not available here.")
+    credential = wanted.get("registryCredential")
+    kind = wanted.get("imagePullCredentialsType") or ("SERVICE_ROLE" if credential else "CODEBUILD")
+    check_pull_credentials(image, kind, credential)
     return {
         **wanted,
         "environmentVariables": check_variables(wanted.get("environmentVariables") or []),
         "privilegedMode": bool(wanted.get("privilegedMode", False)),
-        "imagePullCredentialsType": wanted.get("imagePullCredentialsType") or "CODEBUILD",
+        "imagePullCredentialsType": kind,
     }
+
+
+def check_pull_credentials(image: str, kind: str, credential: Mapping[str, Any] | None) -> None:
+    """With whose credentials an image is pulled. Source: API reference, "ProjectEnvironment", "RegistryCredential"."""
+    if kind not in PULL_CREDENTIALS:
+        raise InvalidProject(
+            "environment.imagePullCredentialsType",
+            f"Invalid image pull credentials type: {kind}",
+            hint=f"It is one of {', '.join(PULL_CREDENTIALS)}.",
+        )
+    if not credential:
+        return
+    member = "environment.registryCredential"
+    if kind != "SERVICE_ROLE":
+        raise InvalidProject(
+            member,
+            "Invalid registry credential: it takes imagePullCredentialsType SERVICE_ROLE.",
+        )
+    if catalogue.resolve(image).startswith(catalogue.NAMESPACE):
+        raise InvalidProject(member, "Invalid registry credential: a curated image is not pulled from a registry.")
+    if credential.get("credentialProvider") != "SECRETS_MANAGER":
+        raise InvalidProject(
+            f"{member}.credentialProvider",
+            f"Invalid credential provider: {credential.get('credentialProvider') or 'none given'}",
+            hint="It is SECRETS_MANAGER.",
+        )
+    if not _SECRET_ID.fullmatch(credential.get("credential") or ""):
+        raise InvalidProject(
+            f"{member}.credential",
+            "Invalid registry credential: credential is the name or the ARN of a secret.",
+            hint="Its value is JSON with username and password.",
+        )
 
 
 def check_variables(variables: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:

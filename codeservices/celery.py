@@ -57,6 +57,7 @@ app.conf.update(
         "remove-old-sign-in-rows": {"task": "codeservices.iam.tasks.remove_old_sign_in_rows", "schedule": 600.0},
         "send-due-notifications": {"task": "codeservices.notifications.tasks.send_due", "schedule": 5.0},
         "prune-notifications": {"task": "codeservices.notifications.tasks.prune", "schedule": 3600.0},
+        "keep-build-network-closed": {"task": "builds.tasks.keep_network_closed", "schedule": 60.0},
         "requeue-builds": {"task": "builds.tasks.requeue_builds", "schedule": 15.0},
         "remove-expired-credentials": {"task": "codeservices.iam.tasks.remove_expired_credentials", "schedule": 900.0},
     },

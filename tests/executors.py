@@ -1,8 +1,9 @@
 """FakeExecutor: a place to run builds that is steered by the command's text.
 
 Understood, one a line or joined by ` && `: `echo TEXT`, `exit N`, `sleep SECONDS` (ends early when interrupted),
-`export NAME=VALUE`, `cd PATH`, `pwd`, `die` (the container ends), `overfill` (too many files), `test -n "${NAME+x}"`, `printf %s "${NAME}"` and
-`true`. In version 0.1 each command starts anew. It passes the contract tests that DockerExecutor passes.
+`export NAME=VALUE`, `cd PATH`, `pwd`, `die` (the container ends), `overfill` (its files take too much),
+`test -n "${NAME+x}"`, `printf %s "${NAME}"` and `true`. In version 0.1 each command starts anew. It passes the contract
+tests that DockerExecutor passes.
 """
 
 from __future__ import annotations

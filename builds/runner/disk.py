@@ -37,6 +37,8 @@ ENGINE_LOOK_SECONDS = 20.0
 COUNT_AGAIN_SHARE = 0.25
 # Of files that processes hold open so many are looked at: a process may open a million.
 MAX_HELD_FILES = 100_000
+# With less than this free on the file system, a build that takes more than this is ended whatever its limit.
+RESERVE_BYTES = 2**30
 BLOCK_BYTES = 512  # of st_blocks. Source: stat(2)
 
 
@@ -93,13 +95,14 @@ class Watch:
         while not self._stopped.wait(LOOK_SECONDS):
             free = _free_bytes(self._folders)
             since = time.monotonic() - counted_at
-            has_shrunk = free_then - free >= (self._limit_bytes - used) * COUNT_AGAIN_SHARE
+            is_scarce = free < RESERVE_BYTES
+            has_shrunk = is_scarce or free_then - free >= (self._limit_bytes - used) * COUNT_AGAIN_SHARE
             if not (has_shrunk and since >= lasted / COUNTING_SHARE) and since < LONGEST_SECONDS:
                 continue
             counted_at, free_then = time.monotonic(), free
             used = float(used_bytes(self._folders, self._pid))
             lasted = time.monotonic() - counted_at
-            if used > self._limit_bytes:
+            if used > (min(self._limit_bytes, RESERVE_BYTES) if is_scarce else self._limit_bytes):
                 return int(used)
         return 0
 
@@ -114,11 +117,13 @@ class Watch:
 
 
 def exceeded(used_bytes: int, limit_bytes: int) -> PhaseError:
-    """What a build ends with whose files took too much."""
+    """What a build ends with whose files took too much, be it for its limit or for the disk they are on."""
+    why = f"a build may take {limit_bytes / 10**9:.2f} GB on this server."
+    if used_bytes <= limit_bytes:
+        why = "this server's disk is nearly full."
     return PhaseError(
         "CLIENT_ERROR",
-        f"The build was ended because its files took {used_bytes / 10**9:.2f} GB of disk:"
-        f" a build may take {limit_bytes / 10**9:.2f} GB on this server.",
+        f"The build was ended because its files took {used_bytes / 10**9:.2f} GB of disk: {why}",
         is_final=True,
     )
 

@@ -1,6 +1,6 @@
 """Firewall rules for the networks of builds: the internet is open, this machine and private networks are not.
 
-The rules match the names of an installation's bridges (`network.bridge_prefix`), so they are the same for every build
+The rules match the names of an installation's bridges (`bridge_prefix`), so they are the same for every build
 and stand before the first one. They live in two chains of the installation's own; one jump leads to each, from INPUT
 for what goes to this machine and from DOCKER-USER, or FORWARD where there is none, for what goes through it. A jump's
 comment has a digest of all rules, by which it is seen whether the right ones are there.
@@ -13,6 +13,7 @@ Source: iptables(8), iptables-extensions(8); Docker's guide "Docker and iptables
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import ipaddress
 import json
@@ -23,11 +24,9 @@ import shlex
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-from builds.runner import network
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +47,8 @@ CLOSED = (
 DNS_PORT = 53
 RESOLVER_FILES = (Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.conf"))
 ENGINE_SETTINGS = Path("/etc/docker/daemon.json")
-MAX_TRIES = 3
+# Where processes that change rules wait for each other: half of the rules would be there twice.
+LOCK = Path("/run/codeservices-firewall.lock")
 _HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[0-9]{1,2})?")
 _SEARCH_PATH = f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin"
 _REJECT = "-j REJECT --reject-with icmp-admin-prohibited"
@@ -93,6 +93,14 @@ def opening(entry: str) -> Opening:
     return Opening((where,), number)
 
 
+def bridge_prefix(install: str) -> str:
+    """With what the names of all bridges of an installation's builds begin; nine characters.
+
+    A name of an interface has 15 characters at most (IFNAMSIZ), so an account id does not fit in whole.
+    """
+    return f"cs{hashlib.sha256(install.encode()).hexdigest()[:6]}-"
+
+
 class Firewall:
     """The rules of one installation.
 
@@ -104,7 +112,7 @@ class Firewall:
     """
 
     def __init__(self, install: str, *, https_port: int | None, openings: Sequence[Opening] = ()) -> None:
-        self._bridges = f"{network.bridge_prefix(install)}+"
+        self._bridges = f"{bridge_prefix(install)}+"
         self._forward, self._input = f"CODESERVICES-F-{install}", f"CODESERVICES-I-{install}"
         self._https_port = https_port
         self._openings = tuple(openings)
@@ -126,31 +134,27 @@ class Firewall:
         Raises:
             FirewallError: They can't be made.
         """
-        has_changed = False
-        for family in _families():
-            for _ in range(MAX_TRIES):
-                if self._is_made(family):
-                    break
-                has_changed = True
-                # Another process may do the same meanwhile, whereupon the old jumps are gone and nothing is changed.
-                refusal = _restore(family, self._changes(family))
-            else:
-                raise FirewallError(f"{family} does not take the firewall rules of builds. {refusal}".strip())
-        if has_changed:
-            logger.info("made the firewall rules of builds for %s", self._bridges)
-        return has_changed
+        if self.problem() is None:
+            return False
+        with _alone():
+            for family in _families():
+                refusal = "" if self._is_made(family) else _restore(family, self._changes(family))
+                if refusal or not self._is_made(family):
+                    raise FirewallError(f"{family} does not take the firewall rules of builds. {refusal}".strip())
+        logger.info("made the firewall rules of builds for %s", self._bridges)
+        return True
 
     def remove(self) -> None:
         """Take every rule and chain of this installation away; nothing happens where there is none."""
         for family in _families():
-            lines = _save(family)
-            gone = [f"-D {line[3:]}" for line in lines if line.startswith("-A ") and self._leads_here(line)]
-            there = [one for one in (self._forward, self._input) if any(line.startswith(f":{one} ") for line in lines)]
-            gone += [f"-F {one}" for one in there] + [f"-X {one}" for one in there]
-            if gone:
-                refusal = _restore(family, gone)
-                if refusal:
-                    raise FirewallError(f"{family} does not remove the firewall rules of builds. {refusal}")
+            with _alone():
+                lines = _save(family)
+                gone = [f"-D {line[3:]}" for line in lines if line.startswith("-A ") and self._leads_here(line)]
+                there = [one for one in (self._forward, self._input) if f":{one} " in "\n".join(lines)]
+                gone += [f"-F {one}" for one in there] + [f"-X {one}" for one in there]
+                refusal = _restore(family, gone) if gone else ""
+            if refusal:
+                raise FirewallError(f"{family} does not remove the firewall rules of builds. {refusal}")
 
     def script(self) -> str:
         """All of it as a shell script, for a machine that this process can't reach or may not change."""
@@ -253,6 +257,16 @@ def _resolved(where: str) -> list[str]:
         logger.warning("%s can't be resolved, so builds can't reach it", where)
         return []
     return sorted({f"{entry[4][0]}/32" for entry in found})
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    descriptor = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _count(lines: Iterable[str], chain: str) -> int:

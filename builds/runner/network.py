@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections.abc import Mapping
 from typing import Any
 
 import docker
 
+from builds.runner.firewall import bridge_prefix
+
 # The machine whose engine runs the container, by the name that Docker Desktop gives it too.
 HOST_NAME = "host.docker.internal"
-
-
-def bridge_prefix(install: str) -> str:
-    """With what the names of all bridges of an installation's builds begin; nine characters.
-
-    A name of an interface has 15 characters at most (IFNAMSIZ), so an account id does not fit in whole.
-    """
-    return f"cs{hashlib.sha256(install.encode()).hexdigest()[:6]}-"
 
 
 def create(client: docker.DockerClient, install: str, name: str, labels: Mapping[str, str]) -> Any:
