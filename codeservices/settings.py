@@ -134,6 +134,7 @@ INSTALLED_APPS = [
     "codeservices.iam",
     "codeservices.audit",
     "codeservices.notifications",
+    "codeservices.secretstore",
     "repos",
     "builds",
 ]

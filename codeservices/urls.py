@@ -20,6 +20,7 @@ urlpatterns = [
     path("", include("codeservices.iam.urls")),
     path("", include("codeservices.audit.urls")),
     path("", include("codeservices.notifications.urls")),
+    path("", include("codeservices.secretstore.urls")),
     path("", include("repos.urls")),
     path("", include("builds.urls")),
 ]

@@ -54,6 +54,8 @@ SERVICES = {
         Service("codebuild", "CodeBuild", "json", "CodeBuild_20161006"),
         Service("logs", "CloudWatch Logs", "json", "Logs_20140328"),
         Service("cloudtrail", "CloudTrail", "json", "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101"),
+        Service("ssm", "Systems Manager", "json", "AmazonSSM"),
+        Service("secretsmanager", "Secrets Manager", "json", "secretsmanager"),
         Service("iam", "IAM", "query", "2010-05-08"),
         Service("sts", "STS", "query", "2011-06-15"),
         Service("sns", "SNS", "query", "2010-03-31"),

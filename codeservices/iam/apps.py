@@ -20,5 +20,5 @@ class IamConfig(AppConfig):
 
         post_migrate.connect(managed_policies.install, sender=self)
         search.register()
-        resource_tags.register("iam", rules.tags_of_arn)
+        resource_tags.register("iam", rules.tags_of_arn, own_key="iam:ResourceTag")
         registry.register_actions("iam:PassRole", "sts:AssumeRole", "codeservices:UseAdminPanel")

@@ -57,6 +57,16 @@ def topic_arn(region: str, account_id: str, name: str) -> str:
     return f"arn:aws:sns:{region}:{account_id}:{name}"
 
 
+def parameter_arn(region: str, account_id: str, name: str) -> str:
+    """The slash that a name may begin with is the one behind “parameter”."""
+    return f"arn:aws:ssm:{region}:{account_id}:parameter/{name.removeprefix('/')}"
+
+
+def secret_arn(region: str, account_id: str, name: str, suffix: str) -> str:
+    """`suffix` are the six random characters that tell a secret from later ones of its name."""
+    return f"arn:aws:secretsmanager:{region}:{account_id}:secret:{name}-{suffix}"
+
+
 def user_arn(account_id: str, path: str, name: str) -> str:
     """`path` begins and ends with a slash and is part of the ARN."""
     return f"arn:aws:iam::{account_id}:user{path}{name}"

@@ -14,11 +14,17 @@ from codeservices.audit.record import current_act
 ReadTags = Callable[[str], Mapping[str, str]]
 
 _readers: dict[str, ReadTags] = {}
+_keys: dict[str, tuple[str, ...]] = {}
 
 
-def register(service: str, read: ReadTags) -> None:
-    """Add the reader for ARNs of a service ("codecommit")."""
+def register(service: str, read: ReadTags, *, own_key: str = "") -> None:
+    """Add the reader for ARNs of a service ("codecommit").
+
+    Args:
+        own_key: What the service itself calls aws:ResourceTag, where it has a name of its own ("iam:ResourceTag").
+    """
     _readers[service] = read
+    _keys[service] = tuple(filter(None, ("aws:ResourceTag", own_key)))
 
 
 def remember(resource: str, tags: Mapping[str, str]) -> None:
@@ -40,5 +46,4 @@ def conditions(resource: str) -> dict[str, str]:
     tags = read(resource) if known is None else known
     if known is None:
         remember(resource, tags)
-    prefixes = ("aws", "iam") if service == "iam" else ("aws",)
-    return {f"{prefix}:ResourceTag/{key}": value for prefix in prefixes for key, value in tags.items()}
+    return {f"{name}/{key}": value for name in _keys[service] for key, value in tags.items()}

@@ -16,6 +16,10 @@ from codeservices.iam import secrets
 from codeservices.iam.authorize import is_allowed
 from codeservices.iam.models import User
 from codeservices.notifications.models import Delivery, DeliveryState, Message, Receiver, Subscription, Topic
+from codeservices.secretstore.models import Parameter, Secret
+from codeservices.secretstore.parameters import writing as parameters
+from codeservices.secretstore.secrets_manager import writing as stored_secrets
+from codeservices.secretstore.secrets_manager.versions import Content
 from repos.models import Repository, TriggerDelivery, TriggerDeliveryState
 from repos.triggers import config as trigger_config
 from repos.triggers.config import TriggerSettings
@@ -72,6 +76,13 @@ def delivered_topic(name: str) -> Delivery:
     )
     delivery.attempts.create(number=1, error="No answer came within 15 seconds.")
     return delivery
+
+
+def kept_values(parameter_name: str, secret_name: str) -> tuple[Parameter, Secret]:
+    """A parameter with one version, and a secret whose one version has the id “1111…”."""
+    wanted = parameters.Wanted(parameter_name, "whispered", type="SecureString")
+    secret, _ = stored_secrets.create_secret(factories.SERVICE, secret_name, Content(b"whispered"), version_id="1" * 32)
+    return parameters.put_parameter(factories.SERVICE, wanted).parameter, secret
 
 
 # Tables that every request writes to, and columns that tell when something was last used: no change of the world.

@@ -97,6 +97,8 @@ NOT_ABOUT_THEIR_FIRST_ARGUMENT = (
 
 TRAIL = ("main",)
 TOPIC = ("bell",)
+PARAMETER, SECRET = ("word",), ("riddle",)
+NEW_VALUE = {"value": "said"}
 
 CONSOLE = {
     "healthz": Door(PUBLIC),
@@ -225,6 +227,28 @@ CONSOLE = {
     "notifications:redeliver": Door(
         CLOSED, "sns:ListSubscriptionsByTopic sns:Publish", (*TOPIC, "delivery_id"), statuses=(302, 400)
     ),
+    "secretstore:parameter_list": Door("ssm:DescribeParameters"),
+    "secretstore:parameter_create": Door(
+        "ssm:PutParameter", "ssm:PutParameter", form={"name": "fresh", "type": "String", **NEW_VALUE}
+    ),
+    "secretstore:parameter": Door("ssm:GetParameterHistory", args=PARAMETER),
+    "secretstore:parameter_value": Door(CLOSED, "ssm:GetParameter", PARAMETER),
+    "secretstore:parameter_version_create": Door(CLOSED, "ssm:PutParameter", PARAMETER, NEW_VALUE),
+    "secretstore:parameter_tags": Door(CLOSED, "ssm:AddTagsToResource", PARAMETER, TAG),
+    "secretstore:parameter_delete": Door(CLOSED, "ssm:DeleteParameter", PARAMETER, {"confirm_name": "word"}),
+    "secretstore:secret_list": Door("secretsmanager:ListSecrets"),
+    "secretstore:secret_create": Door(
+        "secretsmanager:CreateSecret", "secretsmanager:CreateSecret", form={"name": "fresh", **NEW_VALUE}
+    ),
+    "secretstore:secret": Door("secretsmanager:DescribeSecret", args=SECRET),
+    "secretstore:secret_value": Door(CLOSED, "secretsmanager:GetSecretValue", SECRET),
+    "secretstore:secret_version_create": Door(CLOSED, "secretsmanager:PutSecretValue", SECRET, NEW_VALUE),
+    "secretstore:secret_describe": Door(CLOSED, "secretsmanager:UpdateSecret", SECRET, {"description": "Hm?"}),
+    "secretstore:secret_tags": Door(CLOSED, "secretsmanager:TagResource", SECRET, TAG),
+    "secretstore:secret_delete": Door(
+        CLOSED, "secretsmanager:DeleteSecret", SECRET, {"confirm_name": "riddle", "days": "7"}
+    ),
+    "secretstore:secret_restore": Door(CLOSED, "secretsmanager:RestoreSecret", SECRET),
     "repos:repository_list": Door("codecommit:ListRepositories"),
     "repos:repository_create": Door(SIGNED_IN, "codecommit:CreateRepository", form={"name": "loud"}),
     # What the form names is refused as an address of this machine: nothing outside is asked for a test of doors.

@@ -79,6 +79,10 @@ SIDE_TO_MAIN = {**HUSH, "sourceCommitSpecifier": "side", "destinationCommitSpeci
 SQUASHED = {**SIDE_TO_MAIN, "mergeOption": "SQUASH_MERGE"}
 RING = {"name": "ring", "destinationArn": "project_arn", "events": ["all"], "branches": []}
 
+WORD, RIDDLE = {"Name": "word"}, {"SecretId": "riddle"}
+WORD_TAGGED = {"ResourceType": "Parameter", "ResourceId": "word"}
+WISE = {"Key": "colour", "Value": "quiet"}
+
 CALLS = {
     "cloudtrail:AddTags": Call("cloudtrail:AddTags", {"ResourceId": "trail_arn", "TagsList": [{"Key": "a"}]}),
     "cloudtrail:CreateTrail": Call("cloudtrail:CreateTrail", {"Name": "new-trail", "S3BucketName": "logs"}),
@@ -300,6 +304,22 @@ CALLS = {
     ),
     "iam:UpdateUser": Call("iam:UpdateUser", {**DORA, "NewPath": "/moved/"}),
     "iam:UploadSSHPublicKey": Call("iam:UploadSSHPublicKey", {**DORA, "SSHPublicKeyBody": "new_ssh_key"}),
+    "secretsmanager:CreateSecret": Call("secretsmanager:CreateSecret", {"Name": "fresh", "SecretString": "said"}),
+    "secretsmanager:DeleteSecret": Call("secretsmanager:DeleteSecret", RIDDLE),
+    "secretsmanager:DescribeSecret": Call("secretsmanager:DescribeSecret", RIDDLE),
+    "secretsmanager:GetRandomPassword": Call("secretsmanager:GetRandomPassword"),
+    "secretsmanager:GetResourcePolicy": Call("secretsmanager:GetResourcePolicy", RIDDLE),
+    "secretsmanager:GetSecretValue": Call("secretsmanager:GetSecretValue", RIDDLE),
+    "secretsmanager:ListSecretVersionIds": Call("secretsmanager:ListSecretVersionIds", RIDDLE),
+    "secretsmanager:ListSecrets": Call("secretsmanager:ListSecrets"),
+    "secretsmanager:PutSecretValue": Call("secretsmanager:PutSecretValue", {**RIDDLE, "SecretString": "said"}),
+    "secretsmanager:RestoreSecret": Call("secretsmanager:RestoreSecret", RIDDLE),
+    "secretsmanager:TagResource": Call("secretsmanager:TagResource", {**RIDDLE, "Tags": [WISE]}),
+    "secretsmanager:UntagResource": Call("secretsmanager:UntagResource", {**RIDDLE, "TagKeys": ["colour"]}),
+    "secretsmanager:UpdateSecret": Call("secretsmanager:UpdateSecret", {**RIDDLE, "Description": "Hm?"}),
+    "secretsmanager:UpdateSecretVersionStage": Call(
+        "secretsmanager:UpdateSecretVersionStage", {**RIDDLE, "VersionStage": "TRIED", "MoveToVersionId": "1" * 32}
+    ),
     "sns:ConfirmSubscription": Call("sns:ConfirmSubscription", {**BELL, "Token": "token"}),
     "sns:CreateTopic": Call("sns:CreateTopic", {"Name": "fresh"}),
     "sns:DeleteTopic": Call("sns:DeleteTopic", BELL),
@@ -328,6 +348,21 @@ CALLS = {
     "sns:TagResource": Call("sns:TagResource", {"ResourceArn": "topic_arn", **TAG}),
     "sns:Unsubscribe": Call("sns:Unsubscribe", LISTENER),
     "sns:UntagResource": Call("sns:UntagResource", {"ResourceArn": "topic_arn", "TagKeys.member.1": "colour"}),
+    "ssm:AddTagsToResource": Call("ssm:AddTagsToResource", {**WORD_TAGGED, "Tags": [WISE]}),
+    "ssm:DeleteParameter": Call("ssm:DeleteParameter", WORD),
+    "ssm:DeleteParameters": Call("ssm:DeleteParameters", {"Names": ["word"]}),
+    "ssm:DescribeParameters": Call("ssm:DescribeParameters"),
+    "ssm:GetParameter": Call("ssm:GetParameter", WORD),
+    "ssm:GetParameterHistory": Call("ssm:GetParameterHistory", WORD),
+    "ssm:GetParameters": Call("ssm:GetParameters", {"Names": ["word"]}),
+    "ssm:GetParametersByPath": Call("ssm:GetParametersByPath", {"Path": "/"}),
+    "ssm:LabelParameterVersion": Call("ssm:LabelParameterVersion", {**WORD, "Labels": ["said"]}),
+    "ssm:ListTagsForResource": Call("ssm:ListTagsForResource", WORD_TAGGED),
+    "ssm:PutParameter": Call("ssm:PutParameter", {**WORD, "Value": "said", "Overwrite": True}),
+    "ssm:RemoveTagsFromResource": Call("ssm:RemoveTagsFromResource", {**WORD_TAGGED, "TagKeys": ["colour"]}),
+    "ssm:UnlabelParameterVersion": Call(
+        "ssm:UnlabelParameterVersion", {**WORD, "ParameterVersion": 1, "Labels": ["said"]}
+    ),
     "sts:AssumeRole": Call("sts:AssumeRole", {"RoleArn": "watch_arn", "RoleSessionName": "night"}),
     "sts:GetAccessKeyInfo": Call("sts:GetAccessKeyInfo", {"AccessKeyId": "key_id"}),
     "sts:GetCallerIdentity": Call(SIGNED_IN),

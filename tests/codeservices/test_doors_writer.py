@@ -29,6 +29,7 @@ from tests.codeservices.behind_doors import (
     denied_action,
     finished_build,
     is_refusal,
+    kept_values,
     state,
     told_trigger,
 )
@@ -50,6 +51,8 @@ FOREIGN = {
     "watch": "guard",
     "idle": "busy",
     "bell": "gong",
+    "word": "rumour",
+    "riddle": "puzzle",
     "gone": "lost",
 }
 OWN = [
@@ -60,6 +63,8 @@ OWN = [
     "arn:aws:codebuild:*:*:project/made",
     "arn:aws:logs:*:*:log-group:/aws/codebuild/hush-build:*",
     "arn:aws:sns:*:*:bell",
+    "arn:aws:ssm:*:*:parameter/word",
+    "arn:aws:secretsmanager:*:*:secret:riddle-*",
     "arn:aws:iam::*:user/dora",
     "arn:aws:iam::*:user/erna",
     "arn:aws:iam::*:user/moved/dora",  # where dora is moved to
@@ -130,6 +135,7 @@ def twins(lasting_world: LastingWorld, history: History) -> Twins:
     build = finished_build(project)
     delivery = told_trigger(repository, project)
     gong = delivered_topic("gong")
+    kept_values("rumour", "puzzle")
     lost = factories.repository("lost")
     deletion.delete_repository(factories.SERVICE, "lost")
     foreign_names = {

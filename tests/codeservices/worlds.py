@@ -32,6 +32,7 @@ from tests.codeservices.behind_doors import (
     Writes,
     delivered_topic,
     finished_build,
+    kept_values,
     told_trigger,
 )
 from tests.fixtures.people import PEOPLE, person
@@ -121,6 +122,7 @@ def make(people: dict[str, User], history: History) -> World:
     event = factories.event(event_name="Made")
     trail = Trail.objects.create(name="main", s3_bucket_name="logs", is_logging=True)
     bell = delivered_topic("bell")
+    kept_values("word", "riddle")
     SigningCertificate.objects.create(name="known", certificate_pem="PEM", sealed_key="sealed-signing-key")
     names = {
         "topic_arn": bell.message.topic.arn,

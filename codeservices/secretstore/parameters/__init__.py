@@ -1,0 +1,1 @@
+"""Parameters, as AWS Systems Manager keeps them: names, versions, labels, reading by path, lists, tags."""

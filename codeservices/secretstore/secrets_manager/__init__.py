@@ -1,0 +1,1 @@
+"""Secrets, as AWS Secrets Manager keeps them: versions and their stages, lists, deletion with a way back, tags."""
