@@ -14,6 +14,7 @@ from builds.runner.docker import DockerExecutor
 from builds.runner.executor import Login, PhaseError, Spec
 from builds.runner.image import PRIVATE_NAMESPACE, Pulling, registry_of
 from codeservices import outbound
+from codeservices.audit.models import Event
 from tests.fixtures.image_registry import Registry, serving
 
 LOGIN = Login("ada", "it's a secret")
