@@ -15,9 +15,12 @@ MACHINE = (
     "tests/browser/",
     "tests/builds/test_artifacts.py",
     "tests/builds/test_docker.py",
+    "tests/builds/test_firewall.py",
     "tests/builds/test_executor_contract.py",
     "tests/builds/test_images.py",
     "tests/builds/test_lifecycle.py",
+    "tests/builds/test_registry.py",
+    "tests/builds/test_sandbox.py",
     "tests/builds/test_service_role.py",
     "tests/deploy/",
 )

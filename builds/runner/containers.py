@@ -199,7 +199,7 @@ def death(container: Any, image: Image | None) -> PhaseError:
         why = "Docker Engine does not answer or no longer knows it."
     elif state.get("OOMKilled") or times_out_of_memory(container):
         why = f"It ran out of memory: its limit is {container.attrs['HostConfig']['Memory'] / 2**30:.3g} GiB."
-    elif state.get("ExitCode") in (126, 127):
+    elif state.get("ExitCode") in (126, 127) or _other_processor(image):
         why = _no_shell(image)
     else:
         why = f"It ended with exit status {state.get('ExitCode')}. {state.get('Error') or ''}".strip()
@@ -207,8 +207,13 @@ def death(container: Any, image: Image | None) -> PhaseError:
 
 
 def _no_shell(image: Image | None) -> str:
+    return _other_processor(image) or "The image has no shell /bin/sh that works."
+
+
+def _other_processor(image: Image | None) -> str:
+    """What there is to say of an image that is made for other machines than this one; "" of others."""
     machine = platform.machine()
     here = _ARCHITECTURES.get(machine, machine)
-    if image is not None and image.architecture not in ("", here):
-        return f"The image is made for {image.architecture} and this host is {here}."
-    return "The image has no shell /bin/sh that works."
+    if image is None or image.architecture in ("", here):
+        return ""
+    return f"The image is made for {image.architecture} and this host is {here}."

@@ -146,6 +146,10 @@ def used_bytes(folders: Iterable[str], pid: int) -> int:
 
 def _nameless(pid: int) -> Iterator[os.stat_result]:
     """Deleted files that the processes of the container hold open or mapped. Source: proc(5)."""
+    try:
+        layers = Path("/proc", str(pid), "root").stat().st_dev
+    except OSError:
+        return
     for process in _processes(pid):
         for kind in ("fd", "map_files"):
             try:
@@ -157,8 +161,8 @@ def _nameless(pid: int) -> Iterator[os.stat_result]:
                     one = path.stat()
                 except OSError:
                     continue
-                # Files in memory have no device behind them; pipes and sockets have neither that nor blocks.
-                if one.st_nlink == 0 and one.st_blocks and os.major(one.st_dev):
+                # Files in memory are neither on the container's layers nor on a device.
+                if one.st_nlink == 0 and one.st_blocks and (one.st_dev == layers or os.major(one.st_dev)):
                     yield one
 
 
