@@ -174,7 +174,7 @@ def test_a_build_reaches_dns_the_server_and_what_is_allowed_and_nothing_else(ent
 
 
 @pytest.mark.docker
-def test_a_build_that_must_not_start_without_rules_does_not(install, settings, monkeypatch):
+def test_a_build_that_must_not_start_without_rules_does_not(firewall, settings, monkeypatch):
     settings.BUILD_FIREWALL = "require"
     monkeypatch.setattr(product, "_restore", lambda family, lines: "iptables: Permission denied.")
     with pytest.raises(PhaseError, match="No build starts without its firewall rules") as caught:
@@ -188,7 +188,7 @@ def test_a_build_that_must_not_start_without_rules_does_not(install, settings, m
     isolation.close_network(lambda note: pytest.fail("rules are not ours to tell of"))
 
 
-def test_an_engine_on_another_machine_is_told_with_what_to_do(settings):
+def test_an_engine_on_another_machine_is_told_with_what_to_do(firewall, settings):
     settings.DOCKER_HOST = "tcp://builder.example.com:2376"
     assert "another machine" in isolation.network_problem()
 
