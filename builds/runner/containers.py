@@ -72,6 +72,8 @@ ALL_CAPABILITIES = (
 )
 # Enough for a parallel compiler run, small enough that a fork bomb stays inside the container.
 MAX_PROCESSES = 4096
+# The rest of the host's memory is the server's own, whose processes the kernel would end for a build's otherwise.
+HOST_MEMORY_SHARE = 0.9
 # Files of an engine inside the container: its storage can't lie on the container's own layers.
 NESTED_ENGINE_FILES = "/var/lib/docker"
 # What Docker calls the processors that uname(2) names.
@@ -154,13 +156,13 @@ def bounding_set(status: Path = Path("/proc/1/status")) -> set[str]:
 
 
 def clamp(spec: Spec, host: Mapping[str, Any], note: Note) -> tuple[int, float]:
-    """Memory and CPUs of the compute type, no more than the host has: the engine refuses more CPUs."""
+    """Memory and CPUs of the compute type, no more than the host can give: the engine refuses more CPUs."""
     cpus = min(spec.cpus, float(host["NCPU"]))
-    memory_bytes = min(spec.memory_bytes, int(host["MemTotal"]))
+    memory_bytes = min(spec.memory_bytes, int(host["MemTotal"] * HOST_MEMORY_SHARE))
     if (memory_bytes, cpus) != (spec.memory_bytes, spec.cpus):
         note(
-            f"The compute type asks for {spec.cpus:g} vCPUs and {spec.memory_bytes / 2**30:.0f} GiB; "
-            f"this host gives {cpus:g} and {memory_bytes / 2**30:.0f} GiB"
+            f"The compute type asks for {spec.cpus:g} vCPUs and {spec.memory_bytes / 2**30:.3g} GiB; "
+            f"this host gives {cpus:g} and {memory_bytes / 2**30:.3g} GiB"
         )
     return memory_bytes, cpus
 
