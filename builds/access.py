@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 from builds.models import Build, Project
 from codeservices.errors import InvalidInput, NotFound
 from codeservices.iam import arn
-from codeservices.iam.authorize import authorize, is_allowed
+from codeservices.iam.authorize import Context, authorize, is_allowed
 from codeservices.iam.principal import Principal
 
 
@@ -35,14 +35,17 @@ def tags_of_arn(resource: str) -> dict[str, str]:
     return {tag["key"]: tag["value"] for tag in found or ()}
 
 
-def project_for(principal: Principal, action: str, name: str) -> Project:
+def project_for(principal: Principal, action: str, name: str, context: Context | None = None) -> Project:
     """The project called `name`, for one act.
+
+    Args:
+        context: Condition keys of the request.
 
     Raises:
         AccessDenied: The principal may not do `action` on a project of that name.
         NotFound: It may, but there is none.
     """
-    authorize(principal, action, project_arn(name))
+    authorize(principal, action, project_arn(name), context)
     project = Project.objects.filter(name=name).first()
     if project is None:
         raise NotFound(f"Project cannot be found: {project_arn(name)}")

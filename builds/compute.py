@@ -1,62 +1,47 @@
-"""What a build may run on: compute types and curated images.
-
-Source: AWS CodeBuild User Guide, "Build environment compute modes and types", and its price list of 2017, which has no
-public successor in dollars per minute for all types.
-"""
+"""What a build may run on: compute types and curated images."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 
+from django.conf import settings
+
+from builds.compute_types import ComputeType
 from builds.images import catalogue
 
-GIB = 1024**3
-
-
-@dataclass(frozen=True)
-class ComputeType:
-    """One size of build container.
-
-    Attributes:
-        name: As in the API.
-        memory_bytes, vcpus: The most that a container gets; a smaller host gives what it has.
-        price_label: What AWS asked for a started minute, or empty where nothing is known; only for comparison.
-    """
-
-    name: str
-    memory_bytes: int
-    vcpus: int
-    price_label: str = ""
-
-    @property
-    def label(self) -> str:
-        """For people: "Small: 4 GiB, 2 vCPU"."""
-        size = self.name.removeprefix("BUILD_GENERAL1_").capitalize().replace("xlarge", "XLarge")
-        return f"{size}: {self.memory_bytes // GIB} GiB, {self.vcpus} vCPU"
-
-
-COMPUTE_TYPES = {
-    one.name: one
-    for one in (
-        ComputeType("BUILD_GENERAL1_SMALL", 4 * GIB, 2, "$0.005 a minute"),
-        ComputeType("BUILD_GENERAL1_MEDIUM", 8 * GIB, 4, "$0.010 a minute"),
-        ComputeType("BUILD_GENERAL1_LARGE", 16 * GIB, 8, "$0.020 a minute"),
-        ComputeType("BUILD_GENERAL1_XLARGE", 72 * GIB, 36),
-        ComputeType("BUILD_GENERAL1_2XLARGE", 144 * GIB, 72),
-    )
-}
 DEFAULT_COMPUTE_TYPE = "BUILD_GENERAL1_SMALL"
 DEFAULT_IMAGE = f"{catalogue.NAMESPACE}base"
 
 
+def compute_types() -> Mapping[str, ComputeType]:
+    """The compute types of this installation by name, from small to large."""
+    found: Mapping[str, ComputeType] = settings.COMPUTE_TYPES
+    return {one.name: one for one in sorted(found.values(), key=lambda one: (one.memory_bytes, one.vcpus))}
+
+
 def compute_type(name: str) -> ComputeType:
     """The compute type of that name; raises KeyError."""
-    return COMPUTE_TYPES[name]
+    return compute_types()[name]
+
+
+def refusal(name: str) -> str:
+    """Why no build runs on a compute type of that name; "" where one may.
+
+    Lambda and fleet types are AWS's own machinery, which nothing here stands for.
+    """
+    if name in compute_types():
+        return ""
+    known = ", ".join(compute_types())
+    if name.startswith("BUILD_LAMBDA_"):
+        return f"Compute types of Lambda are not available here: builds run in containers. There are {known}."
+    if name in ("ATTRIBUTE_BASED_COMPUTE", "CUSTOM_INSTANCE_TYPE"):
+        return f"{name} belongs to fleets, which are not available here. There are {known}."
+    return f"There are {known}; CODESERVICES_COMPUTE_TYPES can name more."
 
 
 def label_of(name: str) -> str:
     """A compute type for people; a name that is none is shown as it is."""
-    known = COMPUTE_TYPES.get(name)
+    known = compute_types().get(name)
     return known.label if known else name
 
 

@@ -17,7 +17,7 @@ import certifi
 from django.conf import settings
 
 from builds.runner import agent
-from builds.runner.docker import HOST_NAME
+from builds.runner.network import HOST_NAME
 from codeservices import tls
 from codeservices.iam.credentials import IssuedSession
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.conf import settings
 
-from builds import buildspec, compute, project_rules, projects, storage_forms
+from builds import buildspec, compute, isolation, project_rules, projects, storage_forms
 from builds.models import Project, Status
 from builds.source_forms import SourceFields, initial_source
 from builds.sources import rules as source_rules
@@ -31,6 +32,9 @@ _FIELD_OF_MEMBER = {
     "environment.image": "image",
     "environment.computeType": "compute_type",
     "environment.environmentVariables": "variables",
+    "environment.privilegedMode": "privileged",
+    "environment.registryCredential": "registry_credential",
+    "environment.registryCredential.credential": "registry_credential",
     "serviceRole": "service_role",
     "timeoutInMinutes": "timeout_minutes",
     "queuedTimeoutInMinutes": "queued_timeout_minutes",
@@ -104,6 +108,13 @@ class ProjectForm(SourceFields, StorageFields):
         label="Privileged",
         help_text="The build may run containers of its own. Only for code that you trust with the build machine.",
     )
+    registry_credential = forms.CharField(
+        required=False,
+        label="Registry credential",
+        max_length=2048,
+        help_text="For a private image: the name of a secret, with username and password as JSON.",
+        widget=forms.TextInput(attrs={"class": "code", "autocomplete": "off", "spellcheck": "false"}),
+    )
     buildspec_kind = forms.ChoiceField(
         label="Buildspec",
         choices=(("path", "A file in the repository"), ("inline", "Written here")),
@@ -148,9 +159,13 @@ class ProjectForm(SourceFields, StorageFields):
         if project is not None:
             del self.fields["name"]
         self.set_up_sources(principal, project)
-        self._choose("compute_type", [(one.name, one.label) for one in compute.COMPUTE_TYPES.values()])
+        self._choose("compute_type", [(one.name, one.label) for one in compute.compute_types().values()])
         self._choose("service_role", [(role.arn, role.name) for role in Role.objects.all()])
         self.images = compute.curated_images()
+        if not settings.BUILD_PRIVILEGED:
+            # Whoever has it still may take it away.
+            self.fields["privileged"].disabled = not (project and project.environment.get("privilegedMode"))
+            self.fields["privileged"].help_text = f"{isolation.PRIVILEGED_OFF} {isolation.PRIVILEGED_HINT}"
 
     def _choose(self, name: str, choices: list[tuple[str, str]]) -> None:
         field = self.fields[name]
@@ -179,6 +194,13 @@ class ProjectForm(SourceFields, StorageFields):
             "privilegedMode": given["privileged"],
             "environmentVariables": variables,
         }
+        environment.pop("registryCredential", None)
+        if given["registry_credential"]:
+            environment["imagePullCredentialsType"] = "SERVICE_ROLE"
+            environment["registryCredential"] = {
+                "credential": given["registry_credential"],
+                "credentialProvider": "SECRETS_MANAGER",
+            }
         made: dict[str, Any] = {
             "description": given["description"],
             "source": self._source(origin),
@@ -242,6 +264,7 @@ def initial_of(project: Project | None, repository_name: str = "") -> dict[str, 
         "image": project.image,
         "compute_type": project.compute_type,
         "privileged": project.environment.get("privilegedMode", False),
+        "registry_credential": (project.environment.get("registryCredential") or {}).get("credential", ""),
         "buildspec_kind": "inline" if is_inline else "path",
         "buildspec_path": "" if is_inline else text,
         "buildspec_inline": text if is_inline else EXAMPLE_BUILDSPEC,

@@ -1,4 +1,4 @@
-"""Whether builds can run: the line "docker" of /readyz, and figures about builds for /metrics."""
+"""Whether builds can run and are closed off: lines "docker" and "build network" of /readyz; figures for /metrics."""
 
 from __future__ import annotations
 
@@ -7,21 +7,23 @@ from collections.abc import Iterable
 from django.conf import settings
 from django.db.models import Count
 
+from builds import isolation
 from builds.models import Build, Status
-from builds.runner import docker
+from builds.runner import engine
 from codeservices import registry
 
 
 def register() -> None:
     """Called once when the app is ready."""
     registry.register_health_check(registry.HealthCheck("docker", check_engine))
+    registry.register_health_check(registry.HealthCheck("build network", isolation.network_problem, is_advisory=True))
     registry.register_meter(registry.Meter("builds", read))
 
 
 def check_engine() -> str | None:
     """None when the engine answers within two seconds."""
     try:
-        client = docker.connect(settings.DOCKER_HOST, timeout_seconds=2)
+        client = engine.connect(settings.DOCKER_HOST, timeout_seconds=2)
         try:
             client.ping()
         finally:

@@ -18,13 +18,13 @@ from django.db.models import F, Max
 from django.utils import timezone
 from redis.exceptions import RedisError
 
-from builds import lease, running, service_role
+from builds import isolation, lease, running, service_role, starting
 from builds.access import project_for
 from builds.logformat import timestamp
 from builds.logstream import seal
 from builds.models import Build, LogChunk, Phase, PhaseType, Project, Status
 from builds.reporter import Reporter, store_chunks
-from builds.runner import docker, phases
+from builds.runner import engine, phases
 from builds.runner.executor import LOST
 from builds.starting import Settings, settings_of
 from codeservices import work
@@ -66,8 +66,9 @@ def start_build(
         NotFound: There is no such project.
         InvalidInput: An override breaks a rule.
     """
-    project = project_for(principal, "codebuild:StartBuild", project_name)
     overrides = overrides or {}
+    context = isolation.environment_context(starting.environment_overrides(overrides))
+    project = project_for(principal, "codebuild:StartBuild", project_name, context)
     token = overrides.get("idempotencyToken") or ""
     if token:
         recent = project.builds.filter(idempotency_token=token, started_at__gt=timezone.now() - TOKEN_LIFE).first()
@@ -84,7 +85,8 @@ def retry_build(principal: Principal, build: Build) -> Build:
         AccessDenied: Of codebuild:RetryBuild on the project.
         NotFound: The project is gone.
     """
-    authorize(principal, "codebuild:RetryBuild", build.project_arn)
+    context = isolation.environment_context(build.environment)
+    authorize(principal, "codebuild:RetryBuild", build.project_arn, context)
     if build.project is None:
         raise NotFound(f"The project {build.project_name} is gone, so its builds can't be retried.")
     wanted = Settings(
@@ -317,8 +319,8 @@ def reap() -> list[str]:
         return {build.api_id for build in Build.objects.filter(status=Status.IN_PROGRESS).exclude(lease_owner="")}
 
     try:
-        with contextlib.closing(docker.connect(settings.DOCKER_HOST)) as client:
-            reaped = docker.reap(client, settings.ACCOUNT_ID, held_ids)
+        with contextlib.closing(engine.connect(settings.DOCKER_HOST)) as client:
+            reaped = engine.reap(client, settings.ACCOUNT_ID, held_ids)
     except Exception as error:  # the engine is away: the next sweep tries again
         logger.warning("containers could not be reaped: %s", error)
         return []

@@ -10,7 +10,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from builds import compute, environment
+from django.conf import settings
+
+from builds import compute, environment, isolation
+from builds.images import catalogue
 from codeservices.errors import InvalidInput
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9\-_]{1,149}")
@@ -25,6 +28,7 @@ DEFAULT_QUEUED_TIMEOUT_MINUTES = 480
 ARTIFACT_TYPES = ("NO_ARTIFACTS", "S3")
 # Source: AWS CodeBuild API Reference, "CreateProject", secondaryArtifacts.
 MAX_SECONDARY_ARTIFACTS = 12
+PULL_CREDENTIALS = ("CODEBUILD", "SERVICE_ROLE")
 CACHE_TYPES = ("NO_CACHE", "S3", "LOCAL")
 CACHE_MODES = ("LOCAL_SOURCE_CACHE", "LOCAL_CUSTOM_CACHE", "LOCAL_DOCKER_LAYER_CACHE")
 MAX_PATH_CHARACTERS = 512
@@ -33,6 +37,8 @@ _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,254}")
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_]{1,127}")
 _CACHE_LOCATION = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^\s/][^/]*)*/?")
+# Source: API reference, RegistryCredential; Secrets Manager's, CreateSecret, "Name".
+_SECRET_ID = re.compile(r"[A-Za-z0-9/_+=.@:-]{1,2048}")
 _TAG = re.compile(r"[\w\s.:/=@+-]*")
 # Members that would change what a build does and that nothing here carries out: refused rather than ignored.
 _UNSUPPORTED = {
@@ -172,20 +178,58 @@ def check_environment(wanted: Mapping[str, Any]) -> dict[str, Any]:
             f"“{image}” is no image name." if image else "A build needs an image.",
             hint=f"For example {compute.DEFAULT_IMAGE}, or any image that this machine can pull.",
         )
-    if wanted.get("computeType", "") not in compute.COMPUTE_TYPES:
+    compute_type = wanted.get("computeType", "")
+    if compute.refusal(compute_type):
         raise InvalidProject(
             "environment.computeType",
-            f"Invalid compute type: {wanted.get('computeType', '') or 'none given'}",
-            hint=f"There are {', '.join(compute.COMPUTE_TYPES)}.",
+            f"Invalid compute type: {compute_type or 'none given'}",
+            hint=compute.refusal(compute_type),
         )
+    if wanted.get("privilegedMode") and not settings.BUILD_PRIVILEGED:
+        raise InvalidProject("environment.privilegedMode", isolation.PRIVILEGED_OFF, hint=isolation.PRIVILEGED_HINT)
     if wanted.get("fleet") or wanted.get("dockerServer"):
         raise InvalidProject("environment.fleet", "Fleets and Docker servers are not available here.")
+    credential = wanted.get("registryCredential")
+    kind = wanted.get("imagePullCredentialsType") or ("SERVICE_ROLE" if credential else "CODEBUILD")
+    check_pull_credentials(image, kind, credential)
     return {
         **wanted,
         "environmentVariables": check_variables(wanted.get("environmentVariables") or []),
         "privilegedMode": bool(wanted.get("privilegedMode", False)),
-        "imagePullCredentialsType": wanted.get("imagePullCredentialsType") or "CODEBUILD",
+        "imagePullCredentialsType": kind,
     }
+
+
+def check_pull_credentials(image: str, kind: str, credential: Mapping[str, Any] | None) -> None:
+    """With whose credentials an image is pulled. Source: API reference, "ProjectEnvironment", "RegistryCredential"."""
+    if kind not in PULL_CREDENTIALS:
+        raise InvalidProject(
+            "environment.imagePullCredentialsType",
+            f"Invalid image pull credentials type: {kind}",
+            hint=f"It is one of {', '.join(PULL_CREDENTIALS)}.",
+        )
+    if not credential:
+        return
+    member = "environment.registryCredential"
+    if kind != "SERVICE_ROLE":
+        raise InvalidProject(
+            member,
+            "Invalid registry credential: it takes imagePullCredentialsType SERVICE_ROLE.",
+        )
+    if catalogue.resolve(image).startswith(catalogue.NAMESPACE):
+        raise InvalidProject(member, "Invalid registry credential: a curated image is not pulled from a registry.")
+    if credential.get("credentialProvider") != "SECRETS_MANAGER":
+        raise InvalidProject(
+            f"{member}.credentialProvider",
+            f"Invalid credential provider: {credential.get('credentialProvider') or 'none given'}",
+            hint="It is SECRETS_MANAGER.",
+        )
+    if not _SECRET_ID.fullmatch(credential.get("credential") or ""):
+        raise InvalidProject(
+            f"{member}.credential",
+            "Invalid registry credential: credential is the name or the ARN of a secret.",
+            hint="Its value is JSON with username and password.",
+        )
 
 
 def check_variables(variables: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:

@@ -11,8 +11,8 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from builds import isolation, service_role
 from builds import project_rules as rules
-from builds import service_role
 from builds.models import Project, repository_name_of
 from builds.project_rules import InvalidProject
 from builds.sources import credentials
@@ -53,7 +53,7 @@ def create_project(principal: Principal, fields: Mapping[str, Any]) -> Project:
     """
     name = rules.check_name(fields.get("name", ""))
     project_arn = arn.project_arn(settings.REGION, settings.ACCOUNT_ID, name)
-    authorize(principal, "codebuild:CreateProject", project_arn, _tag_context(fields))
+    authorize(principal, "codebuild:CreateProject", project_arn, _context(fields))
     for member in ("source", "artifacts", "environment", "serviceRole"):
         if not fields.get(member):
             raise InvalidProject(member, f"Project {member} is required")
@@ -83,7 +83,7 @@ def create_project(principal: Principal, fields: Mapping[str, Any]) -> Project:
 def update_project(principal: Principal, name: str, fields: Mapping[str, Any]) -> Project:
     """Change the members that are given; those left out stay. Raises as create_project, and NotFound."""
     project_arn = arn.project_arn(settings.REGION, settings.ACCOUNT_ID, name)
-    authorize(principal, "codebuild:UpdateProject", project_arn, _tag_context(fields))
+    authorize(principal, "codebuild:UpdateProject", project_arn, _context(fields))
     with transaction.atomic():
         project = Project.objects.select_for_update().filter(name=name).first()
         if project is None:
@@ -215,10 +215,10 @@ def _apply(principal: Principal, project: Project, fields: Mapping[str, Any]) ->
         project.service_role_arn = role_arn
 
 
-def _tag_context(fields: Mapping[str, Any]) -> Context | None:
-    """The condition keys that a request with tags carries (aws:RequestTag and aws:TagKeys)."""
+def _context(fields: Mapping[str, Any]) -> Context:
+    """The condition keys of a request: aws:RequestTag and aws:TagKeys of its tags, and those of its environment."""
     tags = {str(one.get("key", "")): str(one.get("value", "")) for one in fields.get("tags") or ()}
-    return tag_context(tags) if tags else None
+    return {**(tag_context(tags) if tags else {}), **isolation.environment_context(fields.get("environment"))}
 
 
 def _apply_secondary(project: Project, fields: Mapping[str, Any]) -> None:

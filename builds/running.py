@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from builds import compute, container, environment, secret_forms, service_role, stored_values
+from builds import compute, container, environment, isolation, registry_login, secret_forms, service_role, stored_values
 from builds.artifacts import uploading
 from builds.caches.of_build import BuildCache
 from builds.environment import Environment, Facts, SourceFacts, Variable
@@ -19,7 +19,7 @@ from builds.lease import change, held
 from builds.models import Build
 from builds.reporter import Reporter
 from builds.runner.docker import DockerExecutor
-from builds.runner.executor import Spec
+from builds.runner.executor import Login, PhaseError, Spec
 from builds.runner.phases import Plan, Prepared, Tools
 from builds.shapes import encryption_key
 from builds.sources import opening, specification
@@ -39,6 +39,8 @@ def executor() -> DockerExecutor:
         docker_host=settings.DOCKER_HOST,
         ca_bundle=container.authorities() if has_bundle else b"",
         variables=_proxies(),
+        pulling=isolation.pulling(),
+        close_network=isolation.close_network,
     )
 
 
@@ -63,6 +65,8 @@ def plan(build: Build, report: Reporter) -> Plan:
             memory_bytes=size.memory_bytes,
             cpus=size.vcpus,
             is_privileged=bool(build.environment.get("privilegedMode")),
+            disk_bytes=settings.BUILD_DISK_BYTES,
+            login=steps.login if build.environment.get("registryCredential") else None,
         ),
         timeout_seconds=build.timeout_minutes * MINUTE_SECONDS,
         admit=steps.admit,
@@ -82,10 +86,18 @@ class _Steps:
         self.cache = BuildCache(build)
 
     def admit(self) -> None:
+        if self.build.environment.get("privilegedMode") and not settings.BUILD_PRIVILEGED:
+            raise PhaseError("CLIENT_ERROR", f"{isolation.PRIVILEGED_OFF} {isolation.PRIVILEGED_HINT}")
         self.session = service_role.assume(self.build)
         if not held(self.build).exists():
             # Ended by another while we were asking: nobody would end this session.
             service_role.release(self.build)
+
+    def login(self) -> Login:
+        assert self.session is not None
+        found = registry_login.login(self.build, self.session.principal)
+        self.report.mask([found.password])
+        return found
 
     def download(self, tools: Tools) -> Prepared:
         assert self.session is not None

@@ -15,7 +15,6 @@ from codeservices.iam.principal import Principal
 
 # Members that would change what the build does and that nothing here carries out: refused rather than ignored.
 UNSUPPORTED = (
-    "registryCredentialOverride",
     "fleetOverride",
     "debugSessionEnabled",
 )
@@ -36,6 +35,7 @@ _ENVIRONMENT_MEMBERS = {
     "privilegedModeOverride": "privilegedMode",
     "certificateOverride": "certificate",
     "imagePullCredentialsTypeOverride": "imagePullCredentialsType",
+    "registryCredentialOverride": "registryCredential",
 }
 
 
@@ -116,6 +116,14 @@ def _secondary(project: Project, overrides: Mapping[str, Any]) -> tuple[list[dic
     return sources, [*kept, *given]
 
 
+def environment_overrides(overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """The members of a ProjectEnvironment that StartBuild's members override."""
+    found = _overridden({}, overrides, _ENVIRONMENT_MEMBERS)
+    if overrides.get("environmentVariablesOverride"):
+        found["environmentVariables"] = overrides["environmentVariablesOverride"]
+    return found
+
+
 def _environment(project: Project, overrides: Mapping[str, Any]) -> dict[str, Any]:
     """The environment; variables are merged by name, all else is replaced."""
     environment = _overridden(project.environment, overrides, _ENVIRONMENT_MEMBERS)
@@ -125,7 +133,8 @@ def _environment(project: Project, overrides: Mapping[str, Any]) -> dict[str, An
         names = {one["name"] for one in checked}
         kept = [one for one in environment.get("environmentVariables") or [] if one["name"] not in names]
         environment["environmentVariables"] = kept + checked
-    return rules.check_environment(environment) if environment != project.environment else environment
+    # Checked also where nothing is overridden: what a server allows may have changed since the project was made.
+    return rules.check_environment(environment)
 
 
 def _overridden(base: Mapping[str, Any], overrides: Mapping[str, Any], members: Mapping[str, str]) -> dict[str, Any]:

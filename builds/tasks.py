@@ -6,7 +6,7 @@ import logging
 
 from celery import shared_task
 
-from builds import lifecycle, retention
+from builds import isolation, lifecycle, retention
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +27,14 @@ def end_expired_leases() -> None:
     count = lifecycle.end_expired_leases()
     if count:
         logger.warning("ended %s builds that nobody runs", count)
+
+
+@shared_task(ignore_result=True)
+def keep_network_closed() -> None:
+    """Make the firewall rules of builds again where a restart of the engine or of a firewall has taken them away."""
+    problem = isolation.network_problem(is_made=True)
+    if problem is not None:
+        logger.warning("builds can reach this machine's services: %s", problem)
 
 
 @shared_task(ignore_result=True)

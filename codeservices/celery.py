@@ -59,6 +59,7 @@ app.conf.update(
         "remove-old-sign-in-rows": {"task": "codeservices.iam.tasks.remove_old_sign_in_rows", "schedule": 600.0},
         "send-due-notifications": {"task": "codeservices.notifications.tasks.send_due", "schedule": 5.0},
         "prune-notifications": {"task": "codeservices.notifications.tasks.prune", "schedule": 3600.0},
+        "keep-build-network-closed": {"task": "builds.tasks.keep_network_closed", "schedule": 60.0},
         "purge-deleted-secrets": {"task": "codeservices.secretstore.tasks.purge_deleted_secrets", "schedule": 3600.0},
         "sweep-objects": {"task": "codeservices.objects.tasks.sweep", "schedule": 600.0},
         "requeue-builds": {"task": "builds.tasks.requeue_builds", "schedule": 15.0},

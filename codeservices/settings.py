@@ -9,6 +9,8 @@ from pathlib import Path
 import dj_database_url
 from cryptography.fernet import Fernet
 
+from builds import compute_types
+from builds.runner import firewall
 from codeservices import keys, object_storage, outbound
 from codeservices.env import SettingError, env_bool, env_int, env_list, env_secret, env_str
 
@@ -62,6 +64,25 @@ BUILD_ENDPOINT_URL = env_str("CODESERVICES_BUILD_ENDPOINT_URL").rstrip("/")
 BUILD_CA_BUNDLE = env_str("CODESERVICES_BUILD_CA_BUNDLE", env_str("SSL_CERT_FILE"))
 # What a build may fetch from another git server, or unpack from an archive, at most.
 BUILD_SOURCE_MAX_BYTES = env_int("CODESERVICES_BUILD_SOURCE_MAX_BYTES", 8 * 1024**3, minimum=1024)
+# Whether projects may ask for privileged mode, in which a build can reach the machine that it runs on.
+BUILD_PRIVILEGED = env_bool("CODESERVICES_BUILD_PRIVILEGED", False)
+# Firewall rules that close this machine and private networks to builds: made where they can be, a condition of every
+# build, or none of ours.
+BUILD_FIREWALL = env_str("CODESERVICES_BUILD_FIREWALL", "make")
+if BUILD_FIREWALL not in ("make", "require", "off"):
+    raise SettingError(f"CODESERVICES_BUILD_FIREWALL must be make, require or off, not “{BUILD_FIREWALL}”.")
+# Hosts and IPv4 networks (CIDR), with :PORT or without, that builds may reach all the same.
+try:
+    BUILD_NETWORK_OPENINGS = tuple(firewall.opening(one) for one in env_list("CODESERVICES_BUILD_NETWORK_ALLOW"))
+except ValueError as error:
+    raise SettingError(f"CODESERVICES_BUILD_NETWORK_ALLOW: {error}.") from None
+# The most that the files of one build may take on disk; 0: no limit.
+BUILD_DISK_BYTES = env_int("CODESERVICES_BUILD_DISK_BYTES", 32 * 1024**3, minimum=0)
+# Compute types beside the usual ones, or in place of them: NAME=GIB/VCPUS.
+try:
+    COMPUTE_TYPES = compute_types.with_others(env_list("CODESERVICES_COMPUTE_TYPES"))
+except ValueError as error:
+    raise SettingError(f"CODESERVICES_COMPUTE_TYPES: {error}.") from None
 # A worker renews its lease every third of this time; a build whose lease ran out has lost its worker.
 LEASE_SECONDS = env_int("CODESERVICES_LEASE_SECONDS", 30, minimum=3, maximum=3600)
 

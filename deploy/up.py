@@ -33,6 +33,7 @@ def up() -> None:
         version = engine.ensure()
         say.line(f"==> Docker Engine {version} answers")
         manage("install", failure="The installation stopped. Its reason stands above; then run: make up")
+        manage("build_firewall", failure="The settings of builds' networks are odd. Mend them; then run: make up")
         _run_processes(is_running)
         with say.step("Waiting until everything is healthy"):
             wait_until_healthy()

@@ -11,6 +11,7 @@ import pytest
 from asgiref.sync import sync_to_async
 
 pytest_plugins = [
+    "tests.fixtures.engine",
     "tests.fixtures.redis",
     "tests.fixtures.people",
     "tests.fixtures.installation",

@@ -1,9 +1,9 @@
 """FakeExecutor: a place to run builds that is steered by the command's text.
 
 Understood, one a line or joined by ` && `: `echo TEXT`, `exit N`, `sleep SECONDS` (ends early when interrupted),
-`export NAME=VALUE`, `cd PATH`, `pwd`, `write PATH TEXT`, `show PATH`, `die` (the container ends),
-`test -n "${NAME+x}"`, `printf %s "${NAME}"`, `{ printf %s "TEXT $NAME"; } 2>/dev/null` and `true`. In version 0.1 each
-command starts anew. It passes the contract tests that DockerExecutor passes.
+`export NAME=VALUE`, `cd PATH`, `pwd`, `write PATH TEXT`, `show PATH`, `die` (the container ends), `overfill` (its files
+take too much), `test -n "${NAME+x}"`, `printf %s "${NAME}"`, `{ printf %s "TEXT $NAME"; } 2>/dev/null` and `true`. In
+version 0.1 each command starts anew. It passes the contract tests that DockerExecutor passes.
 """
 
 from __future__ import annotations
@@ -74,6 +74,9 @@ class FakeExecutor:
             self._variables, self._directory = kept
         return status
 
+    def why(self, status: int) -> str:
+        return "this fake has no memory left" if status == 137 else ""
+
     def _step(self, step: str, output: Output) -> int:
         word, _, rest = step.partition(" ")
         if word == "echo":
@@ -105,6 +108,8 @@ class FakeExecutor:
             raise PhaseError(
                 "INTERNAL_SERVICE_ERROR", "Build container found dead before completing the build.", is_fault=True
             )
+        elif word == "overfill":
+            raise PhaseError("CLIENT_ERROR", "The build was ended because of its files.", is_final=True)
         elif word not in ("true", ""):
             return 127
         return 0

@@ -10,7 +10,14 @@
 # Answers, anywhere in the output, are the byte 036, a nonce that the command can't know, a word and a newline.
 
 cs_tmp=/codebuild/tmp
-IFS=' ' read -r cs_session cs_directory
+IFS=' ' read -r cs_session cs_mode cs_directory
+# An engine inside makes control groups of its own; where the container lacks a capability of the host's, its engine has
+# mounted them read-only.
+if [ "$cs_mode" = privileged ]; then
+  for cs_mount in /sys/fs/cgroup /sys/fs/cgroup/*; do
+    if mountpoint -q "$cs_mount" 2>/dev/null; then mount -o remount,bind,rw "$cs_mount" 2>/dev/null; fi
+  done
+fi
 . /codebuild/readonly/environment.sh
 rm -f /codebuild/readonly/environment.sh
 cd -- "$cs_directory" || exit 1

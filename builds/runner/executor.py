@@ -37,13 +37,15 @@ class PhaseError(Exception):
         status_code: "COMMAND_EXECUTION_ERROR", "YAML_FILE_ERROR", … as CodeBuild spells them.
         message: The context's message.
         is_fault: The fault is ours, not the build's: the phase and the build end FAULT.
+        is_final: Nothing of the build may go on after it: its container is gone.
     """
 
-    def __init__(self, status_code: str, message: str, *, is_fault: bool = False) -> None:
+    def __init__(self, status_code: str, message: str, *, is_fault: bool = False, is_final: bool = False) -> None:
         super().__init__(f"{status_code}: {message}")
         self.status_code = status_code
         self.message = message
         self.is_fault = is_fault
+        self.is_final = is_final or is_fault
 
 
 class Interrupted(Exception):
@@ -88,6 +90,14 @@ class Interruption:
 
 
 @dataclass(frozen=True)
+class Login:
+    """Credentials for a registry of images."""
+
+    username: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Spec:
     """What a container is made of.
 
@@ -95,7 +105,9 @@ class Spec:
         build_id: Goes into its labels and names.
         image: As the project says it.
         memory_bytes, cpus: Of the compute type; the executor clamps them to its host and says so.
-        is_privileged: The project asks for privileged mode.
+        is_privileged: It may do to its own part of the host's kernel what root may.
+        disk_bytes: The most that its files may take; 0 is no limit.
+        login: Gives the credentials that the image is pulled with, or raises PhaseError; None where it needs none.
     """
 
     build_id: str
@@ -103,6 +115,8 @@ class Spec:
     memory_bytes: int
     cpus: float
     is_privileged: bool = False
+    disk_bytes: int = 0
+    login: Callable[[], Login] | None = None
 
 
 @dataclass(frozen=True)
@@ -154,8 +168,13 @@ class Executor(Protocol):
             is_succeeding: What CODEBUILD_BUILD_SUCCEEDING says.
 
         Raises:
-            PhaseError: INTERNAL_SERVICE_ERROR, the container ended before the command did.
+            PhaseError: INTERNAL_SERVICE_ERROR, the container ended before the command did; CLIENT_ERROR, the build's
+                files took more than `Spec.disk_bytes`.
         """
+        ...
+
+    def why(self, status: int) -> str:
+        """What more there is to say about the exit status of the last command: "it reached the memory limit"; or ""."""
         ...
 
     def read(self, path: str) -> AbstractContextManager[Iterator[bytes] | None]:

@@ -296,7 +296,7 @@ class _Run:
             if self.interruption.reason and not is_last:
                 ends, (status, context) = True, self._interrupted()
             else:
-                ends = is_fatal or error.is_fault
+                ends = is_fatal or error.is_final
                 status = FAULT if error.is_fault else FAILED
                 context = Context(error.status_code, error.message)
         except Exception as error:  # a defect of ours must end the build with a reason, not leave it running
@@ -350,7 +350,7 @@ class _Run:
                 self._commands(spec.commands, spec.finally_commands, buildspec.user(name))
                 return
             except PhaseError as error:
-                if error.is_fault or retries <= 0 or not self._matches(spec.on_failure.pattern):
+                if error.is_final or retries <= 0 or not self._matches(spec.on_failure.pattern):
                     raise
                 retries -= 1
                 self.note(f"Phase {COMMAND_PHASES[name]} failed, retrying it; {retries} retries are left")
@@ -368,7 +368,7 @@ class _Run:
                 try:
                     self._command(command, user, is_succeeding=failure is None and self.status == SUCCEEDED)
                 except PhaseError as error:
-                    if error.is_fault:
+                    if error.is_final:
                         raise
                     failure = failure or error
                     break
@@ -384,9 +384,9 @@ class _Run:
             self.report.line("")
             self.note(f"Command did not exit successfully {text} exit status {status}")
             short = text if len(text) <= MAX_CONTEXT_COMMAND else text[:MAX_CONTEXT_COMMAND] + "…"
-            raise PhaseError(
-                "COMMAND_EXECUTION_ERROR", f"Error while executing command: {short}. Reason: exit status {status}"
-            )
+            why = self.executor.why(status)
+            reason = f"exit status {status}" + (f": {why}" if why else "")
+            raise PhaseError("COMMAND_EXECUTION_ERROR", f"Error while executing command: {short}. Reason: {reason}")
 
     def _output(self, data: bytes) -> None:
         self.report.output(data)

@@ -6,17 +6,15 @@ import contextlib
 import io
 import os
 import re
-import secrets
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib import metadata
 
 import pytest
 import uvicorn
 from django.conf import settings as product_settings
 
-from builds.images import catalogue
-from builds.runner import docker
+from builds.runner import engine
 from codeservices import tls, work
 from tests.fixtures.web import served
 
@@ -28,36 +26,6 @@ COPY packages /opt/aws
 COPY aws /usr/local/bin/aws
 """
 AWS_PROGRAM = '#!/bin/sh\nPYTHONPATH=/opt/aws exec python3 -m awscli "$@"\n'
-
-
-@pytest.fixture(scope="session")
-def base_image() -> str:
-    """`codeservices/base`, made where the engine does not have it."""
-    definition = catalogue.definitions()["base"]
-    with contextlib.closing(docker.connect(timeout_seconds=600)) as client:
-        catalogue.build(client, definition, lambda line: None)
-    return definition.image
-
-
-@pytest.fixture
-def install(settings) -> str:
-    """An account id of its own, so that what a test reaps is only what it made."""
-    settings.ACCOUNT_ID = "9" + "".join(secrets.choice("0123456789") for _ in range(11))
-    return settings.ACCOUNT_ID
-
-
-@pytest.fixture
-def leftovers(install: str) -> Iterator[Callable[[], list[str]]]:
-    """What of this test's containers and networks is still on the engine; nothing of it outlives the test."""
-    filters = {"label": f"{docker.INSTALL_LABEL}={install}"}
-    with contextlib.closing(docker.connect()) as client:
-
-        def names() -> list[str]:
-            containers = [one.name for one in client.containers.list(all=True, filters=filters, ignore_removed=True)]
-            return containers + [one.name for one in client.networks.list(filters=filters)]
-
-        yield names
-        docker.reap(client, install, lambda: ())
 
 
 @pytest.fixture
@@ -81,7 +49,7 @@ def aws_image(base_image: str) -> str:
             tar.add(path.locate(), f"packages/{path}")
     context.seek(0)
     proxies = {name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")}
-    with contextlib.closing(docker.connect(timeout_seconds=600)) as client:
+    with contextlib.closing(engine.connect(timeout_seconds=600)) as client:
         client.images.build(fileobj=context, custom_context=True, tag=AWS_IMAGE, buildargs=proxies, rm=True)
     return AWS_IMAGE
 

@@ -15,7 +15,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from builds.images import catalogue
-from builds.runner import docker
+from builds.runner import engine
 
 
 def test_aws_names_mean_the_standard_image_and_others_themselves():
@@ -61,7 +61,7 @@ def test_a_file_system_is_the_same_tar_whenever_and_wherever_it_was_made(tmp_pat
 @pytest.mark.docker
 def test_an_image_that_is_current_is_not_made_again(base_image: str):
     lines: list[str] = []
-    with contextlib.closing(docker.connect()) as client:
+    with contextlib.closing(engine.connect()) as client:
         assert not catalogue.build(client, catalogue.definitions()["base"], lines.append)
     assert lines == ["codeservices/base is up to date."]
 

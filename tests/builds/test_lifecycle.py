@@ -15,7 +15,7 @@ from builds.artifacts import reading
 from builds.logstream import LogWriter
 from builds.models import Build, Phase
 from builds.reporter import chunk_putter
-from builds.runner import docker
+from builds.runner.docker import DockerExecutor
 from builds.runner.executor import Spec
 from codeservices.audit.models import Event
 from codeservices.errors import AccessDenied, InvalidInput, NotFound
@@ -267,7 +267,7 @@ def test_a_build_whose_worker_went_silent_ends_with_a_reason_its_whole_log_and_n
             log.line(f"line {number}")
         wait_for(lambda: log_access.line_count(build) == 2500, seconds=10)
         log.abandon()  # what a killed worker leaves: some chunks, and a tail in Redis alone
-    dead = docker.DockerExecutor(install)
+    dead = DockerExecutor(install)
     dead.provision(Spec(build.api_id, "codeservices/base", 2**30, 1), lambda sentence: None)
     Phase.objects.create(build=build, phase_type="BUILD", started_at=timezone.now())
     Build.objects.filter(pk=build.pk).update(lease_expires_at=timezone.now() - timedelta(seconds=1))

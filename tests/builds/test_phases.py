@@ -146,6 +146,19 @@ def test_after_a_failed_build_post_build_and_artifacts_still_run():
         assert line in build.report.said
 
 
+def test_what_ended_a_command_from_outside_stands_in_the_context():
+    build = Build(spec(build=["exit 137"]))
+    build.run()
+    assert build.context("BUILD").message.endswith("Reason: exit status 137: this fake has no memory left")
+
+
+def test_nothing_runs_after_the_build_s_container_was_ended_for_what_it_did():
+    build = Build(spec(build={"commands": ["overfill"], "finally": ["echo never"]}, post_build=["echo never"]))
+    assert build.run().status == "FAILED"
+    assert build.context("BUILD") == phases.Context("CLIENT_ERROR", "The build was ended because of its files.")
+    assert build.report.started[-2:] == ["FINALIZING", "COMPLETED"] and b"never" not in build.report.data
+
+
 def test_finally_runs_after_a_failure_and_its_own_failure_fails_the_phase():
     build = Build(spec(build={"commands": ["exit 3", "echo skipped"], "finally": ["echo cleanup"]}))
     build.run()

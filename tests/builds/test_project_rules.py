@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from builds import projects
+from builds import compute, compute_types, lifecycle, projects
 from builds.models import Project
 from builds.project_rules import (
     InvalidProject,
@@ -121,3 +121,99 @@ def test_members_that_a_cache_of_that_type_ignores_are_not_kept():
     assert check_cache({"type": "LOCAL", **everything}) == {"type": "LOCAL", "modes": ["LOCAL_CUSTOM_CACHE"]}
     assert check_cache({"type": "S3", **everything}) == {"type": "S3", "location": "bucket/x/", "cacheNamespace": "n"}
     assert check_cache({"type": "S3", "location": "bucket"}) == {"type": "S3", "location": "bucket"}
+
+
+def environment(**members) -> dict:
+    return check_environment({**ENVIRONMENT, "image": "registry.example.com/app:1", **members})
+
+
+def test_privileged_mode_takes_a_setting_of_the_server(settings):
+    with pytest.raises(InvalidProject, match="Privileged mode is off on this server") as caught:
+        environment(privilegedMode=True)
+    assert caught.value.field == "environment.privilegedMode" and "CODESERVICES_BUILD_PRIVILEGED" in caught.value.hint
+    assert environment()["privilegedMode"] is False
+    settings.BUILD_PRIVILEGED = True
+    assert environment(privilegedMode=True)["privilegedMode"] is True
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("", "BUILD_GENERAL1_SMALL, BUILD_GENERAL1_MEDIUM, BUILD_GENERAL1_LARGE"),
+        ("BUILD_LAMBDA_1GB", "of Lambda are not available here"),
+        ("ATTRIBUTE_BASED_COMPUTE", "belongs to fleets"),
+        ("build_general1_small", "CODESERVICES_COMPUTE_TYPES can name more"),
+    ],
+)
+def test_a_compute_type_that_is_none_is_refused_with_those_there_are(name, hint):
+    with pytest.raises(InvalidProject, match="Invalid compute type") as caught:
+        environment(computeType=name)
+    assert hint in caught.value.hint
+
+
+def test_compute_types_are_settings(settings):
+    assert compute.label_of("BUILD_GENERAL1_SMALL") == "Small: 3 GiB, 2 vCPU"
+    assert compute.label_of("BUILD_GENERAL1_LARGE") == "Large: 15 GiB, 8 vCPU"
+    settings.COMPUTE_TYPES = compute_types.with_others(["BUILD_GENERAL1_SMALL=4/2", "TINY=0.5/0.25"])
+    assert compute.label_of("BUILD_GENERAL1_SMALL") == "Small: 4 GiB, 2 vCPU"
+    assert environment(computeType="TINY")["computeType"] == "TINY"
+    assert next(iter(compute.compute_types())) == "TINY"
+
+
+@pytest.mark.parametrize("entry", ["SMALL", "SMALL=4", "SMALL=4/", "SMALL=0/2", "SMALL=4/0", "small=4/2", "SMALL=-4/2"])
+def test_an_odd_compute_type_stops_the_start_by_name(entry):
+    with pytest.raises(ValueError, match=f"“{entry}” is no compute type"):
+        compute_types.with_others([entry])
+
+
+def test_a_registry_credential_makes_the_role_the_one_who_pulls():
+    credential = {"credential": "docker/ada", "credentialProvider": "SECRETS_MANAGER"}
+    assert environment(registryCredential=credential)["imagePullCredentialsType"] == "SERVICE_ROLE"
+    assert environment()["imagePullCredentialsType"] == "CODEBUILD"
+    for members, sentence in (
+        ({"imagePullCredentialsType": "CODEBUILD", "registryCredential": credential}, "takes imagePullCredentialsType"),
+        ({"imagePullCredentialsType": "ODD"}, "Invalid image pull credentials type: ODD"),
+        ({"image": "codeservices/base", "registryCredential": credential}, "a curated image is not pulled"),
+        ({"image": "aws/codebuild/standard:7.0", "registryCredential": credential}, "a curated image is not pulled"),
+        ({"registryCredential": {**credential, "credentialProvider": "ODD"}}, "Invalid credential provider: ODD"),
+        ({"registryCredential": {**credential, "credential": ""}}, "credential is the name or the ARN of a secret"),
+        ({"registryCredential": {**credential, "credential": "a b"}}, "credential is the name or the ARN of a secret"),
+    ):
+        with pytest.raises(InvalidProject, match=sentence):
+            environment(**members)
+
+
+@pytest.mark.django_db
+def test_conditions_see_the_environment_of_a_request(settings, monkeypatch):
+    settings.BUILD_PRIVILEGED = True
+    document = factories.allow("codebuild:*", "iam:PassRole")
+    privileged = {"Bool": {"codebuild:environment.privilegedMode": "true"}}
+    document["Statement"].append({"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": privileged})
+    dora = factories.user("dora", document=document).principal
+    project = factories.project("mine", repository_name=None)
+    fields = {
+        "source": {"type": "NO_SOURCE", "buildspec": "version: 0.2"},
+        "artifacts": project.artifacts,
+        "environment": {**project.environment, "privilegedMode": True},
+        "serviceRole": project.service_role_arn,
+    }
+    with pytest.raises(AccessDenied, match="codebuild:CreateProject"):
+        projects.create_project(dora, {**fields, "name": "other"})
+    with pytest.raises(AccessDenied, match="codebuild:UpdateProject"):
+        projects.update_project(dora, "mine", {"environment": fields["environment"]})
+    with pytest.raises(AccessDenied, match="codebuild:StartBuild"):
+        lifecycle.start_build(dora, "mine", {"privilegedModeOverride": True})
+    projects.update_project(dora, "mine", {"environment": project.environment})
+    assert lifecycle.start_build(dora, "mine", {"privilegedModeOverride": False}).environment["privilegedMode"] is False
+    # A project that somebody else made privileged is theirs to start, and a build that was so is not theirs to retry.
+    Project.objects.update(environment=fields["environment"])
+    build = lifecycle.start_build(dora, "mine")
+    with pytest.raises(AccessDenied, match="codebuild:RetryBuild"):
+        lifecycle.retry_build(dora, build)
+
+
+@pytest.mark.django_db
+def test_a_project_whose_privileged_mode_is_no_longer_allowed_starts_no_build(alice):
+    project = factories.project("mine", repository_name=None, privilegedMode=True)
+    with pytest.raises(InvalidProject, match="Privileged mode is off on this server"):
+        lifecycle.start_build(alice.principal, project.name)

@@ -383,3 +383,32 @@ def test_artifacts_and_caches_that_can_not_be_are_told_and_save_nothing(alice_cl
     response = alice_client.post("/projects/new/", form(**SECONDARY | changes))
     assert response.status_code == 400 and words in response.content.decode()
     assert not Project.objects.exists()
+
+
+def test_privileged_mode_can_be_chosen_where_the_server_allows_it(alice_client, repository, settings):
+    page = alice_client.get("/projects/new/").content.decode()
+    assert "Privileged mode is off on this server." in page
+    alice_client.post("/projects/new/", form(privileged="on"))
+    assert Project.objects.get().environment["privilegedMode"] is False
+    settings.BUILD_PRIVILEGED = True
+    alice_client.post("/projects/website/settings", form(name=None, privileged="on"))
+    assert Project.objects.get().environment["privilegedMode"] is True
+    # Turned off meanwhile: the form says so beside the box, which can be cleared.
+    settings.BUILD_PRIVILEGED = False
+    response = alice_client.post("/projects/website/settings", form(name=None, privileged="on"))
+    assert response.status_code == 400 and "Privileged mode is off on this server." in response.content.decode()
+    assert alice_client.post("/projects/website/settings", form(name=None)).status_code == 302
+    assert Project.objects.get().environment["privilegedMode"] is False
+
+
+def test_a_registry_credential_is_kept_shown_and_taken_away(alice_client, repository):
+    private = {"image": "registry.example.com/app:1", "registry_credential": "docker/ada"}
+    alice_client.post("/projects/new/", form(**private))
+    environment = Project.objects.get().environment
+    assert environment["registryCredential"] == {"credential": "docker/ada", "credentialProvider": "SECRETS_MANAGER"}
+    assert environment["imagePullCredentialsType"] == "SERVICE_ROLE"
+    assert 'value="docker/ada"' in alice_client.get("/projects/website/settings").content.decode()
+    response = alice_client.post("/projects/website/settings", form(name=None, registry_credential="docker/ada"))
+    assert response.status_code == 400 and "a curated image is not pulled" in response.content.decode()
+    alice_client.post("/projects/website/settings", form(name=None))
+    assert "registryCredential" not in Project.objects.get().environment

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from builds.images import catalogue
-from builds.runner import docker
+from builds.runner import engine
 
 
 class Command(BaseCommand):
@@ -26,11 +26,11 @@ class Command(BaseCommand):
             raise CommandError(f"No image is called {', '.join(unknown)}; there are {', '.join(sorted(known))}.")
         count = 0
         try:
-            with contextlib.closing(docker.connect(settings.DOCKER_HOST)) as client:
+            with contextlib.closing(engine.connect(settings.DOCKER_HOST)) as client:
                 for name in names or sorted(known):
                     count += catalogue.build(client, known[name], self.stdout.write, is_forced=force)
         except catalogue.ImageError as error:
             raise CommandError(str(error)) from error
-        except docker.ENGINE_ERRORS as error:
+        except engine.ENGINE_ERRORS as error:
             raise CommandError(f"Docker Engine does not answer: {error}") from error
         self.stdout.write(f"Made {count} images, of {len(names or known)} asked for.")

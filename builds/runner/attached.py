@@ -1,0 +1,114 @@
+"""The attached stdin and output of a container's agent: lines of work in, frames of bytes and answers out.
+
+One thread reads it, without polling. Measured on Engine 20.10, and kept to here: log driver `none` with an attach made
+before the start loses no line and is the fastest; `attach(logs=1)` on such a container wedges the engine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import socket
+import struct
+from typing import Any
+
+from builds.runner import agent
+from builds.runner.executor import Output
+
+RECEIVE_BYTES = 256 * 1024
+# Source: Docker Engine API, "Attach to a container", stream format: kind, three zeros, length.
+HEADER = struct.Struct(">BxxxL")
+
+
+class StreamEnded(Exception):
+    """The container's process has ended, or the engine has."""
+
+
+class Attached:
+    """The stream of a container that is not started yet: so its first byte is ours."""
+
+    def __init__(self, container: Any) -> None:
+        self._stream = container.attach_socket(params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1, "logs": 0})
+        self._socket: socket.socket = getattr(self._stream, "_sock", self._stream)
+        self._socket.settimeout(None)
+        self._frame_bytes = 0
+        self._header = b""
+        self._held = b""
+
+    def send(self, line: bytes) -> None:
+        """Raises StreamEnded."""
+        try:
+            self._socket.sendall(line)
+        except OSError:
+            raise StreamEnded from None
+
+    def answer(self, nonces: tuple[str, ...], output: Output) -> tuple[str, str]:
+        """Hand on output until an answer under one of these nonces; which, and what it says.
+
+        Raises:
+            StreamEnded: All output was handed on before.
+        """
+        names = "|".join(nonces)
+        pattern = re.compile(rb"\x1e(%s) ([a-z]+|[0-9]+)\n" % names.encode())
+        starts = tuple(b"\x1e" + nonce.encode() for nonce in nonces)
+        data, self._held = self._held, b""
+        while True:
+            match = pattern.search(data)
+            if match is not None:
+                if match.start():
+                    output(data[: match.start()])
+                self._held = data[match.end() :]
+                return match[1].decode(), match[2].decode()
+            keep = agent.possible_start(data, starts)
+            if keep < len(data):
+                if keep:
+                    output(data[:keep])
+                data = data[keep:]
+            elif data:
+                output(data)
+                data = b""
+            received = self._receive()
+            if received is None:
+                if data:
+                    output(data)
+                raise StreamEnded
+            data += received
+
+    def _receive(self) -> bytes | None:
+        """The payload of the next frames; None at the end."""
+        while True:
+            try:
+                data = self._header + self._socket.recv(RECEIVE_BYTES)
+            except OSError:
+                return None
+            if len(data) == len(self._header):
+                return None
+            self._header = b""
+            pieces: list[bytes] = []
+            position = 0
+            while position < len(data):
+                if self._frame_bytes == 0:
+                    if len(data) - position < HEADER.size:
+                        self._header = data[position:]
+                        break
+                    self._frame_bytes = HEADER.unpack_from(data, position)[1]
+                    position += HEADER.size
+                piece = data[position : position + self._frame_bytes]
+                pieces.append(piece)
+                position += len(piece)
+                self._frame_bytes -= len(piece)
+            payload = b"".join(pieces)
+            if payload:
+                return payload
+
+    def shut_down(self) -> None:
+        """End whatever waits for it, from any thread."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        # The response first: it would flush the stream, which must be open then.
+        with contextlib.suppress(OSError, ValueError):
+            self._stream._response.close()
+        with contextlib.suppress(OSError):
+            self._stream.close()

@@ -1,0 +1,65 @@
+"""The connection to Docker Engine, and what on it is an installation's own: containers and networks by their labels."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Collection
+from typing import Any
+
+import docker
+import docker.errors
+import requests.exceptions
+
+from builds.runner.executor import PhaseError
+
+BUILD_LABEL = "codeservices.build"
+INSTALL_LABEL = "codeservices.install"
+ENGINE_SECONDS = 60
+ENGINE_ERRORS = (docker.errors.DockerException, requests.exceptions.RequestException, OSError)
+
+
+def connect(docker_host: str = "", *, timeout_seconds: int = ENGINE_SECONDS) -> docker.DockerClient:
+    """A client of the engine at `docker_host`, or of the local one where that is empty; close it after use."""
+    if docker_host:
+        return docker.DockerClient(base_url=docker_host, timeout=timeout_seconds)
+    return docker.from_env(timeout=timeout_seconds)
+
+
+def is_local(docker_host: str) -> bool:
+    """Whether the engine runs on this machine, so that its files, processes and firewall are this machine's."""
+    return not docker_host or docker_host.startswith("unix://")
+
+
+def fault(what: str, error: BaseException) -> PhaseError:
+    """What a build ends with when the engine could not do something: "make the build's container"."""
+    reason = getattr(error, "explanation", None) or str(error)
+    return PhaseError("INTERNAL_SERVICE_ERROR", f"Docker Engine could not {what}: {reason}", is_fault=True)
+
+
+def reap(client: docker.DockerClient, install: str, keep: Callable[[], Collection[str]]) -> list[str]:
+    """Remove containers and networks of this installation's builds that nobody runs; returns those builds' ids.
+
+    Args:
+        keep: The ids of builds that run. Asked after the engine was, so that a build that begins meanwhile is safe: its
+            lease is older than its container.
+    """
+    filters: dict[str, Any] = {"label": f"{INSTALL_LABEL}={install}"}
+    containers = client.containers.list(all=True, filters=filters, ignore_removed=True)
+    networks = client.networks.list(filters=filters)
+    if not containers and not networks:
+        return []
+    kept = keep()
+    reaped: set[str] = set()
+    for container in containers:
+        build_id = container.labels.get(BUILD_LABEL, "")
+        if build_id not in kept:
+            with contextlib.suppress(docker.errors.APIError):
+                container.remove(force=True, v=True)
+                reaped.add(build_id)
+    for network in networks:
+        build_id = (network.attrs.get("Labels") or {}).get(BUILD_LABEL, "")
+        if build_id not in kept:
+            with contextlib.suppress(docker.errors.APIError):
+                network.remove()
+                reaped.add(build_id)
+    return sorted(reaped)
