@@ -1,4 +1,4 @@
-"""What a build may run on: compute types and curated images.
+"""What a build may run on: compute types, and the image where none is chosen.
 
 Source: AWS CodeBuild User Guide, "Build environment compute modes and types", and its price list of 2017, which has no
 public successor in dollars per minute for all types.
@@ -58,9 +58,3 @@ def label_of(name: str) -> str:
     """A compute type for people; a name that is none is shown as it is."""
     known = COMPUTE_TYPES.get(name)
     return known.label if known else name
-
-
-def curated_images() -> list[str]:
-    """Names of the images that this installation can make by itself, "codeservices/base" first."""
-    images = (definition.image for definition in catalogue.definitions().values())
-    return sorted(images, key=lambda image: (image != DEFAULT_IMAGE, image))

@@ -44,11 +44,20 @@ class Variable:
 
 
 @dataclass(frozen=True)
+class SourceFacts:
+    """What a build is told of a secondary source; empty where it has nothing of the kind."""
+
+    directory: str
+    repo_url: str = ""
+    version: str = ""
+
+
+@dataclass(frozen=True)
 class Facts:
     """What CodeBuild tells a build about itself.
 
     Attributes:
-        source_identifiers: Secondary source to its directory.
+        secondary_sources: By the identifiers that the project gives them.
         started_at: Aware; becomes milliseconds since the epoch.
         resolved_source_version: Empty for sources without commits, which leaves the variable unset.
         trigger: "branch/main" where a push started the build, else empty.
@@ -68,7 +77,7 @@ class Facts:
     source_repo_url: str = ""
     source_version: str = ""
     resolved_source_version: str = ""
-    source_identifiers: Mapping[str, str] = field(default_factory=dict)
+    secondary_sources: Mapping[str, SourceFacts] = field(default_factory=dict)
     trigger: str = ""
 
 
@@ -176,9 +185,11 @@ def own(facts: Facts) -> dict[str, str]:
         "CODEBUILD_RESOLVED_SOURCE_VERSION": facts.resolved_source_version,
         "CODEBUILD_WEBHOOK_TRIGGER": facts.trigger,
     }
-    variables |= {name: value for name, value in optional.items() if value}
-    variables |= {f"CODEBUILD_SRC_DIR_{name}": path for name, path in facts.source_identifiers.items()}
-    return variables
+    for identifier, source in facts.secondary_sources.items():
+        optional[f"CODEBUILD_SRC_DIR_{identifier}"] = source.directory
+        optional[f"CODEBUILD_SOURCE_REPO_URL_{identifier}"] = source.repo_url
+        optional[f"CODEBUILD_SOURCE_VERSION_{identifier}"] = source.version
+    return variables | {name: value for name, value in optional.items() if value}
 
 
 def may_export(name: str, merged: Mapping[str, Variable]) -> bool:

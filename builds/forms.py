@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 
 from builds import buildspec, compute, project_rules, projects
+from builds.images import catalogue
 from builds.models import Project, Status
 from codeservices.forms import ConsoleForm
 from codeservices.iam.authorize import is_allowed
@@ -178,7 +179,7 @@ class ProjectForm(ConsoleForm):
             self.initial["repository"] = self.initial["repository"] or repositories[0]
         self._choose("compute_type", [(one.name, one.label) for one in compute.COMPUTE_TYPES.values()])
         self._choose("service_role", [(role.arn, role.name) for role in Role.objects.all()])
-        self.images = compute.curated_images()
+        self.images = catalogue.curated()
 
     def _choose(self, name: str, choices: list[tuple[str, str]]) -> None:
         field = self.fields[name]

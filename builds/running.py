@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 from django.conf import settings
 
 from builds import artifacts, compute, container, environment, service_role, source
+from builds.buildspec import Buildspec
 from builds.environment import Environment, Facts, Variable
-from builds.images import catalogue
+from builds.images import catalogue, runtimes
 from builds.lease import change, held
 from builds.models import Artifact, Build
 from builds.reporter import Reporter
@@ -101,6 +102,7 @@ class _Steps:
             files=access.files,
             directory=found.directory,
             may_export=lambda name: environment.may_export(name, merged),
+            runtime_notes=_runtimes(self.build, spec, resolved),
         )
 
     def _pull(self, session: IssuedSession) -> Source:
@@ -190,6 +192,14 @@ class _Steps:
         image = self.build.environment["image"]
         if catalogue.resolve(image) != image:
             tools.note(f"{image} is {catalogue.resolve(image)} on this server")
+
+
+def _runtimes(build: Build, spec: Buildspec, resolved: Environment) -> tuple[str, ...]:
+    """What the log says of runtime-versions; a version that the image lacks fails the build."""
+    try:
+        return runtimes.select(build.environment["image"], spec.runtime_versions, resolved.variables)
+    except runtimes.RuntimeVersionError as error:
+        raise PhaseError("YAML_FILE_ERROR", str(error)) from error
 
 
 def _trigger(build: Build, found: Source) -> str:

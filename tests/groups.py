@@ -18,6 +18,7 @@ MACHINE = (
     "tests/builds/test_executor_contract.py",
     "tests/builds/test_images.py",
     "tests/builds/test_lifecycle.py",
+    "tests/builds/test_phases_shell.py",
     "tests/builds/test_service_role.py",
     "tests/deploy/",
 )

@@ -201,3 +201,14 @@ class Buildspec:
     def user(self, phase: str) -> str:
         """As whom a phase's commands run; empty is root."""
         return self.phases[phase].run_as or self.run_as
+
+    def without_effect(self) -> tuple[str, ...]:
+        """A sentence for each block that is right and that a build on this server does not carry out."""
+        sentences: list[str] = []
+        if self.batch is not None:
+            sentences.append("The block batch counts for batch builds only, which this server does not run")
+        if self.reports:
+            sentences.append("The block reports is not carried out by this server: no test results are collected")
+        if self.proxy.upload_artifacts or self.proxy.logs:
+            sentences.append("The block proxy has no effect: artifacts and logs never leave through the container")
+        return tuple(sentences)

@@ -26,7 +26,7 @@ import docker.types
 import requests.exceptions
 from docker.utils import parse_repository_tag
 
-from builds.images import catalogue
+from builds.images import catalogue, making
 from builds.runner import agent
 from builds.runner.executor import Interrupted, Note, Output, PhaseError, Spec, Start
 
@@ -200,10 +200,10 @@ class DockerExecutor:
             raise _pull_error(asked, error.explanation) from error
         definition = catalogue.definition_of(image)
         if definition is not None:
-            note(f"Making {image}, which takes a minute the first time")
+            note(f"Making {image}, which takes minutes the first time")
             try:
-                catalogue.build(client, definition, lambda line: self._check())
-            except catalogue.ImageError as error:
+                making.build(client, definition, lambda line: self._check(), ca_bundle=self._ca_bundle)
+            except making.ImageError as error:
                 raise _pull_error(asked, str(error)) from error
         elif image.startswith(catalogue.NAMESPACE):
             known = ", ".join(f"{catalogue.NAMESPACE}{name}" for name in sorted(catalogue.definitions()))

@@ -15,7 +15,7 @@ import pytest
 import uvicorn
 from django.conf import settings as product_settings
 
-from builds.images import catalogue
+from builds.images import catalogue, making
 from builds.runner import docker
 from codeservices import tls, work
 from tests.fixtures.web import served
@@ -35,7 +35,7 @@ def base_image() -> str:
     """`codeservices/base`, made where the engine does not have it."""
     definition = catalogue.definitions()["base"]
     with contextlib.closing(docker.connect(timeout_seconds=600)) as client:
-        catalogue.build(client, definition, lambda line: None)
+        making.build(client, definition, lambda line: None)
     return definition.image
 
 
