@@ -19,9 +19,13 @@ from builds.buildspec.model import (
 )
 from builds.buildspec.reader import looks_inline, parse
 
+# The schema for editors, below static/.
+SCHEMA = "schema/buildspec.json"
+
 __all__ = [
     "PHASES",
     "RESERVED_PREFIX",
+    "SCHEMA",
     "Artifacts",
     "Buildspec",
     "BuildspecError",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db import transaction
@@ -161,6 +162,8 @@ def _render_form(request: ConsoleRequest, form: ProjectForm, rows: VariableFormS
         "rows_url": request.path,
         "project": form.project,
         "variable_errors": form.variable_errors,
+        # Not the hashed name that pages link to: this address goes into editors' settings and stays.
+        "schema_url": request.build_absolute_uri(f"{settings.STATIC_URL}{buildspec.SCHEMA}"),
         "may_delete": form.project is not None
         and is_allowed(request.principal, "codebuild:DeleteProject", form.project.arn),
     }
