@@ -252,7 +252,7 @@ def _syntax_problem(error: yaml.MarkedYAMLError) -> Problem:
     mark = error.problem_mark or error.context_mark
     line = mark.line + 1 if mark else 0
     words = error.problem
-    if words == "second occurrence":
+    if words == "second occurrence" and error.context_mark is not None:
         words = f"the anchor stands twice, first on line {error.context_mark.line + 1},"
     elif words == "but found another document":
         words = "the file holds more than one YAML document: the next begins"
