@@ -6,9 +6,10 @@ from typing import Any
 
 from botocore.model import OperationModel
 
-from builds import compute, lifecycle, project_rules, projects, shapes
+from builds import lifecycle, project_rules, projects, shapes
 from builds.access import build_by_id, project_for, project_name_of, visible_builds
 from builds.caches import entries
+from builds.images import catalogue
 from builds.models import Build, Project
 from builds.sources import credentials
 from codeservices.aws.dispatch import Call, constraint_error, operation
@@ -17,6 +18,17 @@ from codeservices.aws.validate import Problem, sentences
 from codeservices.errors import InvalidInput, NotFound, ServiceError
 from codeservices.iam.authorize import authorize
 
+# Source: AWS CodeBuild API Reference, "EnvironmentLanguage".
+_LANGUAGES = {
+    "base": "BASE",
+    "docker": "DOCKER",
+    "golang": "GOLANG",
+    "java": "JAVA",
+    "nodejs": "NODE_JS",
+    "php": "PHP",
+    "python": "PYTHON",
+    "ruby": "RUBY",
+}
 PAGE = 100  # CodeBuild API Reference: lists come 100 a page
 
 
@@ -174,9 +186,15 @@ def delete_source_credentials(call: Call) -> dict[str, Any]:
 
 @operation("codebuild", "ListCuratedEnvironmentImages")
 def list_curated_environment_images(call: Call) -> dict[str, Any]:
+    """Every curated image under each language that it holds; the base image under BASE."""
     authorize(call.principal, "codebuild:ListCuratedEnvironmentImages", "*")
-    images = [{"name": name, "description": name, "versions": [name]} for name in compute.curated_images()]
-    return {"platforms": [{"platform": "DEBIAN", "languages": [{"language": "BASE", "images": images}]}]}
+    by_language: dict[str, list[dict[str, Any]]] = {}
+    for image in catalogue.curated():
+        row = {"name": image.image, "description": image.description, "versions": [f"{image.image}:latest"]}
+        for runtime in image.runtimes or ("base",):
+            by_language.setdefault(_LANGUAGES[runtime], []).append(row)
+    languages = [{"language": language, "images": images} for language, images in sorted(by_language.items())]
+    return {"platforms": [{"platform": "DEBIAN", "languages": languages}]}
 
 
 # ---- what several share ----------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What a build may run on: compute types and curated images."""
+"""What a build may run on: compute types, and the image where none is chosen."""
 
 from __future__ import annotations
 
@@ -43,9 +43,3 @@ def label_of(name: str) -> str:
     """A compute type for people; a name that is none is shown as it is."""
     known = compute_types().get(name)
     return known.label if known else name
-
-
-def curated_images() -> list[str]:
-    """Names of the images that this installation can make by itself, "codeservices/base" first."""
-    images = (definition.image for definition in catalogue.definitions().values())
-    return sorted(images, key=lambda image: (image != DEFAULT_IMAGE, image))

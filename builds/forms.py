@@ -8,6 +8,7 @@ from django import forms
 from django.conf import settings
 
 from builds import buildspec, compute, isolation, project_rules, projects, storage_forms
+from builds.images import catalogue
 from builds.models import Project, Status
 from builds.source_forms import SourceFields, initial_source
 from builds.sources import rules as source_rules
@@ -161,7 +162,7 @@ class ProjectForm(SourceFields, StorageFields):
         self.set_up_sources(principal, project)
         self._choose("compute_type", [(one.name, one.label) for one in compute.compute_types().values()])
         self._choose("service_role", [(role.arn, role.name) for role in Role.objects.all()])
-        self.images = compute.curated_images()
+        self.images = catalogue.curated()
         if not settings.BUILD_PRIVILEGED:
             # Whoever has it still may take it away.
             self.fields["privileged"].disabled = not (project and project.environment.get("privilegedMode"))

@@ -12,9 +12,10 @@ from django.conf import settings
 
 from builds import compute, container, environment, isolation, registry_login, secret_forms, service_role, stored_values
 from builds.artifacts import uploading
+from builds.buildspec import Buildspec
 from builds.caches.of_build import BuildCache
 from builds.environment import Environment, Facts, SourceFacts, Variable
-from builds.images import catalogue
+from builds.images import catalogue, runtimes
 from builds.lease import change, held
 from builds.models import Build
 from builds.reporter import Reporter
@@ -127,6 +128,7 @@ class _Steps:
             files=access.files,
             directory=primary.directory,
             may_export=lambda name: environment.may_export(name, merged),
+            runtime_notes=_runtimes(self.build, spec, resolved),
         )
 
     def restore(self, tools: Tools, prepared: Prepared) -> None:
@@ -178,6 +180,14 @@ class _Steps:
         image = self.build.environment["image"]
         if catalogue.resolve(image) != image:
             tools.note(f"{image} is {catalogue.resolve(image)} on this server")
+
+
+def _runtimes(build: Build, spec: Buildspec, resolved: Environment) -> tuple[str, ...]:
+    """What the log says of runtime-versions; a version that the image lacks fails the build."""
+    try:
+        return runtimes.select(build.environment["image"], spec.runtime_versions, resolved.variables)
+    except runtimes.RuntimeVersionError as error:
+        raise PhaseError("YAML_FILE_ERROR", str(error)) from error
 
 
 def _trigger(build: Build, found: Source) -> str:

@@ -165,7 +165,7 @@ class SecondaryForm(ConsoleForm):
                 field.widget.attrs["placeholder"] = name.capitalize()
 
 
-class SecondaryFormSet(forms.BaseFormSet):  # type: ignore[type-arg]
+class SecondaryFormSet(forms.BaseFormSet):
     """The table of secondary sources."""
 
     def members(self, project: Project | None) -> dict[str, Any]:

@@ -21,6 +21,7 @@ MACHINE = (
     "tests/builds/test_lifecycle.py",
     "tests/builds/test_registry.py",
     "tests/builds/test_sandbox.py",
+    "tests/builds/test_phases_shell.py",
     "tests/builds/test_service_role.py",
     "tests/builds/test_source_builds.py",
     "tests/deploy/",

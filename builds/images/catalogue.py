@@ -1,55 +1,36 @@
-"""The curated build images: their names, AWS's names for them, and making them.
+"""The curated build images: their names, AWS's names for them, and what each is made of.
 
-A definition is a folder beside this module: a Dockerfile on a Debian base and `packages.txt`, what it installs. Where a
-Debian image is present or a registry answers, `docker build` makes it. Elsewhere debootstrap makes the same packages
-into a file system, which the engine imports; that needs root and no registry.
+A definition is a folder beside this module: a Dockerfile, `packages.txt` with the Debian packages that it installs, and
+`runtimes.txt` with the versions of languages that a buildspec can ask for. All but `base` stand on `base`. How they are
+made is in making.py.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import io
-import os
-import re
-import shutil
-import signal
-import subprocess
-import tarfile
-import tempfile
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
-
-import docker
-import docker.errors
 
 NAMESPACE = "codeservices/"
 # Source: facts of the AWS surface; every aws/codebuild/* image holds all languages, as our "standard" does.
 AWS_NAMESPACE = "aws/codebuild/"
 AWS_TARGET = "codeservices/standard"
 DEFINITIONS = Path(__file__).parent
-DEBIAN_IMAGE = "debian:bookworm-slim"
-SUITE = "bookworm"
-# Says with which definition an image was made, so that an unchanged one is not made again.
-DIGEST_LABEL = "codeservices.definition"
+BASE = "base"
+SYSTEM = "Debian 12"
+# The languages by the words of runtime-versions, for people.
+LABELS = {
+    "docker": "Docker",
+    "golang": "Go",
+    "java": "Java",
+    "nodejs": "Node.js",
+    "php": "PHP",
+    "python": "Python",
+    "ruby": "Ruby",
+}
 # Raised when the way of making changes while the definition does not.
 RECIPE = "1"
-# Followed by the id of the process that works in it.
-SCRATCH_PREFIX = "codeservices-image-"
-# Not needed in an image and different at every making.
-LEFT_OUT = re.compile(r"\./(var/(cache/(apt|ldconfig|debconf)|log|lib/apt/lists)/.+|dev/.+|(proc|sys|run|tmp)/.+)")
-EPOCH_SECONDS = 1_735_689_600  # 2025-01-01; one date for every file, so that equal content gives an equal image
-DEBOOTSTRAP_SECONDS = 1800
-MAX_ERROR_LINES = 8
-
-Progress = Callable[[str], None]
-
-
-class ImageError(Exception):
-    """An image could not be made; the text says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -73,17 +54,48 @@ class Definition:
         return tuple((self.folder / "packages.txt").read_text().split())
 
     @property
+    def description(self) -> str:
+        """What is in it, for people: "Debian 12 with Go 1.19 and Java 17"."""
+        named = [f"{LABELS.get(name, name)} {versions[-1]}" for name, versions in self.runtimes.items()]
+        if not named:
+            return f"{SYSTEM} with git, make and the usual tools"
+        *most, last = named
+        return f"{SYSTEM} with {', '.join(most)} and {last}" if most else f"{SYSTEM} with {last}"
+
+    @property
+    def parent(self) -> Definition | None:
+        """The image that this one stands on; None for `base`, which stands on Debian."""
+        return None if self.name == BASE else definitions()[BASE]
+
+    @property
+    def runtimes(self) -> Mapping[str, tuple[str, ...]]:
+        """Languages to their versions, oldest first, as a buildspec's runtime-versions names them."""
+        path = self.folder / "runtimes.txt"
+        found: dict[str, tuple[str, ...]] = {}
+        for line in path.read_text().splitlines() if path.exists() else ():
+            runtime, *versions = line.split()
+            found[runtime] = tuple(versions)
+        return found
+
+    @property
     def digest(self) -> str:
-        """SHA-256 over the recipe's number and every file of the definition."""
+        """SHA-256 over the recipe's number, every file of the definition and the digest of what it stands on."""
         total = hashlib.sha256(RECIPE.encode())
         for path in sorted(self.folder.iterdir()):
             total.update(f"\0{path.name}\0".encode() + path.read_bytes())
+        if self.parent is not None:
+            total.update(self.parent.digest.encode())
         return total.hexdigest()
 
 
 def definitions() -> dict[str, Definition]:
     """Every image that can be made, by name."""
     return {path.parent.name: Definition(path.parent.name, path.parent) for path in DEFINITIONS.glob("*/Dockerfile")}
+
+
+def curated() -> list[Definition]:
+    """Every image that can be made, `base` first, then by name."""
+    return sorted(definitions().values(), key=lambda one: (one.name != BASE, one.name))
 
 
 def resolve(image: str) -> str:
@@ -95,231 +107,3 @@ def definition_of(image: str) -> Definition | None:
     """The definition behind an engine's image name, or None where it is nobody's or not ours to make."""
     name = image.removeprefix(NAMESPACE).removesuffix(":latest")
     return definitions().get(name) if image.startswith(NAMESPACE) else None
-
-
-def is_current(client: docker.DockerClient, definition: Definition) -> bool:
-    """Whether the engine holds the image made from this very definition."""
-    try:
-        labels = client.images.get(definition.image).labels
-    except docker.errors.ImageNotFound:
-        return False
-    return bool(labels.get(DIGEST_LABEL) == definition.digest)
-
-
-def build(
-    client: docker.DockerClient,
-    definition: Definition,
-    progress: Progress,
-    *,
-    is_forced: bool = False,
-) -> bool:
-    """Make an image unless the engine has it already. Returns whether it was made.
-
-    Args:
-        progress: Gets one line at a time, at least every few seconds.
-        is_forced: Make it even though it is current.
-
-    Raises:
-        ImageError: neither way worked.
-    """
-    if is_current(client, definition) and not is_forced:
-        progress(f"{definition.image} is up to date.")
-        return False
-    if _has_debian(client, progress):
-        _build_with_docker(client, definition, progress)
-    else:
-        _build_with_debootstrap(client, definition, progress)
-    progress(f"{definition.image} is made.")
-    return True
-
-
-def _has_debian(client: docker.DockerClient, progress: Progress) -> bool:
-    try:
-        client.images.get(DEBIAN_IMAGE)
-        return True
-    except docker.errors.ImageNotFound:
-        progress(f"Pulling {DEBIAN_IMAGE} ...")
-    try:
-        client.images.pull(DEBIAN_IMAGE)
-        return True
-    except docker.errors.APIError as error:
-        progress(f"No registry gave {DEBIAN_IMAGE} ({_first_line(error.explanation)}); using debootstrap.")
-        return False
-
-
-def _build_with_docker(client: docker.DockerClient, definition: Definition, progress: Progress) -> None:
-    context = io.BytesIO()
-    with tarfile.open(fileobj=context, mode="w") as tar:
-        for path in sorted(definition.folder.iterdir()):
-            tar.add(path, path.name)
-    proxies = {name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")}
-    context.seek(0)
-    last: list[str] = []
-    events = client.api.build(
-        fileobj=context,
-        custom_context=True,
-        tag=definition.image,
-        buildargs={"DEBIAN": DEBIAN_IMAGE, **proxies},
-        labels={DIGEST_LABEL: definition.digest},
-        rm=True,
-        forcerm=True,
-        decode=True,
-    )
-    for event in events:
-        for line in str(event.get("stream", "")).splitlines():
-            if line.strip():
-                last = [*last[-MAX_ERROR_LINES:], line]
-                progress(line)
-        if "error" in event:
-            raise ImageError(f"docker build of {definition.image} failed: {event['error']}\n" + "\n".join(last))
-
-
-def _build_with_debootstrap(client: docker.DockerClient, definition: Definition, progress: Progress) -> None:
-    program = shutil.which("debootstrap") or shutil.which("debootstrap", path="/usr/sbin:/sbin")
-    if program is None:
-        raise ImageError("debootstrap is missing. Run: apt-get install debootstrap")
-    if os.geteuid() != 0:
-        raise ImageError(
-            f"Making {definition.image} without a registry needs root. "
-            f"Run once: sudo .venv/bin/python manage.py build_images {definition.name}"
-        )
-    with _scratch() as folder:
-        root = folder / "root"
-        argv = [program, "--variant=minbase", f"--include={','.join(definition.packages)}", SUITE, str(root)]
-        _run(argv, progress)
-        _finish_root(root)
-        progress("Importing the file system into the engine ...")
-        changes = [
-            f"LABEL {DIGEST_LABEL}={definition.digest}",
-            "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-            "WORKDIR /codebuild",
-            'CMD ["bash"]',
-        ]
-        _import(client, root, definition.image, changes)
-
-
-@contextlib.contextmanager
-def _scratch() -> Iterator[Path]:
-    """An empty folder that is gone afterwards. What killed processes left of theirs goes first."""
-    for left in Path(tempfile.gettempdir()).glob(f"{SCRATCH_PREFIX}*"):
-        pid = left.name.removeprefix(SCRATCH_PREFIX).partition("-")[0]
-        if pid.isdigit() and not Path("/proc", pid).exists():
-            _remove(left)
-    folder = Path(tempfile.mkdtemp(prefix=f"{SCRATCH_PREFIX}{os.getpid()}-"))
-    try:
-        yield folder
-    finally:
-        _remove(folder)
-
-
-def _remove(folder: Path) -> None:
-    """Delete a folder in which debootstrap may have been interrupted: what it mounted is let go of before."""
-    mounted = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
-    for target in sorted((one for one in mounted if one.startswith(f"{folder}/")), reverse=True):
-        subprocess.run(["umount", "--lazy", target], check=False)
-    subprocess.run(["rm", "-rf", "--one-file-system", "--", str(folder)], check=False)
-
-
-def _run(argv: list[str], progress: Progress) -> None:
-    """Run debootstrap, every line of it as progress."""
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"}
-    last: list[str] = []
-    process = subprocess.Popen(
-        argv,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env=environment,
-        start_new_session=True,
-    )
-
-    def kill() -> None:
-        # With its children: dpkg in a chroot would go on writing into the folder.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-
-    timer = threading.Timer(DEBOOTSTRAP_SECONDS, kill)
-    timer.start()
-    try:
-        assert process.stdout is not None
-        for line in process.stdout:
-            last = [*last[-MAX_ERROR_LINES:], line.rstrip()]
-            progress(line.rstrip())
-        if process.wait() != 0:
-            raise ImageError(f"debootstrap ended with {process.returncode}:\n" + "\n".join(last))
-    finally:
-        timer.cancel()
-        kill()
-        process.stdout.close()  # type: ignore[union-attr]
-        process.wait()
-
-
-def _finish_root(root: Path) -> None:
-    """What a container wants beside debootstrap's result."""
-    sources = root / "etc/apt/sources.list"
-    first = next((line for line in sources.read_text().splitlines() if line.startswith("deb ")), "")
-    mirror = first.split()[1] if first else ""
-    if mirror.endswith("/debian"):
-        lines = [first, f"deb {mirror} {SUITE}-updates main", f"deb {mirror}-security {SUITE}-security main"]
-        sources.write_text("\n".join(lines) + "\n")
-    # apt inside a container keeps no downloaded packages and starts no services.
-    (root / "etc/apt/apt.conf.d/container").write_text('APT::Keep-Downloaded-Packages "false";\n')
-    policy = root / "usr/sbin/policy-rc.d"
-    policy.write_text("#!/bin/sh\nexit 101\n")
-    policy.chmod(0o755)
-    for name in ("etc/hostname", "etc/resolv.conf", "etc/machine-id"):
-        (root / name).write_text("")
-    (root / "codebuild").mkdir(exist_ok=True)
-
-
-def _import(client: docker.DockerClient, root: Path, image: str, changes: list[str]) -> None:
-    reading, writing = os.pipe()
-    failure: list[BaseException] = []
-
-    def write() -> None:
-        try:
-            with os.fdopen(writing, "wb") as pipe:
-                _write_tar(root, pipe)
-        except BaseException as error:  # handed to the importing thread, which raises it
-            failure.append(error)
-
-    thread = threading.Thread(target=write, name="image-tar", daemon=True)
-    thread.start()
-    with os.fdopen(reading, "rb") as pipe:
-        answer = client.api.import_image_from_stream(_pieces(pipe), repository=image, tag="latest", changes=changes)
-    thread.join()
-    if failure:
-        raise ImageError(f"Packing {image} failed: {failure[0]}") from failure[0]
-    if '"error"' in answer:
-        raise ImageError(f"The engine refused to import {image}: {_first_line(answer)}")
-
-
-def _pieces(file: IO[bytes]) -> Iterator[bytes]:
-    while piece := file.read(1 << 20):
-        yield piece
-
-
-def _write_tar(root: Path, target: IO[bytes]) -> None:
-    """The tree as a tar that depends on nothing but its content: sorted names, one date, numeric owners."""
-    with tarfile.open(fileobj=target, mode="w|", format=tarfile.GNU_FORMAT) as tar:
-
-        def add(path: Path, name: str) -> None:
-            info = tar.gettarinfo(str(path), name)
-            if info is None or LEFT_OUT.match(name):  # sockets have no place in a tar
-                return
-            info.mtime, info.uname, info.gname = EPOCH_SECONDS, "", ""
-            if info.isreg():
-                with path.open("rb") as file:
-                    tar.addfile(info, file)
-                return
-            tar.addfile(info)
-            if info.isdir():
-                for child in sorted(path.iterdir()):
-                    add(child, f"{name}/{child.name}")
-
-        add(root, ".")
-
-
-def _first_line(text: Any) -> str:
-    return (str(text).strip().splitlines() or [""])[0]

@@ -89,7 +89,9 @@ class DockerExecutor:
         self._spec = spec
         try:
             self._client = engine.connect(self._docker_host)
-            self._image = Images(self._client, self._pulling, self._check, note).ensure(spec.image, spec.login)
+            self._image = Images(self._client, self._pulling, self._check, note, ca_bundle=self._ca_bundle).ensure(
+                spec.image, spec.login
+            )
             labels = {engine.BUILD_LABEL: spec.build_id, engine.INSTALL_LABEL: self._install}
             # A part of the nonce, so that what an earlier try left behind is never in the way.
             name = f"codeservices-{re.sub(r'[^A-Za-z0-9_.-]', '-', spec.build_id)}-{self._session[:6]}"

@@ -21,7 +21,7 @@ import docker.errors
 import requests
 from docker.utils import parse_repository_tag
 
-from builds.images import catalogue
+from builds.images import catalogue, making
 from builds.runner.executor import Login, Note, PhaseError
 
 # Keeps an image that has lost its name from being collected as one without any; never resolved for a build.
@@ -54,13 +54,23 @@ class Images:
 
     Args:
         check: Raises where the build was interrupted; called as often as something moves.
+        ca_bundle: CA certificates in PEM that the making of an image trusts; may be empty.
     """
 
-    def __init__(self, client: docker.DockerClient, pulling: Pulling, check: Callable[[], None], note: Note) -> None:
+    def __init__(
+        self,
+        client: docker.DockerClient,
+        pulling: Pulling,
+        check: Callable[[], None],
+        note: Note,
+        *,
+        ca_bundle: bytes = b"",
+    ) -> None:
         self._client = client
         self._pulling = pulling
         self._check = check
         self._note = note
+        self._ca_bundle = ca_bundle
 
     def ensure(self, asked: str, login: Callable[[], Login] | None) -> Image:
         """The image, after a pull or a making where it isn't there.
@@ -109,10 +119,10 @@ class Images:
         return Image(str(found["Id"]), str(found.get("Architecture", "")))
 
     def _make(self, asked: str, definition: catalogue.Definition) -> None:
-        self._note(f"Making {definition.image}, which takes a minute the first time")
+        self._note(f"Making {definition.image}, which takes minutes the first time")
         try:
-            catalogue.build(self._client, definition, lambda line: self._check())
-        except catalogue.ImageError as error:
+            making.build(self._client, definition, lambda line: self._check(), ca_bundle=self._ca_bundle)
+        except making.ImageError as error:
             raise pull_error(asked, str(error)) from error
 
     def _with_credentials(self, asked: str, name: str, login: Login) -> Image:

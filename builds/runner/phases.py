@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,6 +17,7 @@ from typing import Protocol
 
 from builds.buildspec import PHASES, Buildspec
 from builds.logformat import timestamp
+from builds.runner import retry
 from builds.runner.executor import (
     LOST,
     TIMED_OUT,
@@ -73,6 +73,7 @@ class Prepared:
         directory: CODEBUILD_SRC_DIR.
         may_export: Whether a variable's value may leave the build.
         files: Files beside the source that the container starts with: contents by path.
+        runtime_notes: What the log says of the image's runtimes.
     """
 
     buildspec: Buildspec
@@ -81,6 +82,7 @@ class Prepared:
     directory: str
     may_export: Callable[[str], bool] = lambda name: True
     files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    runtime_notes: tuple[str, ...] = ()
 
 
 class Tools(Protocol):
@@ -263,10 +265,12 @@ class _Run:
         self.note(f"CODEBUILD_SRC_DIR={prepared.directory}")
         self.note(f"YAML location is {prepared.buildspec_location}")
         self.note("Processing environment variables")
-        if buildspec.runtime_versions:
-            self.note("Skipping install of runtimes. Runtime version selection is not supported by this build image")
-        else:
-            self.note("No runtime version selected in buildspec.")
+        for sentence in prepared.runtime_notes:
+            self.note(sentence)
+        for warning in buildspec.warnings:
+            self.note(f"Warning: {warning}")
+        for sentence in buildspec.without_effect():
+            self.note(sentence)
         self.note(f"Moving to directory {prepared.directory}")
         if buildspec.cache is None:
             self.note("Cache is not defined in the buildspec")
@@ -350,15 +354,16 @@ class _Run:
                 self._commands(spec.commands, spec.finally_commands, buildspec.user(name))
                 return
             except PhaseError as error:
-                if error.is_final or retries <= 0 or not self._matches(spec.on_failure.pattern):
+                if error.is_final or retries <= 0 or not self._matches(spec.on_failure.pattern, error):
                     raise
                 retries -= 1
                 self.note(f"Phase {COMMAND_PHASES[name]} failed, retrying it; {retries} retries are left")
             finally:
                 self.tail = None
 
-    def _matches(self, pattern: str) -> bool:
-        return re.search(pattern, (self.tail or b"").decode("utf-8", "replace")) is not None
+    def _matches(self, pattern: str, error: PhaseError) -> bool:
+        """Whether the end of the phase's output or its context's message holds the pattern."""
+        return retry.matches(pattern, f"{(self.tail or b'').decode('utf-8', 'replace')}\n{error.message}")
 
     def _commands(self, commands: Sequence[str], finally_commands: Sequence[str], user: str) -> None:
         """Commands up to the first that fails, then `finally` in any case; the first failure is the phase's."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from typing import IO
 
 from django.conf import settings
@@ -82,7 +83,7 @@ class FolderSource:
         for path, key in self.files.items():
             found, file = self._open(key)
             with closing(file):
-                content = iter(lambda file=file: file.read(PIECE_BYTES), b"")
+                content = iter(partial(file.read, PIECE_BYTES), b"")
                 yield from members.file(
                     self.directory,
                     path,

@@ -71,4 +71,4 @@ def _parse(text: str, name: str) -> buildspec.Buildspec:
     try:
         return buildspec.parse(text)
     except buildspec.BuildspecError as error:
-        raise PhaseError(YAML_FILE_ERROR, f"{name}: {error}") from error
+        raise PhaseError(YAML_FILE_ERROR, error.context(name)) from error

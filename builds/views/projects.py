@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db import transaction
@@ -191,6 +192,8 @@ def _render_form(request: ConsoleRequest, form: ProjectForm, tables: _Tables, st
         "variable_errors": form.variable_errors,
         "sources": tables.sources,
         "source_errors": form.source_errors,
+        # Not the hashed name that pages link to: this address goes into editors' settings and stays.
+        "schema_url": request.build_absolute_uri(f"{settings.STATIC_URL}{buildspec.SCHEMA}"),
         "may_delete": form.project is not None
         and is_allowed(request.principal, "codebuild:DeleteProject", form.project.arn),
     }

@@ -54,9 +54,9 @@ def declared(repository: BareRepository, oid: str) -> dict[str, Declared]:
     sections: dict[bytes, dict[bytes, bytes]] = {}
     for line in answer.split(b"\0"):
         key, _, value = line.partition(b"\n")
-        section, _, name = key.rpartition(b".")
+        section, _, variable = key.rpartition(b".")
         if section.startswith(b"submodule."):
-            sections.setdefault(section, {})[name] = value
+            sections.setdefault(section, {})[variable] = value
     found: dict[str, Declared] = {}
     for section, values in sections.items():
         path = refs.decode(values.get(b"path", b"").rstrip(b"/"))

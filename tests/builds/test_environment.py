@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from builds import buildspec, environment
-from builds.environment import Facts, Variable
+from builds.environment import Facts, SourceFacts, Variable
 
 SPEC = buildspec.parse(
     "version: 0.2\nenv: {variables: {A: spec, B: spec, C: spec}, parameter-store: {TOKEN: /token}}\n"
@@ -93,3 +93,41 @@ def test_secrets_and_aws_names_may_not_be_exported():
     assert environment.may_export("A", merged) and environment.may_export("MADE_LATER", merged)
     assert not environment.may_export("TOKEN", merged) and not environment.may_export("AWS_SECRET", merged)
     assert not environment.may_export("a;b", merged)
+
+
+def test_secondary_sources_have_variables_under_their_identifiers():
+    secondary = {"tools": SourceFacts("/codebuild/output/src1/tools", "https://localhost/v1/repos/tools", "main")}
+    facts = replace(FACTS, secondary_sources={**secondary, "empty": SourceFacts("/codebuild/output/src2")})
+    own = environment.own(facts)
+    assert own["CODEBUILD_SRC_DIR_tools"] == "/codebuild/output/src1/tools"
+    assert own["CODEBUILD_SOURCE_REPO_URL_tools"] == "https://localhost/v1/repos/tools"
+    assert own["CODEBUILD_SOURCE_VERSION_tools"] == "main"
+    assert own["CODEBUILD_SRC_DIR_empty"] == "/codebuild/output/src2" and "CODEBUILD_SOURCE_VERSION_empty" not in own
+
+
+def test_every_variable_that_codebuild_sets_is_there_with_a_value():
+    own = environment.own(replace(FACTS, trigger="branch/main"))
+    assert all(own.values()) and set(own) == {
+        "CODEBUILD_BUILD_ARN",
+        "CODEBUILD_BUILD_ID",
+        "CODEBUILD_BUILD_IMAGE",
+        "CODEBUILD_BUILD_NUMBER",
+        "CODEBUILD_BUILD_SUCCEEDING",
+        "CODEBUILD_CI",
+        "CODEBUILD_INITIATOR",
+        "CODEBUILD_KMS_KEY_ID",
+        "CODEBUILD_LOG_PATH",
+        "CODEBUILD_PROJECT_ARN",
+        "CODEBUILD_RESOLVED_SOURCE_VERSION",
+        "CODEBUILD_SOURCE_REPO_URL",
+        "CODEBUILD_SOURCE_VERSION",
+        "CODEBUILD_SRC_DIR",
+        "CODEBUILD_START_TIME",
+        "CODEBUILD_WEBHOOK_TRIGGER",
+        "HOME",
+    }
+
+
+def test_values_are_literal_so_that_a_variable_in_them_is_not_expanded():
+    spec = buildspec.parse("version: 0.2\nenv: {variables: {PATH: '$PATH:/x'}}\nphases: {build: {commands: [make]}}\n")
+    assert environment.resolve(environment.merge(spec), {}, FACTS).variables["PATH"] == "$PATH:/x"

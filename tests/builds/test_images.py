@@ -9,12 +9,13 @@ import os
 import socket
 import subprocess
 import tempfile
+import threading
 from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
 
-from builds.images import catalogue
+from builds.images import catalogue, making
 from builds.runner import engine
 
 
@@ -30,10 +31,48 @@ def test_a_definition_is_found_by_the_engine_s_name_alone():
         assert catalogue.definition_of(image) is None
 
 
+def test_each_image_says_what_it_holds_and_standard_holds_all_of_the_others():
+    images = catalogue.definitions()
+    assert [one.name for one in catalogue.curated()] == ["base", "go", "java", "node", "python", "standard"]
+    assert images["base"].description == "Debian 12 with git, make and the usual tools"
+    assert images["python"].description == "Debian 12 with Python 3.11"
+    assert images["python"].runtimes == {"python": ("3.11",)}
+    standard = images.pop("standard")
+    del images["base"]
+    for one in images.values():
+        assert set(one.packages) <= set(standard.packages), one.name
+        assert one.runtimes.items() <= standard.runtimes.items(), one.name
+    assert set(standard.runtimes) <= set(catalogue.LABELS)
+
+
+def test_an_image_over_base_is_made_anew_where_base_has_changed(monkeypatch):
+    before = catalogue.definitions()["python"].digest
+    monkeypatch.setattr(catalogue, "RECIPE", "another")
+    assert catalogue.definitions()["python"].digest != before
+
+
+def test_two_makers_of_an_image_go_one_after_the_other(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(making, "WAIT_SECONDS", 0.01)
+    definition = catalogue.Definition("x", tmp_path)
+    told, has_waited = threading.Event(), []
+
+    def second() -> None:
+        with making._alone(definition, lambda line: told.set()) as waited:
+            has_waited.append(waited)
+
+    with making._alone(definition, lambda line: None) as waited:
+        assert not waited
+        thread = threading.Thread(target=second)
+        thread.start()
+        assert told.wait(30) and not has_waited
+    thread.join(30)
+    assert has_waited == [True]
+
+
 def test_the_digest_changes_with_the_definition(tmp_path: Path):
     (tmp_path / "Dockerfile").write_text("FROM debian\n")
     (tmp_path / "packages.txt").write_text("git\n")
-    definition = catalogue.Definition("x", tmp_path)
+    definition = catalogue.Definition("base", tmp_path)
     before = definition.digest
     assert definition.digest == before and definition.packages == ("git",)
     (tmp_path / "packages.txt").write_text("git\nmake\n")
@@ -53,7 +92,7 @@ def test_a_file_system_is_the_same_tar_whenever_and_wherever_it_was_made(tmp_pat
             listener.bind(str(root / "etc/s"))
         os.utime(root / "etc/b", (seconds, seconds))
         packed = io.BytesIO()
-        catalogue._write_tar(root, packed)
+        making._write_tar(root, packed)
         digests.add(hashlib.sha256(packed.getvalue()).hexdigest())
     assert len(digests) == 1
 
@@ -62,7 +101,7 @@ def test_a_file_system_is_the_same_tar_whenever_and_wherever_it_was_made(tmp_pat
 def test_an_image_that_is_current_is_not_made_again(base_image: str):
     lines: list[str] = []
     with contextlib.closing(engine.connect()) as client:
-        assert not catalogue.build(client, catalogue.definitions()["base"], lines.append)
+        assert not making.build(client, catalogue.definitions()["base"], lines.append)
     assert lines == ["codeservices/base is up to date."]
 
 
@@ -70,7 +109,7 @@ def test_an_image_that_is_current_is_not_made_again(base_image: str):
 def test_the_command_makes_what_is_missing_and_counts(base_image: str, capsys):
     call_command("build_images", "base")
     assert capsys.readouterr().out.splitlines()[-1] == "Made 0 images, of 1 asked for."
-    with pytest.raises(CommandError, match="No image is called nothing; there are base"):
+    with pytest.raises(CommandError, match="No image is called nothing; there are base, go, java, "):
         call_command("build_images", "nothing")
 
 
@@ -78,11 +117,11 @@ def test_what_a_killed_maker_of_images_left_behind_is_cleared_and_a_living_ones_
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with subprocess.Popen(["true"]) as ended:
         pass
-    dead = tmp_path / f"{catalogue.SCRATCH_PREFIX}{ended.pid}-x" / "root"
-    alive = tmp_path / f"{catalogue.SCRATCH_PREFIX}{os.getppid()}-x"
+    dead = tmp_path / f"{making.SCRATCH_PREFIX}{ended.pid}-x" / "root"
+    alive = tmp_path / f"{making.SCRATCH_PREFIX}{os.getppid()}-x"
     dead.mkdir(parents=True)
     alive.mkdir()
-    with catalogue._scratch() as folder:
+    with making._scratch() as folder:
         assert folder.is_dir() and list(folder.iterdir()) == []
         assert not dead.parent.exists()
     assert list(tmp_path.iterdir()) == [alive]

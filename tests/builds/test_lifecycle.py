@@ -176,14 +176,15 @@ def test_a_build_that_prints_binary_and_one_that_prints_nothing_succeed(alice, p
 @pytest.mark.docker
 def test_a_broken_buildspec_fails_in_download_source_with_file_line_and_key(alice, project, repository, base_image):
     gitrepo.commit(
-        repository.git, {"buildspec.yml": "version: 0.2\nphases:\n  build:\n    commands:\n      - echo a: b\n"}
+        repository.git, {"buildspec.yml": "version: 0.3\nphases:\n  build:\n    commands:\n      - echo a: b\n"}
     )
     build = ended(start(alice, project))
     assert (build.status, phase_statuses(build)["DOWNLOAD_SOURCE"]) == ("FAILED", "FAILED")
     context = context_of(build, "DOWNLOAD_SOURCE")
     assert context["statusCode"] == "YAML_FILE_ERROR"
     assert context["message"].startswith(
-        "buildspec.yml: line 5, phases.build.commands[0]: Expected Commands[0] to be of string type"
+        "buildspec.yml: line 1, version: must be 0.1 or 0.2, but it is “0.3”.; "
+        "line 5, phases.build.commands[0]: Expected Commands[0] to be of string type"
     )
     assert "BUILD" not in phase_statuses(build) and "FINALIZING" in phase_statuses(build)
 

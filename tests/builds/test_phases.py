@@ -189,6 +189,59 @@ def test_on_failure_retry_tries_again_only_where_the_output_matches():
     build = Build(spec(build={**retry, "on-failure": "RETRY-2-disk"}))
     build.run()
     assert build.executor.commands.count("exit 1") == 1
+    build = Build(spec(build={**retry, "on-failure": "RETRY-1-exit status 1"}))
+    build.run()
+    assert build.executor.commands.count("exit 1") == 2
+    assert "Phase BUILD failed, retrying it; 0 retries are left" in build.report.said
+    build = Build(spec(build={**retry, "on-failure": "RETRY-0"}))
+    build.run()
+    assert build.executor.commands.count("exit 1") == 1
+
+
+@pytest.mark.parametrize(
+    ("failing", "on_failure", "runs"),
+    [
+        ("install", "", "INSTALL"),
+        ("install", "ABORT", "INSTALL"),
+        ("install", "CONTINUE", "INSTALL PRE_BUILD BUILD POST_BUILD UPLOAD_ARTIFACTS"),
+        ("install", "RETRY-1", "INSTALL"),
+        ("pre_build", "", "INSTALL PRE_BUILD"),
+        ("pre_build", "ABORT", "INSTALL PRE_BUILD"),
+        ("pre_build", "CONTINUE", "INSTALL PRE_BUILD BUILD POST_BUILD UPLOAD_ARTIFACTS"),
+        ("build", "", "INSTALL PRE_BUILD BUILD POST_BUILD UPLOAD_ARTIFACTS"),
+        ("build", "ABORT", "INSTALL PRE_BUILD BUILD"),
+        ("build", "CONTINUE", "INSTALL PRE_BUILD BUILD POST_BUILD UPLOAD_ARTIFACTS"),
+        ("build", "RETRY-1", "INSTALL PRE_BUILD BUILD POST_BUILD UPLOAD_ARTIFACTS"),
+        ("post_build", "", "INSTALL PRE_BUILD BUILD POST_BUILD UPLOAD_ARTIFACTS"),
+        ("post_build", "ABORT", "INSTALL PRE_BUILD BUILD POST_BUILD"),
+        ("post_build", "CONTINUE", "INSTALL PRE_BUILD BUILD POST_BUILD UPLOAD_ARTIFACTS"),
+    ],
+)
+def test_what_follows_a_failed_phase(failing: str, on_failure: str, runs: str):
+    blocks: dict[str, object] = {name: ["true"] for name in ("install", "pre_build", "build", "post_build")}
+    blocks[failing] = {"commands": ["exit 1"], **({"on-failure": on_failure} if on_failure else {})}
+    build = Build(spec(**blocks))
+    assert build.run().status == "FAILED"
+    assert build.report.started == [
+        "PROVISIONING", "DOWNLOAD_SOURCE", *runs.split(), "FINALIZING", "COMPLETED"
+    ]  # fmt: skip
+    assert [name for name, status in build.statuses.items() if status != "SUCCEEDED"] == [failing.upper()]
+
+
+def test_what_a_file_says_in_vain_stands_in_the_log():
+    text = spec(build=["true"]) + (
+        "batch: {build-fanout: {parallelism: 2}}\nreports: {unit: {files: [a.xml]}}\n"
+        "proxy: {logs: yes}\nartifacts: {files: [a], discard-path: yes}\n"
+    )
+    build = Build(text)
+    build.run()
+    for line in (
+        "Warning: line 8, artifacts.discard-path: is no known key and is ignored. Did you mean discard-paths?",
+        "The block batch counts for batch builds only, which this server does not run",
+        "The block reports is not carried out by this server: no test results are collected",
+        "The block proxy has no effect: artifacts and logs never leave through the container",
+    ):
+        assert line in build.report.said
 
 
 def test_a_missing_image_ends_the_build_after_provisioning():

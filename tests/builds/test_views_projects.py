@@ -213,6 +213,13 @@ def test_every_fault_of_an_inline_buildspec_is_told_with_its_line(alice_client, 
     assert "phases.build.commands" in page
 
 
+def test_the_form_lists_images_with_their_versions_and_the_schema_for_editors(alice_client, repository):
+    page = alice_client.get("/projects/new/").content.decode()
+    assert '<option value="codeservices/python">Debian 12 with Python 3.11</option>' in page
+    assert "<dt><code>codeservices/go</code></dt><dd><code>golang: 1.19</code></dd>" in page
+    assert '<a href="http://testserver/static/schema/buildspec.json">' in page
+
+
 def test_a_taken_name_is_told_beside_the_name(alice_client, project):
     response = alice_client.post("/projects/new/", form(name="demo"))
     assert response.status_code == 400

@@ -391,8 +391,15 @@ def test_what_codebuild_refuses_has_its_code_and_words(codebuild, operation, par
 
 def test_the_curated_images_are_told(codebuild):
     [platform] = codebuild.list_curated_environment_images()["platforms"]
-    images = [image["name"] for language in platform["languages"] for image in language["images"]]
-    assert images[0] == "codeservices/base"
+    by_language = {one["language"]: {image["name"]: image for image in one["images"]} for one in platform["languages"]}
+    assert platform["platform"] == "DEBIAN" and list(by_language["BASE"]) == ["codeservices/base"]
+    assert set(by_language["PYTHON"]) == {"codeservices/python", "codeservices/standard"}
+    assert set(by_language) == {"BASE", "DOCKER", "GOLANG", "JAVA", "NODE_JS", "PHP", "PYTHON", "RUBY"}
+    assert by_language["GOLANG"]["codeservices/go"] == {
+        "name": "codeservices/go",
+        "description": "Debian 12 with Go 1.19",
+        "versions": ["codeservices/go:latest"],
+    }
 
 
 def test_values_of_variables_never_reach_the_trail(codebuild):

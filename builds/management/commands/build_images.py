@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from builds.images import catalogue
+from builds.images import catalogue, making
 from builds.runner import engine
 
 
@@ -25,11 +26,13 @@ class Command(BaseCommand):
         if unknown:
             raise CommandError(f"No image is called {', '.join(unknown)}; there are {', '.join(sorted(known))}.")
         count = 0
+        bundle = Path(settings.BUILD_CA_BUNDLE) if settings.BUILD_CA_BUNDLE else None
+        ca_bundle = bundle.read_bytes() if bundle is not None and bundle.is_file() else b""
         try:
             with contextlib.closing(engine.connect(settings.DOCKER_HOST)) as client:
                 for name in names or sorted(known):
-                    count += catalogue.build(client, known[name], self.stdout.write, is_forced=force)
-        except catalogue.ImageError as error:
+                    count += making.build(client, known[name], self.stdout.write, is_forced=force, ca_bundle=ca_bundle)
+        except making.ImageError as error:
             raise CommandError(str(error)) from error
         except engine.ENGINE_ERRORS as error:
             raise CommandError(f"Docker Engine does not answer: {error}") from error
