@@ -238,7 +238,7 @@ def test_a_window_beyond_the_end_is_empty(alice_client, project):
 
 def test_the_download_is_the_whole_log_as_text(live_server_url, alice, project):
     logged.logged_build(project, numbered(2300))
-    response, body = get(live_server_url, f"{LOG}?download=1", alice)
+    response, body = get(live_server_url, f"{LOG}?download=raw", alice)
     assert body.decode() == "".join(f"{line}\n" for line in numbered(2300))
     assert response.headers["Content-Disposition"] == 'attachment; filename="demo-1.log"'
 
@@ -249,7 +249,7 @@ def test_the_download_of_a_running_build_has_what_there_is(live_server_url, alic
     writer.write("".join(f"{line}\n" for line in numbered(1100)).encode())
     with EventStream(live_server_url, f"{EVENTS}?from=1099", alice) as stream:
         assert next(stream.lines())[1] == "line 1099"
-    assert get(live_server_url, f"{LOG}?download=1", alice)[1].decode().splitlines() == numbered(1100)
+    assert get(live_server_url, f"{LOG}?download=raw", alice)[1].decode().splitlines() == numbered(1100)
     logged.end(build, writer)
 
 
