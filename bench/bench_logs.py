@@ -185,7 +185,7 @@ def viewers(bench: Bench) -> None:
 async def _watch(
     bench: Bench, address: str, count: int, take: Callable[[list[float]], None], settle_seconds: float = 0
 ) -> None:
-    """So many connections to an event stream until its end; every line's age when it arrived, after they all settled."""
+    """So many connections to an event stream until its end; every line's age when it came, once all have settled."""
     cookies = "; ".join(f"{name}={value}" for name, value in bench.browser.cookies.items())
     request = f"GET {address} HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {cookies}\r\n\r\n".encode()
     from_time = time.monotonic() + settle_seconds

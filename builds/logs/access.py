@@ -10,10 +10,10 @@ from django.db.models import F, Max
 from redis import Redis
 
 from builds.logs.format import Block, decode_chunk
+from builds.logs.groups import log_arn
 from builds.logs.reader import LogReader
 from builds.models import Build, LogChunk
 from codeservices import storage
-from codeservices.iam import arn
 from codeservices.iam.authorize import authorize, is_allowed
 from codeservices.iam.principal import Principal
 
@@ -26,12 +26,6 @@ REDIS_SECONDS = 3
 def redis_client() -> Redis:
     """The process's client for reading logs; thread-safe, connects at its first command."""
     return Redis.from_url(settings.REDIS_URL, socket_timeout=REDIS_SECONDS, socket_connect_timeout=REDIS_SECONDS)
-
-
-def log_arn(build: Build) -> str:
-    """The ARN of a build's log stream, which policies about logs name."""
-    resource = f"log-group:/aws/codebuild/{build.project_name}:log-stream:{build.uuid}"
-    return str(arn.Arn("aws", "logs", settings.REGION, settings.ACCOUNT_ID, resource))
 
 
 def authorize_log(principal: Principal, build: Build) -> None:

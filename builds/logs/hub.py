@@ -34,6 +34,8 @@ CHECK_SECONDS = 1.0
 SOON_SECONDS = 0.25
 # Batches of stored lines that stay in memory for the next viewer who reads the same log from its start.
 STORED_BATCHES = 32
+# Of text in such a batch, where its lines are long.
+BATCH_BYTES = 1024 * 1024
 
 T = TypeVar("T")
 
@@ -161,7 +163,7 @@ class LogHub:
             self._check_now.clear()
 
     def _read(self, watch: Watch, first: int, count: int) -> Lines | None:
-        lines = reader_of(watch.pk, watch.uuid).window(first, count)
+        lines = reader_of(watch.pk, watch.uuid).window(first, count, BATCH_BYTES)
         return Lines(first, lines[-1].number + 1, self._render_lines(lines)) if lines else None
 
     async def _in_thread(self, call: Callable[..., T], *args: Any) -> T:

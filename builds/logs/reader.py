@@ -34,11 +34,19 @@ class LogReader:
     find_chunks: Callable[[int, int], Iterable[Any]]
     get_chunk: Callable[[Any], bytes]
 
-    def window(self, first: int, count: int) -> list[Line]:
-        """At most `count` lines from number `first` on; fewer where the log ends (so far)."""
+    def window(self, first: int, count: int, max_bytes: int | None = None) -> list[Line]:
+        """At most `count` lines from number `first` on; fewer where the log ends (so far).
+
+        Args:
+            max_bytes: End with the block whose text brings more than that together.
+        """
         lines: list[Line] = []
+        size_bytes = 0
         for block in self.blocks(first, count):
             lines += block.lines(first + len(lines), first + count)
+            size_bytes += len(block.text)
+            if max_bytes is not None and size_bytes > max_bytes:
+                break
         return lines
 
     def blocks(self, first: int, count: int | None = None) -> Iterator[Block]:

@@ -34,6 +34,8 @@ from codeservices.http import (
 
 DEFAULT_COUNT = 1_000
 MAX_COUNT = 5_000
+# Of text in one window: of longer lines there are fewer, and `next` says where to go on.
+MAX_BYTES = 32 * 1024 * 1024
 # A browser that lost its stream comes back after a second, give or take: not all of them at once.
 RETRY_MS = (800, 1600)
 _FOR_EVER = "private, max-age=86400, immutable"
@@ -90,7 +92,7 @@ def build_log(request: ConsoleRequest, name: str, number: int) -> HttpResponseBa
     if not 1 <= count <= MAX_COUNT:
         raise InvalidInput(f"count must be from 1 to {MAX_COUNT}, not {count}.")
     reader = log_access.reader_of(build.pk, str(build.uuid))
-    lines = reader.window(first, count)
+    lines = reader.window(first, count, MAX_BYTES)
     behind = lines[-1].number + 1 if lines else first
     body = {
         "first": first,

@@ -145,6 +145,11 @@ MANAGED_POLICIES: dict[str, tuple[int, str, str]] = {
             _allow([*(f"codebuild:{name}" for name in _BUILD_READ), *_REPOSITORY_LOOKUP]), _allow("logs:GetLogEvents")
         ),
     ),
+    "CloudWatchLogsReadOnlyAccess": (
+        6,
+        "Read and follow the logs of builds.",
+        _document(_allow(["logs:Describe*", "logs:Get*", "logs:List*", "logs:FilterLogEvents"])),
+    ),
     "IAMReadOnlyAccess": (
         4,
         "Read users, groups, policies and roles.",
