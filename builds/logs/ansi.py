@@ -137,12 +137,10 @@ def _change(state: dict[str, str], params: str) -> None:
         elif code in _ENDS:
             for name in _ENDS[code]:
                 state.pop(name, None)
-        elif size > 1 or code not in (38, 48, 58):
+        elif len(values := codes[index : index + size]) == size and (size > 1 or code not in (38, 48, 58)):
             name = _GROUPS.get(code, str(code))
             state.pop(name, None)
-            state[name] = ";".join(
-                one if one.isdigit() and len(one) < 4 else "0" for one in codes[index : index + size]
-            )
+            state[name] = ";".join(one if one.isdigit() and len(one) < 4 else "0" for one in values)
         index += size
 
 
