@@ -55,7 +55,7 @@ class Bench:
 
     def project(self, name: str, command: str) -> None:
         """A project whose builds run one command."""
-        buildspec = json.dumps({"version": 0.2, "phases": {"build": {"commands": [command]}}})
+        buildspec = f"version: 0.2\nphases:\n  build:\n    commands:\n      - {json.dumps(command)}\n"
         self.codebuild.create_project(
             name=name,
             source={"type": "NO_SOURCE", "buildspec": buildspec},

@@ -159,7 +159,10 @@ class Reporter:
     def close_log(self) -> Summary | None:
         """Store the rest of the log; None where that failed, and the sweep will do it from the stream."""
         try:
-            return self._log.close()
+            summary = self._log.close()
+            if summary.left_out_lines:
+                lease.change(self._build, log_left_out_lines=summary.left_out_lines)
+            return summary
         except Exception:
             logger.exception("build %s: its log could not be closed", self._build.pk)
             return None

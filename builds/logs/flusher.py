@@ -186,7 +186,7 @@ class Flusher:
             self._store()
         finally:
             self._stream.send(self._kept)
-        self._stream.trim(min(self.stored_lines, self._next_line - RECENT_LINES))
+        self._stream.trim(self._kept[0].first_line if self._kept else self.stored_lines)
 
     def _store(self) -> None:
         if not self._full:
