@@ -78,7 +78,9 @@ class Bench:
         return dict(found)
 
     def log(self, build: dict[str, Any], query: str) -> Any:
-        page = self.browser.get(f"/projects/{build['projectName']}/builds/{build['buildNumber']}/{query}")
+        # A connection of its own, since the server closes those that were idle; making it is not measured.
+        browser = Browser(self.installation.http_port, self.browser.cookies)
+        page = browser.get(f"/projects/{build['projectName']}/builds/{build['buildNumber']}/{query}")
         assert page.status == 200, (query, page.status, page.text[:500])
         return page
 

@@ -30,7 +30,7 @@ _ESCAPES = re.compile(
     rb"|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]",
     re.MULTILINE,
 )
-_CONTROL = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]")
+_CONTROLS = bytes({*range(0x20), 0x7F} - {0x09, 0x0A})
 _REDRAWN = re.compile(rb"^[^\n]*\r(?=[^\r\n])", re.MULTILINE)
 _SGR = re.compile(r"\x1b\[([0-9;:]*)m")
 _RESETS = ("\x1b[0m", "\x1b[m")
@@ -98,7 +98,7 @@ def plain(text: bytes) -> bytes:
     Args:
         text: Valid UTF-8; any number of lines.
     """
-    if _CONTROL.search(text) is None:
+    if len(text.translate(None, _CONTROLS)) == len(text):  # many times faster than a search for any of them
         return text
     if b"\r" not in text:
         return _ESCAPES.sub(b"", text)
