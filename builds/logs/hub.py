@@ -133,8 +133,8 @@ class LogHub:
 
     def _leave(self, watch: Watch) -> None:
         watch.viewers -= 1
-        if watch.viewers == 0:
-            self._watches.pop(watch.pk, None)
+        if watch.viewers == 0 and self._watches.get(watch.pk) is watch:
+            del self._watches[watch.pk]
             self._new_watch.set()
         if not self._watches:
             for task in self._tasks:

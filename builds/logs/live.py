@@ -80,10 +80,9 @@ async def _start_at_end(client: Redis, watch: Watch, key: str) -> None:
     newest: Any = await client.xrevrange(key, count=1)
     for entry_id, fields in newest:
         block = decode_entry(entry_id, fields)
-        watch.next_line = entry_number(decoded(entry_id)) - 1 if block is None else block.next_line
+        watch.begin(entry_number(decoded(entry_id)) - 1 if block is None else block.next_line)
         watch.cursor = decoded(entry_id)
         watch.has_ended = block is None
-    watch.total_lines = max(watch.total_lines, watch.next_line)
     watch.notify()
 
 

@@ -110,6 +110,14 @@ class Watch:
             else:
                 self._timer = asyncio.get_running_loop().call_later(wait, self.notify)
 
+    def begin(self, next_line: int) -> None:
+        """Nothing is in memory yet; lines from this number on are to come."""
+        self._recent.clear()
+        self._batches.clear()
+        self._recent_bytes = 0
+        self.next_line = next_line
+        self.total_lines = max(self.total_lines, next_line)
+
     def take(self, lines: list[Line]) -> None:
         """Lines from the stream, in order. Known ones are skipped; after a gap the memory starts anew."""
         lines = [line for line in lines if line.number >= self.next_line]
@@ -128,7 +136,7 @@ class Watch:
 
     def batch(self, first: int) -> Lines | None:
         """At most LINES_A_BATCH lines from memory; None where line `first` is not in it."""
-        if not self._recent or not self._recent[0].number <= first < self.next_line:
+        if not self._recent or not self._recent[0].number <= first <= self._recent[-1].number:
             return None
         if first not in self._batches:
             start = first - self._recent[0].number
