@@ -15,6 +15,7 @@ class BuildsConfig(AppConfig):
             retention,
             triggers,
         )
+        from builds.logs import aws as logs_aws  # noqa: F401  likewise
         from codeservices import registry
         from codeservices.iam import resource_tags
 
@@ -24,4 +25,4 @@ class BuildsConfig(AppConfig):
         triggers.register()
         commit_statuses.register()
         resource_tags.register("codebuild", access.tags_of_arn)
-        registry.register_actions("codebuild:RetryBuild", "logs:GetLogEvents", "s3:GetObject", "s3:PutObject")
+        registry.register_actions("codebuild:RetryBuild", "s3:GetObject", "s3:PutObject")

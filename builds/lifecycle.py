@@ -20,8 +20,8 @@ from redis.exceptions import RedisError
 
 from builds import isolation, lease, running, service_role, starting
 from builds.access import project_for
-from builds.logformat import timestamp
-from builds.logstream import seal
+from builds.logs.seal import seal
+from builds.logs.text import timestamp
 from builds.models import Build, LogChunk, Phase, PhaseType, Project, Status
 from builds.reporter import Reporter, store_chunks
 from builds.runner import engine, phases

@@ -155,6 +155,8 @@ class Build(models.Model):
     queued_message_at = models.DateTimeField(null=True)
     log_line_count = models.PositiveBigIntegerField(default=0)
     is_log_complete = models.BooleanField(default=False)
+    # How many lines of a log that grew over its limits are in neither of its two parts.
+    log_left_out_lines = models.PositiveBigIntegerField(default=0)
 
     class Meta:
         ordering = ["-pk"]

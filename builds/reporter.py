@@ -17,8 +17,9 @@ from django.db import DatabaseError, connection, transaction
 from redis.exceptions import RedisError
 
 from builds import lease
-from builds.logformat import Chunk
-from builds.logstream import LogLost, LogWriter, Summary
+from builds.logs.flusher import LogLost
+from builds.logs.format import Chunk
+from builds.logs.writer import LogWriter, Summary
 from builds.models import Build, LogChunk, Phase, Status
 from builds.runner.executor import LOST, STOPPED, Interruption
 from builds.runner.phases import PhaseResult
@@ -86,7 +87,13 @@ class Reporter:
         self._build = build
         self.interruption = Interruption()
         self._redis = lease.redis_client()
-        self._log = LogWriter(str(build.uuid), self._redis, chunk_putter(build))
+        self._log = LogWriter(
+            str(build.uuid),
+            self._redis,
+            chunk_putter(build),
+            head_bytes=settings.BUILD_LOG_HEAD_MIB * 1024**2,
+            tail_bytes=settings.BUILD_LOG_TAIL_MIB * 1024**2,
+        )
         self._done = threading.Event()
         self._renewed = time.monotonic()
         self._keeper = threading.Thread(target=self._keep, name=f"lease-{build.pk}", daemon=True)
@@ -152,7 +159,10 @@ class Reporter:
     def close_log(self) -> Summary | None:
         """Store the rest of the log; None where that failed, and the sweep will do it from the stream."""
         try:
-            return self._log.close()
+            summary = self._log.close()
+            if summary.left_out_lines:
+                lease.change(self._build, log_left_out_lines=summary.left_out_lines)
+            return summary
         except Exception:
             logger.exception("build %s: its log could not be closed", self._build.pk)
             return None

@@ -10,6 +10,7 @@ from typing import Any
 from django.conf import settings
 
 from builds.artifacts import naming
+from builds.logs import groups
 from builds.models import Artifact, Build, Phase, PhaseType, Project, SourceCredential, Status
 from codeservices.aws import redact
 from codeservices.aws.model import SERVICES
@@ -133,12 +134,10 @@ def _logs(row: Build, origin: str) -> dict[str, Any]:
         "cloudWatchLogs": LOGS_ENABLED["cloudWatchLogs"],
     }
     if row.current_phase not in (PhaseType.SUBMITTED, PhaseType.QUEUED):
-        group, stream = f"/aws/codebuild/{row.project_name}", str(row.uuid)
-        prefix = f"arn:aws:logs:{settings.REGION}:{settings.ACCOUNT_ID}:log-group"
         shown |= {
-            "groupName": group,
-            "streamName": stream,
-            "cloudWatchLogsArn": f"{prefix}:{group}:log-stream:{stream}",
+            "groupName": groups.group_name(row.project_name),
+            "streamName": str(row.uuid),
+            "cloudWatchLogsArn": groups.log_arn(row),
         }
     return shown
 

@@ -2,7 +2,7 @@
 
 from django.urls import path, register_converter
 
-from builds.views import artifacts, builds, caches, credentials, logs, projects
+from builds.views import artifacts, builds, caches, credentials, log_search, logs, projects
 
 
 class ProjectNameConverter:
@@ -41,6 +41,7 @@ urlpatterns = [
     path(f"{_build}/retry", builds.build_retry, name="build_retry"),
     path(f"{_build}/events", logs.build_events, name="build_events"),
     path(f"{_build}/log", logs.build_log, name="build_log"),
+    path(f"{_build}/log/search", log_search.build_log_search, name="build_log_search"),
     path(f"{_build}/artifacts", artifacts.artifact_list, name="artifact_list"),
     path(f"{_build}/artifacts/<int:pk>", artifacts.artifact_download, name="artifact_download"),
     path(f"{_build}/artifacts/<int:pk>/folder/<path:path>", artifacts.artifact_folder, name="artifact_folder"),

@@ -59,6 +59,9 @@ TRUSTED_PROXIES = env_list("CODESERVICES_TRUSTED_PROXIES", ("127.0.0.1", "::1"))
 # ---- Builds ----------------------------------------------------------------------------------------------------------
 DOCKER_HOST = env_str("DOCKER_HOST")
 BUILD_CONCURRENCY = env_int("CODESERVICES_BUILD_CONCURRENCY", 2, minimum=1, maximum=256)
+BUILD_LOG_HEAD_MIB = env_int("CODESERVICES_BUILD_LOG_HEAD_MIB", 256, minimum=1, maximum=65536)
+# Held in the worker's memory until the build ends.
+BUILD_LOG_TAIL_MIB = env_int("CODESERVICES_BUILD_LOG_TAIL_MIB", 16, minimum=1, maximum=256)
 # Where builds find this server from inside their containers; the machine itself where this is empty.
 BUILD_ENDPOINT_URL = env_str("CODESERVICES_BUILD_ENDPOINT_URL").rstrip("/")
 BUILD_CA_BUNDLE = env_str("CODESERVICES_BUILD_CA_BUNDLE", env_str("SSL_CERT_FILE"))

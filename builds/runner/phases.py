@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from builds.buildspec import PHASES, Buildspec
-from builds.logformat import timestamp
+from builds.logs.text import timestamp
 from builds.runner import retry
 from builds.runner.executor import (
     LOST,

@@ -10,8 +10,8 @@ from django import template
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 
-from builds import ansi
-from builds.logformat import Line
+from builds.logs import ansi
+from builds.logs.format import Line
 
 register = template.Library()
 
@@ -36,7 +36,7 @@ def _row(line: Line) -> str:
     time = datetime.fromtimestamp(line.time_ms / 1000, UTC).strftime("%H:%M:%S.%f")[:-3]
     kind = ansi.kind(line.text)
     attribute = f' data-kind="{kind}"' if kind else ""
-    text = "".join(_span(span) for span in ansi.spans(line.text))
+    text = "".join(_span(span) for span in ansi.spans(line.styled_text))
     return (
         f'<div class="log-line" id="L{number}" data-ms="{line.time_ms}"{attribute}>'
         f'<a class="line-number" href="#L{number}">{number}</a><time>{time}</time>'

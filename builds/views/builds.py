@@ -11,10 +11,11 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from builds import compute, lifecycle, log_access, panels, shapes
+from builds import compute, lifecycle, panels, shapes
 from builds.access import build_for, project_for, visible_builds
 from builds.forms import BuildFilterForm, StartForm, VariableFormSet, variable_rows
-from builds.logformat import Line
+from builds.logs import access as log_access
+from builds.logs.format import Line
 from builds.models import Build, Project
 from builds.project_rules import InvalidProject
 from builds.views.artifacts import with_rights

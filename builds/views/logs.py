@@ -10,20 +10,36 @@ from asgiref.sync import sync_to_async
 from django.db import connections
 from django.http import HttpResponseBase, JsonResponse
 from django.template.loader import render_to_string
-from django.views.decorators.http import require_GET
+from django.utils.cache import get_conditional_response
+from django.views.decorators.http import require_GET, require_safe
 
-from builds import log_access, loghub
 from builds.access import build_for
-from builds.logformat import Line
+from builds.logs import access as log_access
+from builds.logs import download as whole_log
+from builds.logs import watch
+from builds.logs.format import Line
+from builds.logs.hub import hub
 from builds.models import Build
-from builds.views.shared import in_steps, phase_rows
+from builds.views.shared import in_steps, line_number, phase_rows
+from codeservices.byte_ranges import ranged
 from codeservices.errors import InvalidInput
-from codeservices.http import HEARTBEAT, ConsoleRequest, download, event, event_stream
+from codeservices.http import (
+    HEARTBEAT,
+    ConsoleRequest,
+    content_disposition,
+    download,
+    event,
+    event_stream,
+)
 
 DEFAULT_COUNT = 1_000
 MAX_COUNT = 5_000
+# Of text in one window: of longer lines there are fewer, and `next` says where to go on.
+MAX_BYTES = 32 * 1024 * 1024
 # A browser that lost its stream comes back after a second, give or take: not all of them at once.
 RETRY_MS = (800, 1600)
+_FOR_EVER = "private, max-age=86400, immutable"
+_TEXT = "text/plain; charset=utf-8"
 
 
 @require_GET
@@ -34,7 +50,7 @@ async def build_events(request: ConsoleRequest, name: str, number: int) -> HttpR
     Whoever may not read the log gets `status` and `end` alone.
     """
     last = request.headers.get("Last-Event-ID")
-    first = _number("from", request.GET.get("from", "0")) if not last else _number("Last-Event-ID", last) + 1
+    first = line_number("from", request.GET.get("from", "0")) if not last else line_number("Last-Event-ID", last) + 1
     build, with_log = await sync_to_async(_open)(request, name, number)
     return event_stream(_events(build, first, with_log))
 
@@ -48,44 +64,70 @@ async def _events(build: Build, first: int, with_log: bool) -> AsyncIterator[byt
     # The request's own connection would stay open as long as somebody watches; the hub has its own.
     await sync_to_async(connections.close_all)()
     yield f"retry: {random.randint(*RETRY_MS)}\n\n".encode()  # noqa: S311  spread, not secrecy
-    hub = loghub.hub(render_status)
-    async for update in hub.follow(build.pk, str(build.uuid), first, with_log=with_log):
+    updates = hub(render_status, render_lines).follow(build.pk, str(build.uuid), first, with_log=with_log)
+    async for update in updates:
         match update:
-            case loghub.Lines(lines):
-                yield event(as_json(lines), name="log", event_id=lines[-1].number)
-            case loghub.Status(html):
+            case watch.Lines(data=data):
+                yield data
+            case watch.Status(html):
                 yield event(html, name="status")
-            case loghub.End(line_count):
+            case watch.End(line_count):
                 yield event(json.dumps({"lines": line_count}), name="end")
-            case loghub.Pause():
+            case watch.Pause():
                 yield HEARTBEAT
 
 
-@require_GET
+@require_safe
 def build_log(request: ConsoleRequest, name: str, number: int) -> HttpResponseBase:
-    """A window of lines as JSON, `?from=N&count=M`, with the same numbers as the stream; `?download=1` gives it all."""
+    """A window of lines as JSON, `?from=N&count=M`, with the same numbers as the stream.
+
+    `?download=raw` gives all of it as a text, `?download=plain` the same without colours and other escapes.
+    """
     build = build_for(request.principal, "codebuild:BatchGetBuilds", name, number)
     log_access.authorize_log(request.principal, build)
-    if request.GET.get("download"):
-        pieces = in_steps(log_access.text_pieces(build))
-        return download(pieces, f"{build.project_name}-{build.number}.log", content_type="text/plain; charset=utf-8")
-    first = _number("from", request.GET.get("from", "0"))
-    count = _number("count", request.GET.get("count", str(DEFAULT_COUNT)))
+    if "download" in request.GET:
+        return _download(request, build, request.GET["download"])
+    first = line_number("from", request.GET.get("from", "0"))
+    count = line_number("count", request.GET.get("count", str(DEFAULT_COUNT)))
     if not 1 <= count <= MAX_COUNT:
         raise InvalidInput(f"count must be from 1 to {MAX_COUNT}, not {count}.")
     reader = log_access.reader_of(build.pk, str(build.uuid))
-    lines = reader.window(first, count)
+    lines = reader.window(first, count, MAX_BYTES)
     behind = lines[-1].number + 1 if lines else first
     body = {
         "first": first,
         "next": behind,
         "total": max(behind, log_access.line_count(build)),
         "is_complete": build.is_log_complete,
-        "lines": [[line.time_ms, line.text] for line in lines],
+        "lines": [[line.time_ms, line.styled_text] for line in lines],
     }
     response = JsonResponse(body)
     # What is in a finished log never changes.
-    response["Cache-Control"] = "private, max-age=86400, immutable" if build.is_log_complete else "no-store"
+    response["Cache-Control"] = _FOR_EVER if build.is_log_complete else "no-store"
+    return response
+
+
+def _download(request: ConsoleRequest, build: Build, form: str) -> HttpResponseBase:
+    """The log as a file; of a finished one a browser may ask for a range, and whether its copy is still right."""
+    if form not in ("raw", "plain"):
+        raise InvalidInput(f"download must be “raw” or “plain”, not “{form[:40]}”.")
+    known: whole_log.Form = "raw" if form == "raw" else "plain"
+    filename = f"{build.project_name}-{build.number}.log"
+    if not build.is_log_complete:
+        return download(in_steps(whole_log.whole(build, known)), filename, content_type=_TEXT)
+    etag = f'"{build.uuid}-{known}"'
+    response = get_conditional_response(request, etag=etag) or ranged(
+        request,
+        lambda window: whole_log.part(build, known, window),
+        etag=etag,
+        size_bytes=whole_log.size_bytes(build, known),
+        content_type=_TEXT,
+    )
+    response["ETag"] = etag
+    response["Content-Disposition"] = content_disposition(filename)
+    response["X-Content-Type-Options"] = "nosniff"
+    response["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    response["Cache-Control"] = "private, no-cache"  # the right to read it may end
     return response
 
 
@@ -94,13 +136,8 @@ def render_status(build: Build) -> str:
     return render_to_string("builds/_build_live.html", {"build": build, "phases": phase_rows(build)})
 
 
-def as_json(lines: list[Line]) -> str:
-    """Lines that follow each other, as the stream and the page carry them."""
-    body = {"first": lines[0].number, "lines": [[line.time_ms, line.text] for line in lines]}
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-
-
-def _number(name: str, text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= 18):
-        raise InvalidInput(f"{name} must be the number of a line, not “{text[:40]}”.")
-    return int(text)
+def render_lines(lines: list[Line]) -> bytes:
+    """Lines that follow each other as an event of the stream, whose id is the last one's number."""
+    body = {"first": lines[0].number, "lines": [[line.time_ms, line.styled_text] for line in lines]}
+    data = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    return event(data, name="log", event_id=lines[-1].number)

@@ -11,6 +11,7 @@ from asgiref.sync import sync_to_async
 
 from builds.models import Build, PhaseType, Status
 from codeservices.audit.record import current_act
+from codeservices.errors import InvalidInput
 
 PENDING = ""
 
@@ -88,6 +89,13 @@ def note_answer(answer: dict[str, Any]) -> None:
     act = current_act()
     if act is not None:
         act.response |= answer
+
+
+def line_number(name: str, text: str) -> int:
+    """The number of a log's line that a parameter or a header gives; raises InvalidInput for anything else."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise InvalidInput(f"{name} must be the number of a line, not “{text[:40]}”.")
+    return int(text)
 
 
 async def in_steps(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:

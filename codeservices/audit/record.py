@@ -23,7 +23,7 @@ from django.utils import timezone
 from codeservices.errors import AccessDenied, ServiceError
 from codeservices.iam.principal import Principal
 
-_READ_PREFIXES = ("Get", "List", "Describe", "BatchGet", "BatchDescribe", "Lookup", "Search", "Simulate")
+_READ_PREFIXES = ("Get", "List", "Describe", "BatchGet", "BatchDescribe", "Filter", "Lookup", "Search", "Simulate")
 
 
 @dataclass(frozen=True)

@@ -164,6 +164,11 @@ MANAGED_POLICIES: dict[str, tuple[int, str, str]] = {
         "Full access to secrets.",
         _document(_allow("secretsmanager:*")),
     ),
+    "CloudWatchLogsReadOnlyAccess": (
+        6,
+        "Read and follow the logs of builds.",
+        _document(_allow(["logs:Describe*", "logs:Get*", "logs:List*", "logs:FilterLogEvents"])),
+    ),
     "IAMReadOnlyAccess": (
         4,
         "Read users, groups, policies and roles.",

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Final
 
-from django.http import HttpResponse, HttpResponseBase
+from django.http import HttpResponseBase
 from django.utils.cache import get_conditional_response, patch_vary_headers
 from django.views.decorators.http import require_safe
 
-from codeservices.http import ChunkedResponse, ConsoleRequest, content_disposition
+from codeservices.byte_ranges import ranged
+from codeservices.http import ConsoleRequest, content_disposition
 from repos.git import blob, content_type, refs, revspec
 from repos.views.shared import opened, spec_of
 
@@ -19,8 +19,6 @@ PROBE_BYTES: Final = 64 * 1024
 _CHARSETS: Final = {"utf-8-sig": "utf-8", "latin-1": "iso-8859-1", "utf-16-le": "utf-16", "utf-16-be": "utf-16"}
 _DOWNLOAD: Final = "application/octet-stream"
 _SVG: Final = "image/svg+xml"
-# One range, since nobody asks for several of a file. Source: RFC 9110, section 14.1.2.
-_RANGE: Final = re.compile(r"bytes=(\d{1,18})?-(\d{1,18})?")
 
 
 @require_safe
@@ -32,8 +30,12 @@ def raw(request: ConsoleRequest, name: str, spec: str) -> HttpResponseBase:
     filename = refs.shown(at.path.rpartition("/")[2])
     kind = _content_type(request, found, filename)
     etag = f'"{found.oid}{"-svg" if kind == _SVG else ""}"'
-    response = get_conditional_response(request, etag=etag) or _answer(
-        request, kind, etag, blob.stream(repository.git, found.oid), found.size_bytes
+    response = get_conditional_response(request, etag=etag) or ranged(
+        request,
+        lambda window: _part(blob.stream(repository.git, found.oid), window),
+        etag=etag,
+        size_bytes=found.size_bytes,
+        content_type=kind,
     )
     response["ETag"] = etag
     response["Accept-Ranges"] = "bytes"
@@ -64,46 +66,6 @@ def _content_type(request: ConsoleRequest, found: blob.Blob, filename: str) -> s
     if request.headers.get("Sec-Fetch-Dest") == "image" and content_type.is_svg(filename, found.head):
         return _SVG
     return f"text/plain; charset={_CHARSETS.get(found.encoding, found.encoding)}"
-
-
-def _answer(
-    request: ConsoleRequest, kind: str, etag: str, content: Iterator[bytes], size_bytes: int
-) -> HttpResponseBase:
-    """All of it, the range that is asked for, or that there is no such range."""
-    window = _window(request, etag, size_bytes)
-    if window is not None and window.start >= size_bytes:
-        refusal = HttpResponse(f"The file has {size_bytes} bytes.\n", status=416, content_type="text/plain")
-        refusal["Content-Range"] = f"bytes */{size_bytes}"
-        return refusal
-    response: HttpResponseBase
-    if request.method == "HEAD":
-        response = HttpResponse(content_type=kind)
-    elif window is not None:
-        response = ChunkedResponse(_part(content, window), content_type=kind)
-    else:
-        response = ChunkedResponse(content, content_type=kind)
-    response["Content-Length"] = str(size_bytes if window is None else len(window))
-    if window is not None:
-        response.status_code = 206
-        response["Content-Range"] = f"bytes {window.start}-{window.stop - 1}/{size_bytes}"
-    return response
-
-
-def _window(request: ConsoleRequest, etag: str, size_bytes: int) -> range | None:
-    """The bytes that are asked for; None for all, which a server may give whatever was asked for."""
-    match = _RANGE.fullmatch(request.headers.get("Range", ""))
-    if match is None or (request.headers.get("If-Range") or etag) != etag:
-        return None
-    first, last = match.groups()
-    if first is None:
-        if last is None:
-            return None
-        # The last so many bytes; of none of them there is no range.
-        return range(max(0, size_bytes - int(last)) if int(last) else size_bytes, size_bytes)
-    end = size_bytes if last is None else min(int(last) + 1, size_bytes)
-    if last is not None and int(last) < int(first):
-        return None
-    return range(int(first), end)
 
 
 def _part(content: Iterator[bytes], window: range) -> Iterator[bytes]:

@@ -2,7 +2,7 @@
 //
 // Only the rows in view are in the page. Lines come from the stream as they are written and, for what is far from the
 // end, in pages by number; a bounded number of pages is kept. Text reaches the page through textContent alone.
-// builds/ansi.py does for the server's rows what `spans` does here.
+// builds/logs/ansi.py does for the server's rows what `spans` does here.
 
 const PAGE = 500; // lines a request
 const MAX_PAGES = 60;

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from builds import lifecycle, reporter
-from builds.logstream import LogWriter
+from builds.logs.writer import LogWriter
 from builds.models import Artifact, Build, Phase, PhaseType, Project, Status
 from codeservices.objects import services as objects
 from codeservices.objects.services import ensure_bucket

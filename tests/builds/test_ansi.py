@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from builds import ansi
+from builds.logs import ansi
 from tests.builds.ansi_lines import KINDS, LINES
 
 

@@ -10,9 +10,11 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from builds import lease, lifecycle, log_access, running, tasks
+from builds import lease, lifecycle, running, tasks
 from builds.artifacts import reading
-from builds.logstream import LogWriter
+from builds.logs import access as log_access
+from builds.logs import download
+from builds.logs.writer import LogWriter
 from builds.models import Build, Phase
 from builds.reporter import chunk_putter
 from builds.runner.docker import DockerExecutor
@@ -87,7 +89,7 @@ def context_of(build: Build, phase_type: str) -> dict[str, str]:
 
 
 def log_of(build: Build) -> str:
-    return b"".join(log_access.text_pieces(build)).decode()
+    return b"".join(download.whole(build, "raw")).decode()
 
 
 @pytest.mark.docker
@@ -157,7 +159,7 @@ def test_a_million_lines_reach_storage_without_gap_or_repeat(alice, project, bas
     build = ended(start(alice, project, commands(command)))
     assert (build.status, build.is_log_complete) == ("SUCCEEDED", True)
     count = 0
-    for line in (line for piece in log_access.text_pieces(build) for line in piece.split(b"\n")):
+    for line in (line for piece in download.whole(build, "raw") for line in piece.split(b"\n")):
         if line.startswith(b"line "):
             count += 1
             assert line.startswith(b"line %d of" % count)

@@ -9,7 +9,8 @@ import pytest
 from django.conf import settings as product_settings
 from django.utils import timezone
 
-from builds import container, lifecycle, log_access, projects, running, service_role, tasks
+from builds import container, lifecycle, projects, running, service_role, tasks
+from builds.logs import download
 from builds.models import Build
 from builds.project_rules import InvalidProject
 from codeservices.audit.models import Event, Outcome
@@ -98,7 +99,7 @@ def ended(build: Build) -> Build:
 def test_inside_a_build_programs_act_as_its_role_and_no_further(alice, project, role, aws_image, https_port, settings):
     settings.HTTPS_PORT = https_port
     build = ended(lifecycle.start_build(alice.principal, "demo", {"imageOverride": aws_image}))
-    log = b"".join(log_access.text_pieces(build)).decode()
+    log = b"".join(download.whole(build, "raw")).decode()
     arn = f"arn:aws:sts::{settings.ACCOUNT_ID}:assumed-role/builder/AWSCodeBuild-{build.uuid}"
     assert f"\nI am {arn}\n" in log
     denied = f"User: {arn} is not authorized to perform: codecommit:"
@@ -130,7 +131,7 @@ def test_a_build_reads_what_is_stored_as_its_role_and_its_log_tells_none_of_it(a
     project.service_role_arn = role.arn
     project.save()
     build = ended(lifecycle.start_build(alice.principal, "stored"))
-    log = b"".join(log_access.text_pieces(build)).decode()
+    log = b"".join(download.whole(build, "raw")).decode()
     assert "\nkey ***\n***\nstage dev\n" in log and "\nhalf=***\n" in log
     assert "The value of STAGE is not masked in this log: it has less than 4 characters" in log
     assert "line of it" not in log and "KEY is not exported" in log

@@ -33,11 +33,11 @@ def numbered(count: int) -> list[str]:
     return [f"line {number}" for number in range(count)]
 
 
-def get(origin: str, path: str, user) -> tuple[http.client.HTTPResponse, bytes]:
+def get(origin: str, path: str, user, headers: dict[str, str] | None = None) -> tuple[http.client.HTTPResponse, bytes]:
     address = urlsplit(origin)
     connection = http.client.HTTPConnection(address.hostname, address.port, timeout=20)
     session = signed_in(user).cookies["codeservices_session"].value
-    connection.request("GET", path, headers={"Cookie": f"codeservices_session={session}"})
+    connection.request("GET", path, headers={"Cookie": f"codeservices_session={session}", **(headers or {})})
     response = connection.getresponse()
     body = response.read()
     connection.close()
@@ -165,7 +165,7 @@ def test_lines_with_any_characters_survive_the_stream(live_server_url, alice, pr
         "data: x",
         ":comment",
         "a\rb",
-        "\x1b[31mred",
+        "\x1b[31mred\x1b[0m",
         "ünïcödé \U0001f600",
         "\u2028 separator",
         "x" * 5000,
@@ -236,9 +236,58 @@ def test_a_window_beyond_the_end_is_empty(alice_client, project):
     assert (body["lines"], body["first"], body["next"]) == ([], 50, 50)
 
 
+def test_colours_that_a_line_leaves_on_reach_a_window_that_begins_behind_it(alice_client, project):
+    logged.logged_build(project, ["\x1b[1;31mred", "still red", "\x1b[0mplain", "plain"])
+    lines = alice_client.get(f"{LOG}?from=1").json()["lines"]
+    assert [text for _, text in lines] == ["\x1b[1;31mstill red", "\x1b[1;31m\x1b[0mplain", "plain"]
+    page = alice_client.get("/projects/demo/builds/1/").content.decode()
+    assert '<span class="ansi-bold ansi-red">still red</span>' in page
+
+
+def test_a_window_of_very_long_lines_is_shorter_and_says_where_to_go_on(alice_client, project, monkeypatch):
+    from builds.views import logs
+
+    monkeypatch.setattr(logs, "MAX_BYTES", 100_000)
+    logged.logged_build(project, ["x" * 60_000] * 30)
+    body = alice_client.get(f"{LOG}?from=0&count=30").json()
+    assert 0 < body["next"] < 30 and len(body["lines"]) == body["next"]
+
+
+COLOURED = ["\x1b[32mok\x1b[0m done", "10%\r100%", "ünï", *(f"line {number}" for number in range(9000))]
+RAW = "".join(f"{line}\n" for line in COLOURED).encode()
+PLAIN = "".join(f"{line}\n" for line in ["ok done", "100%", *COLOURED[2:]]).encode()
+
+
+@pytest.mark.parametrize(("form", "wanted"), [("raw", RAW), ("plain", PLAIN)], ids=["raw", "plain"])
+def test_a_finished_log_is_downloaded_in_whole_or_in_part(live_server_url, alice, project, form, wanted):
+    logged.logged_build(project, COLOURED)
+    path = f"{LOG}?download={form}"
+    response, content = get(live_server_url, path, alice)
+    assert content == wanted
+    assert (response.headers["Content-Length"], response.headers["Accept-Ranges"]) == (str(len(wanted)), "bytes")
+    tag = response.headers["ETag"]
+    assert get(live_server_url, path, alice, {"If-None-Match": tag})[0].status == 304
+    for asked, part in (
+        ("bytes=0-9", wanted[:10]),
+        ("bytes=40000-70000", wanted[40000:70001]),
+        ("bytes=-7", wanted[-7:]),
+        (f"bytes={len(wanted) - 1}-", wanted[-1:]),
+    ):
+        response, content = get(live_server_url, path, alice, {"Range": asked, "If-Range": tag})
+        assert response.status == 206 and content == part
+    assert get(live_server_url, path, alice, {"Range": f"bytes={len(wanted)}-"})[0].status == 416
+    assert get(live_server_url, path, alice, {"Range": "bytes=0-1", "If-Range": '"other"'})[1] == wanted
+
+
+def test_a_download_in_no_form_there_is_is_refused(alice_client, project):
+    logged.logged_build(project, ["one"])
+    answer = alice_client.get(f"{LOG}?download=pdf")
+    assert answer.status_code == 400 and "“raw” or “plain”" in answer.content.decode()
+
+
 def test_the_download_is_the_whole_log_as_text(live_server_url, alice, project):
     logged.logged_build(project, numbered(2300))
-    response, body = get(live_server_url, f"{LOG}?download=1", alice)
+    response, body = get(live_server_url, f"{LOG}?download=raw", alice)
     assert body.decode() == "".join(f"{line}\n" for line in numbered(2300))
     assert response.headers["Content-Disposition"] == 'attachment; filename="demo-1.log"'
 
@@ -249,7 +298,7 @@ def test_the_download_of_a_running_build_has_what_there_is(live_server_url, alic
     writer.write("".join(f"{line}\n" for line in numbered(1100)).encode())
     with EventStream(live_server_url, f"{EVENTS}?from=1099", alice) as stream:
         assert next(stream.lines())[1] == "line 1099"
-    assert get(live_server_url, f"{LOG}?download=1", alice)[1].decode().splitlines() == numbered(1100)
+    assert get(live_server_url, f"{LOG}?download=raw", alice)[1].decode().splitlines() == numbered(1100)
     logged.end(build, writer)
 
 

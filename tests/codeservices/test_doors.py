@@ -407,6 +407,7 @@ CONSOLE = {
     "builds:build_retry": Door(CLOSED, "codebuild:RetryBuild", BUILD),
     "builds:build_events": Door("codebuild:BatchGetBuilds", args=BUILD),
     "builds:build_log": Door("codebuild:BatchGetBuilds logs:GetLogEvents", args=BUILD),
+    "builds:build_log_search": Door("codebuild:BatchGetBuilds logs:GetLogEvents", args=BUILD, query="?q=a"),
     "builds:artifact_list": Door("codebuild:BatchGetBuilds", args=BUILD),
     "builds:artifact_download": Door("codebuild:BatchGetBuilds s3:GetObject", args=(*BUILD, "artifact_pk")),
     "builds:artifact_folder": Door("codebuild:BatchGetBuilds", args=(*BUILD, "artifact_pk", "dist")),

@@ -57,6 +57,7 @@ class Call:
 
 
 HUSH, HUSH_BUILD = {"repositoryName": "hush"}, {"projectName": "hush-build"}
+HUSH_LOGS = {"logGroupName": "log_group"}
 DORA, CREW, KEPT = {"UserName": "dora"}, {"GroupName": "crew"}, {"PolicyArn": "kept_arn"}
 WATCH = {"RoleName": "watch"}
 INLINE = {"PolicyName": "inline"}
@@ -327,6 +328,11 @@ CALLS = {
     "secretsmanager:UpdateSecretVersionStage": Call(
         "secretsmanager:UpdateSecretVersionStage", {**RIDDLE, "VersionStage": "TRIED", "MoveToVersionId": "1" * 32}
     ),
+    "logs:DescribeLogGroups": Call("logs:DescribeLogGroups"),
+    "logs:DescribeLogStreams": Call("logs:DescribeLogStreams", HUSH_LOGS),
+    "logs:FilterLogEvents": Call("logs:FilterLogEvents", HUSH_LOGS),
+    "logs:GetLogEvents": Call("logs:GetLogEvents", {**HUSH_LOGS, "logStreamName": "log_stream"}),
+    "logs:ListTagsForResource": Call("logs:ListTagsForResource", {"resourceArn": "log_group_arn"}),
     "sns:ConfirmSubscription": Call("sns:ConfirmSubscription", {**BELL, "Token": "token"}),
     "sns:CreateTopic": Call("sns:CreateTopic", {"Name": "fresh"}),
     "sns:DeleteTopic": Call("sns:DeleteTopic", BELL),

@@ -13,6 +13,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from builds.logs import groups
 from codeservices import registry
 from codeservices.iam import credentials, ssh_keys
 from codeservices.iam.models import AccessKey, Group, Policy, Role, User
@@ -61,6 +62,7 @@ OWN = [
     "arn:aws:codecommit:*:*:gone",
     "arn:aws:codebuild:*:*:project/hush-build",
     "arn:aws:codebuild:*:*:project/made",
+    "arn:aws:logs:*:*:log-group:/aws/codebuild/hush-build",
     "arn:aws:logs:*:*:log-group:/aws/codebuild/hush-build:*",
     "arn:aws:sns:*:*:bell",
     "arn:aws:ssm:*:*:parameter/word",
@@ -148,6 +150,9 @@ def twins(lasting_world: LastingWorld, history: History) -> Twins:
         "credential_id": credential.credential_id,
         "artifact_pk": str(build.artifacts.get().pk),
         "build_id": build.api_id,
+        "log_group": groups.group_name(build.project_name),
+        "log_group_arn": groups.group_arn(groups.group_name(build.project_name)),
+        "log_stream": str(build.uuid),
         "repository_arn": repository.arn,
         "project_arn": project.arn,
         "told_id": str(delivery.delivery_id),
@@ -214,8 +219,8 @@ def object_calls() -> list[str]:
     def names_one(value: Any) -> bool:
         if isinstance(value, dict | list):
             return any(names_one(one) for one in (value.values() if isinstance(value, dict) else value))
-        ids = ("build_id", "repository_arn", "dora_arn", "ours_arn", "kept_arn", "key_id", "comment_id")
-        return value in (*FOREIGN, *ids, "topic_arn", "subscription_arn")
+        ids = ("build_id", "repository_arn", "dora_arn", "ours_arn", "kept_arn", "key_id", "comment_id", "log_group")
+        return value in (*FOREIGN, *ids, "log_group_arn", "topic_arn", "subscription_arn")
 
     return [
         operation for operation, call in CALLS.items() if names_one(call.params) and operation not in OF_THE_ACCOUNT

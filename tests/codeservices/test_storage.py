@@ -14,7 +14,7 @@ import pytest
 from django.core.files.storage import default_storage
 from django.utils import timezone
 
-from builds import log_access
+from builds.logs import download
 from builds.models import Project
 from codeservices import object_storage, storage, storage_s3
 from codeservices.audit import delivery, trails
@@ -160,7 +160,7 @@ def test_the_log_of_a_build_lies_in_somebody_elses_s3(remote: None, redis_server
     project: Project = factories.project("demo")
     build = logged.logged_build(project, [f"line {number}" for number in range(5000)])
     assert build.log_chunks.exists()
-    text = b"".join(log_access.text_pieces(build)).decode()
+    text = b"".join(download.whole(build, "raw")).decode()
     assert text.splitlines()[4999] == "line 4999"
 
 

@@ -14,6 +14,7 @@ from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
 
+from builds.logs import groups
 from builds.models import Build, Project, SourceCredential
 from codeservices.audit.models import Trail
 from codeservices.iam import credentials, secrets, ssh_keys, totp
@@ -142,6 +143,9 @@ def make(people: dict[str, User], history: History) -> World:
         "event_id": str(event.event_id),
         "artifact_pk": str(build.artifacts.get().pk),
         "build_id": build.api_id,
+        "log_group": groups.group_name(build.project_name),
+        "log_group_arn": groups.group_arn(groups.group_name(build.project_name)),
+        "log_stream": str(build.uuid),
         "repository_arn": repository.arn,
         "gone_id": str(gone.repository_id),
         "project_arn": project.arn,

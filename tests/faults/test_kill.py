@@ -82,7 +82,7 @@ def page(build: dict) -> str:
 
 def lines(installation: Installation, build: dict) -> list[str]:
     """The whole log as the console downloads it."""
-    with Console(installation).open(page(build) + "log?download=1") as response:
+    with Console(installation).open(page(build) + "log?download=raw") as response:
         return response.read().decode().splitlines()
 
 

@@ -15,7 +15,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from builds import lifecycle, log_access, projects
+from builds import lifecycle, projects
+from builds.logs import access as log_access
 from builds.models import Build, Project, Status
 from codeservices.errors import ServiceError
 from codeservices.iam import arn, shell

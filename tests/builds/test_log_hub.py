@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import timedelta
@@ -13,7 +14,10 @@ import redis
 from django.db import connections
 from django.utils import timezone
 
-from builds import log_access, loghub
+from builds.logs import access as log_access
+from builds.logs import hub as log_hub
+from builds.logs import snapshots, watch
+from builds.logs.format import Line
 from builds.models import Build, Status
 from tests import factories
 from tests.builds import logged
@@ -59,8 +63,13 @@ def build(alice) -> Build:
     return logged.running_build(factories.project("demo", repository_name=None))
 
 
-def hub_of(own_redis: OwnRedis) -> loghub.LogHub:
-    return loghub.LogHub(own_redis.url, lambda build: build.status)
+def hub_of(own_redis: OwnRedis) -> log_hub.LogHub:
+    return log_hub.LogHub(own_redis.url, lambda build: build.status, rendered)
+
+
+def rendered(lines: list[Line]) -> bytes:
+    assert [line.number for line in lines] == list(range(lines[0].number, lines[0].number + len(lines)))
+    return json.dumps([line.text for line in lines]).encode()
 
 
 async def in_thread(function: Callable[..., Any], *arguments: Any) -> None:
@@ -76,7 +85,10 @@ async def in_thread(function: Callable[..., Any], *arguments: Any) -> None:
 
 
 async def seen(
-    hub: loghub.LogHub, build: Build, first: int = 0, on_line: Callable[[int], AsyncIterator[None] | None] | None = None
+    hub: log_hub.LogHub,
+    build: Build,
+    first: int = 0,
+    on_line: Callable[[int], AsyncIterator[None] | None] | None = None,
 ) -> tuple[list[str], list[str]]:
     """The texts of all lines and the statuses, up to the end."""
     texts: list[str] = []
@@ -84,15 +96,16 @@ async def seen(
     async with asyncio.timeout(SECONDS):
         async for update in hub.follow(build.pk, str(build.uuid), first, with_log=True):
             match update:
-                case loghub.Lines(lines):
-                    assert [line.number for line in lines] == list(range(first, first + len(lines)))
-                    first += len(lines)
-                    texts += [line.text for line in lines]
+                case watch.Lines(number, behind, data):
+                    lines = json.loads(data)
+                    assert (number, behind) == (first, first + len(lines))
+                    first = behind
+                    texts += lines
                     if on_line is not None:
                         await in_thread(on_line, first)
-                case loghub.Status(html):
+                case watch.Status(html):
                     statuses.append(html)
-                case loghub.End():
+                case watch.End():
                     return texts, statuses
     raise AssertionError("no end came")
 
@@ -132,7 +145,7 @@ def test_the_end_comes_from_the_database_while_redis_is_away(own_redis, build):
 
 
 def test_a_finished_build_whose_log_was_never_sealed_ends_its_viewers(own_redis, build):
-    Build.objects.update(status=Status.FAULT, ended_at=timezone.now() - timedelta(seconds=loghub.SEAL_SECONDS + 1))
+    Build.objects.update(status=Status.FAULT, ended_at=timezone.now() - timedelta(seconds=snapshots.SEAL_SECONDS + 1))
     assert asyncio.run(seen(hub_of(own_redis), build)) == ([], [Status.FAULT])
 
 
@@ -140,15 +153,15 @@ def test_a_deleted_build_ends_its_viewers(own_redis, build):
     pk, uuid = build.pk, str(build.uuid)
     Build.objects.all().delete()
 
-    async def watch() -> list[loghub.Update]:
+    async def updates() -> list[watch.Update]:
         async with asyncio.timeout(SECONDS):
             return [one async for one in hub_of(own_redis).follow(pk, uuid, 0, with_log=True)]
 
-    assert asyncio.run(watch()) == [loghub.End(0)]
+    assert asyncio.run(updates()) == [watch.End(0)]
 
 
 def test_a_slow_viewer_holds_up_nobody_and_misses_nothing(own_redis, build, monkeypatch):
-    monkeypatch.setattr(loghub, "RECENT_LINES", 100)
+    monkeypatch.setattr(watch, "RECENT_LINES", 100)
     writer = logged.writer_of(build, own_redis.url)
 
     async def both() -> tuple[list[str], list[str]]:
@@ -158,8 +171,8 @@ def test_a_slow_viewer_holds_up_nobody_and_misses_nothing(own_redis, build, monk
 
         async def slow() -> None:
             async for update in hub.follow(build.pk, str(build.uuid), 0, with_log=True):
-                if isinstance(update, loghub.Lines):
-                    slow_texts.extend(line.text for line in update.lines)
+                if isinstance(update, watch.Lines):
+                    slow_texts.extend(json.loads(update.data))
                     await gate.wait()
 
         task = asyncio.create_task(slow())
@@ -182,22 +195,22 @@ def test_a_slow_viewer_holds_up_nobody_and_misses_nothing(own_redis, build, monk
 
 
 def test_silence_is_broken_by_a_pause_and_a_left_hub_reads_nothing_more(own_redis, build, monkeypatch):
-    monkeypatch.setattr(loghub, "HEARTBEAT_SECONDS", 0.3)
+    monkeypatch.setattr(log_hub, "HEARTBEAT_SECONDS", 0.3)
 
-    async def watch() -> tuple[list[type], int]:
+    async def watched() -> tuple[list[type], int]:
         hub = hub_of(own_redis)
         kinds: list[type] = []
         async with asyncio.timeout(SECONDS):
             stream = hub.follow(build.pk, str(build.uuid), 0, with_log=True)
             async for update in stream:
                 kinds.append(type(update))
-                if kinds.count(loghub.Pause) == 2:
+                if kinds.count(watch.Pause) == 2:
                     break
             await stream.aclose()
             while (left := len(asyncio.all_tasks()) - 1) > 0:
                 await asyncio.sleep(0.01)
         return kinds, left
 
-    kinds, left = asyncio.run(watch())
-    assert set(kinds) == {loghub.Status, loghub.Pause}
+    kinds, left = asyncio.run(watched())
+    assert set(kinds) == {watch.Status, watch.Pause}
     assert left == 0

@@ -1,6 +1,7 @@
 """A log line as a terminal would leave it: redrawn by carriage returns, coloured by SGR, all other escapes dropped.
 
-`static/js/log_viewer.js` does the same in the browser; tests give both the same lines.
+`static/js/log_viewer.js` does the same in the browser; tests give both the same lines. `plain` is for whole texts, of
+which only what is read counts.
 
 Source: ECMA-48, 8.3.117 (SGR) and 5.4 (control sequences); xterm control sequences, "Operating System Commands".
 """
@@ -21,6 +22,39 @@ _ESCAPE = re.compile(
     r"|\x1b[ -/]*[0-~]?"
     r"|[\x00-\x08\x0a-\x0c\x0e-\x1f\x7f]"
 )
+# The same in a text of many lines, which keeps its newlines and carriage returns.
+_ESCAPES = re.compile(
+    rb"\x1b\[[0-9;:<=>?]*[ -/]*(?:[@-~]|$)"
+    rb"|\x1b[\]PX^_].*?(?:\x07|\x1b\\|$)"
+    rb"|\x1b[ -/]*[0-~]?"
+    rb"|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]",
+    re.MULTILINE,
+)
+_CONTROLS = bytes({*range(0x20), 0x7F} - {0x09, 0x0A})
+_REDRAWN = re.compile(rb"^[^\n]*\r(?=[^\r\n])", re.MULTILINE)
+_SGR = re.compile(r"\x1b\[([0-9;:]*)m")
+_RESETS = ("\x1b[0m", "\x1b[m")
+# What an SGR code sets or ends, for those whose group is not their own number: colours, and what undoes several.
+_GROUPS = {
+    **dict.fromkeys((*range(30, 39), *range(90, 98)), "foreground"),
+    **dict.fromkeys((*range(40, 49), *range(100, 108)), "background"),
+    58: "underline colour",
+    21: "4",
+    6: "5",
+}
+_ENDS = {
+    22: ("1", "2"),
+    23: ("3", "20"),
+    24: ("4",),
+    25: ("5",),
+    27: ("7",),
+    28: ("8",),
+    29: ("9",),
+    39: ("foreground",),
+    49: ("background",),
+    55: ("53",),
+    59: ("underline colour",),
+}
 _KINDS = (
     ("command", re.compile(r"\[Container\] \S+ \S+ Running command ")),
     ("phase", re.compile(r"\[Container\] \S+ \S+ (?:Entering phase |Phase complete: )")),
@@ -56,6 +90,58 @@ def spans(text: str) -> list[Span]:
             classes = " ".join(f"ansi-{name}" for name in state.values())
             made.append(Span(classes, runs[-1]))
     return made
+
+
+def plain(text: bytes) -> bytes:
+    """Lines as they read: no escapes, no control characters, and of a redrawn line what was drawn last.
+
+    Args:
+        text: Valid UTF-8; any number of lines.
+    """
+    if len(text.translate(None, _CONTROLS)) == len(text):  # many times faster than a search for any of them
+        return text
+    if b"\r" not in text:
+        return _ESCAPES.sub(b"", text)
+    return _REDRAWN.sub(b"", _ESCAPES.sub(b"", text)).replace(b"\r", b"")
+
+
+def style_after(style: str, text: str) -> str:
+    """The colours and styles that a text leaves on, as the parameters of one SGR sequence ("1;31"); empty for none.
+
+    Args:
+        style: What was on before it, in the same form.
+    """
+    if "\x1b[" not in text:
+        return style
+    position = max(text.rfind(reset) for reset in _RESETS) + 1
+    if position:
+        style = ""
+    state: dict[str, str] = {}
+    _change(state, style)
+    for match in _SGR.finditer(text, position):
+        _change(state, match[1])
+    return ";".join(state.values())
+
+
+def _change(state: dict[str, str], params: str) -> None:
+    """What one SGR sequence does to the codes that are on, by what they set."""
+    codes = params.replace(":", ";").split(";") if params else []
+    index = 0
+    while index < len(codes):
+        code = int(codes[index]) if codes[index].isdigit() and len(codes[index]) < 4 else 0
+        size = 1
+        if code in (38, 48, 58):
+            size = {"5": 3, "2": 5}.get(codes[index + 1] if index + 1 < len(codes) else "", 1)
+        if code == 0:
+            state.clear()
+        elif code in _ENDS:
+            for name in _ENDS[code]:
+                state.pop(name, None)
+        elif len(values := codes[index : index + size]) == size and (size > 1 or code not in (38, 48, 58)):
+            name = _GROUPS.get(code, str(code))
+            state.pop(name, None)
+            state[name] = ";".join(one if one.isdigit() and len(one) < 4 else "0" for one in values)
+        index += size
 
 
 def kind(text: str) -> str:

@@ -1,0 +1,64 @@
+"""The filter patterns of CloudWatch Logs for texts without structure.
+
+`word "two words"` wants all of them, `?one ?other` any, `-word` none of it, and `%pattern%` a regular expression
+(RE2's). Terms heed case. Where some are wanted, `?terms` count for nothing, as there.
+
+Source: Amazon CloudWatch Logs User Guide, "Filter pattern syntax for metric filters, subscription filters, filter log
+events, and Live Tail".
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from builds.logs.patterns import Pattern, PatternError, compile_expression, compile_text
+
+_TOKEN = re.compile(r'\s*([?-]?)(?:"((?:[^"\\]|\\.)*)"|(%)((?:[^%\\]|\\.)*)%|([^\s"%]+))(?=\s|$)')
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which events are wanted: with all of `wanted`, or where that is empty any `optional`, and with no `unwanted`."""
+
+    wanted: tuple[Pattern, ...] = ()
+    optional: tuple[Pattern, ...] = ()
+    unwanted: tuple[Pattern, ...] = ()
+
+    def matches(self, message: str) -> bool:
+        """Whether an event with this message, which ends with its newline, is wanted."""
+        text = message.encode()
+        if any(pattern.count(text, 0, len(text)) for pattern in self.unwanted):
+            return False
+        if self.wanted:
+            return all(pattern.count(text, 0, len(text)) for pattern in self.wanted)
+        return not self.optional or any(pattern.count(text, 0, len(text)) for pattern in self.optional)
+
+    def may_match(self, text: bytes) -> bool:
+        """Whether any of these lines can be wanted: false for most of a log that hardly ever says the word."""
+        return all(next(pattern.lines(text, 0, len(text)), None) is not None for pattern in self.wanted[:1])
+
+
+def parse(text: str) -> Filter:
+    """A filter from a pattern; the empty one wants everything.
+
+    Raises:
+        PatternError: It is no pattern, or one for structured events.
+    """
+    stripped = text.strip()
+    if stripped.startswith(("{", "[")):
+        raise PatternError("A build's log is text: a pattern for JSON or for columns matches nothing in it.")
+    found: dict[str, list[Pattern]] = {"": [], "?": [], "-": []}
+    position = 0
+    while position < len(stripped):
+        match = _TOKEN.match(stripped, position)
+        if match is None:
+            rest = stripped[position : position + 40]
+            raise PatternError(f"Invalid filter pattern at character {position + 1}: {rest}")
+        sign, quoted, percent, expression, word = match.groups()
+        if percent:
+            found[sign].append(compile_expression(expression.replace(r"\%", "%")))
+        else:
+            found[sign].append(compile_text(word if quoted is None else re.sub(r"\\(.)", r"\1", quoted)))
+        position = match.end()
+    return Filter(*(tuple(found[sign]) for sign in ("", "?", "-")))
