@@ -6,8 +6,8 @@ from typing import Any
 
 from django import forms
 
-from builds import buildspec, compute, project_rules, projects
-from builds.models import Project, Status
+from builds import buildspec, compute, limit_rules, project_rules, projects
+from builds.models import Priority, Project, Status
 from codeservices.forms import ConsoleForm
 from codeservices.iam.authorize import is_allowed
 from codeservices.iam.managed_policies import SERVICE_ROLE_NAME
@@ -39,6 +39,9 @@ _FIELD_OF_MEMBER = {
     "timeoutInMinutes": "timeout_minutes",
     "queuedTimeoutInMinutes": "queued_timeout_minutes",
     "artifacts.location": "artifacts",
+    "concurrentBuildLimit": "concurrent_build_limit",
+    "autoRetryLimit": "auto_retry_limit",
+    "priority": "priority",
 }
 
 
@@ -148,6 +151,37 @@ class ProjectForm(ConsoleForm):
         min_value=project_rules.QUEUED_TIMEOUT_MINUTES[0],
         max_value=project_rules.QUEUED_TIMEOUT_MINUTES[1],
     )
+    concurrent_build_limit = forms.IntegerField(
+        required=False,
+        label="Builds at a time",
+        min_value=1,
+        max_value=100_000,
+        help_text="Further builds wait until one of them ends. Empty means as many as there are workers.",
+    )
+    auto_retry_limit = forms.IntegerField(
+        required=False,
+        label="Automatic retries",
+        min_value=0,
+        max_value=limit_rules.MAX_AUTO_RETRIES,
+        help_text="How often a build that failed is started again by itself.",
+    )
+    priority = forms.TypedChoiceField(
+        required=False,
+        coerce=int,
+        empty_value=Priority.NORMAL,
+        choices=Priority.choices,
+        help_text="Builds of higher priority go first; among equal ones, projects take turns.",
+    )
+    cancels_superseded = forms.BooleanField(
+        required=False,
+        label="Stop superseded builds",
+        help_text="A new build of a branch stops the older ones of that branch that wait or run.",
+    )
+    badge_enabled = forms.BooleanField(
+        required=False,
+        label="Status badge",
+        help_text="A picture of the last build's status, for everybody who has its address.",
+    )
     artifacts = forms.BooleanField(
         required=False,
         label="Keep artifacts",
@@ -216,6 +250,11 @@ class ProjectForm(ConsoleForm):
             "serviceRole": given["service_role"],
             "timeoutInMinutes": given["timeout_minutes"],
             "queuedTimeoutInMinutes": given["queued_timeout_minutes"],
+            "concurrentBuildLimit": given["concurrent_build_limit"] or limit_rules.NO_LIMIT,
+            "autoRetryLimit": given["auto_retry_limit"] or 0,
+            "priority": given["priority"],
+            "cancelsSuperseded": given["cancels_superseded"],
+            "badgeEnabled": given["badge_enabled"],
         }
         if before is None:
             made["name"] = given["name"]
@@ -276,6 +315,8 @@ def initial_of(project: Project | None, repository_name: str = "") -> dict[str, 
             "artifacts": True,
             "buildspec_inline": EXAMPLE_BUILDSPEC,
             "service_role": role.arn if role else "",
+            "auto_retry_limit": 0,
+            "priority": Priority.NORMAL,
         }
     text = project.source.get("buildspec", "")
     is_inline = buildspec.looks_inline(text)
@@ -293,6 +334,11 @@ def initial_of(project: Project | None, repository_name: str = "") -> dict[str, 
         "buildspec_inline": text if is_inline else EXAMPLE_BUILDSPEC,
         "timeout_minutes": project.timeout_minutes,
         "queued_timeout_minutes": project.queued_timeout_minutes,
+        "concurrent_build_limit": project.concurrent_build_limit,
+        "auto_retry_limit": project.auto_retry_limit,
+        "priority": project.priority,
+        "cancels_superseded": project.cancels_superseded,
+        "badge_enabled": project.badge_enabled,
         "artifacts": project.artifacts.get("type") != "NO_ARTIFACTS",
         "service_role": project.service_role_arn,
     }

@@ -30,6 +30,7 @@ from django.utils import timezone
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from builds import lifecycle
 from builds.log_access import reader_of, stored_lines
 from builds.logformat import Line
 from builds.logreader import decode_entry, entry_number, stream_key
@@ -341,6 +342,7 @@ class LogHub:
                 build.resolved_source_oid,
                 tuple((one.pk, one.status, one.ended_at) for one in build.phases.all()),
                 tuple(one.pk for one in build.artifacts.all()),
+                lifecycle.wait_of(build),
             )
             is_sealed = build.is_log_complete or (build.ended_at is not None and build.ended_at < given_up)
             found[build.pk] = _Snapshot(

@@ -1,33 +1,26 @@
-"""What a running build's worker writes: phases and log lines as they come; and it keeps the lease.
-
-A thread of its own renews the lease and looks whether somebody asked for a stop. It is woken through Redis; where
-Redis is away it looks every two seconds.
-"""
+"""What a running build's worker writes: phases and log lines as they come."""
 
 from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 
-from django.conf import settings
-from django.db import DatabaseError, connection, transaction
-from redis.exceptions import RedisError
+from django.db import connection, transaction
 
 from builds import lease
 from builds.logformat import Chunk
 from builds.logstream import LogLost, LogWriter, Summary
 from builds.models import Build, LogChunk, Phase, Status
-from builds.runner.executor import LOST, STOPPED, Interruption
+from builds.runner.executor import LOST, Interruption
 from builds.runner.phases import PhaseResult
 from codeservices import storage
 
 logger = logging.getLogger(__name__)
 
-# A stop must be final within 5 seconds also while Redis is away.
-LOOK_SECONDS = 2.0
+# So long another thread waits for the log before it gives the rest up (see `take_log`).
+TAKE_SECONDS = 0.5
 
 
 def chunk_key(build: Build, first_line: int) -> str:
@@ -76,7 +69,7 @@ def store_chunks(build: Build, chunks: Sequence[Chunk]) -> None:
 
 
 class Reporter:
-    """The Report of `builds.runner.phases` over models, Redis and storage. A context manager: its end stops the thread.
+    """The Report of `builds.runner.phases` over models, Redis and storage. A context manager: its end stops the log.
 
     Attributes:
         interruption: Raised when the build is to end early.
@@ -87,22 +80,15 @@ class Reporter:
         self.interruption = Interruption()
         self._redis = lease.redis_client()
         self._log = LogWriter(str(build.uuid), self._redis, chunk_putter(build))
-        self._done = threading.Event()
-        self._renewed = time.monotonic()
-        self._keeper = threading.Thread(target=self._keep, name=f"lease-{build.pk}", daemon=True)
+        # The log is for one thread at a time: the build's own, until another takes it.
+        self._lock = threading.Lock()
+        self._is_taken = False
 
     def __enter__(self) -> Reporter:
-        self._keeper.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._done.set()
         self._log.abandon()  # nothing is left to write where it was closed
-        try:
-            self._redis.publish(lease.stop_channel(self._build), "done")
-        except RedisError:
-            logger.debug("build %s: its keeper ends by itself", self._build.pk)
-        self._keeper.join(lease.REDIS_SECONDS + LOOK_SECONDS)
         self._redis.close()
 
     # ---- Report ------------------------------------------------------------------------------------------------------
@@ -134,14 +120,18 @@ class Reporter:
             self.interruption.raise_for(LOST)
 
     def output(self, data: bytes) -> None:
-        try:
-            self._log.write(data)
-        except LogLost:
-            self.interruption.raise_for(LOST)
+        with self._lock:
+            if not self._is_taken:
+                self._to_log(lambda: self._log.write(data))
 
     def line(self, text: str) -> None:
+        with self._lock:
+            if not self._is_taken:
+                self._to_log(lambda: self._log.line(text))
+
+    def _to_log(self, write: Callable[[], None]) -> None:
         try:
-            self._log.line(text)
+            write()
         except LogLost:
             self.interruption.raise_for(LOST)
 
@@ -151,6 +141,26 @@ class Reporter:
 
     def close_log(self) -> Summary | None:
         """Store the rest of the log; None where that failed, and the sweep will do it from the stream."""
+        with self._lock:
+            return None if self._is_taken else self._close()
+
+    def take_log(self, closing: Iterable[str]) -> Summary | None:
+        """Close the log from another thread than the build's, which is stuck and can write no more from here on.
+
+        Returns None as `close_log` does, also where the build's thread is in the middle of writing.
+        """
+        if not self._lock.acquire(timeout=TAKE_SECONDS):
+            self._log.abandon()
+            return None
+        try:
+            self._is_taken = True
+            for line in closing:
+                self._to_log(lambda line=line: self._log.line(line))
+            return self._close()
+        finally:
+            self._lock.release()
+
+    def _close(self) -> Summary | None:
         try:
             return self._log.close()
         except Exception:
@@ -160,44 +170,3 @@ class Reporter:
     def abandon_log(self) -> None:
         """Stop writing: the build is another's."""
         self._log.abandon()
-
-    # ---- the lease ---------------------------------------------------------------------------------------------------
-
-    def _keep(self) -> None:
-        pubsub = self._redis.pubsub(ignore_subscribe_messages=True)
-        is_subscribed = False
-        try:
-            while not self._done.is_set():
-                self._look()
-                try:
-                    if not is_subscribed:
-                        pubsub.subscribe(lease.stop_channel(self._build))
-                        is_subscribed = True
-                    pubsub.get_message(timeout=LOOK_SECONDS)
-                except RedisError:
-                    is_subscribed = False
-                    self._done.wait(LOOK_SECONDS)
-        finally:
-            pubsub.close()
-            connection.close()
-
-    def _look(self) -> None:
-        """Renew the lease when a third of it has passed; see whether a stop is wanted."""
-        try:
-            row = lease.held(self._build).values("stop_requested_at").first()
-            if row is None:
-                # Finished by ourselves, or ended by another.
-                if not self._done.is_set():
-                    self.interruption.raise_for(LOST)
-                return
-            if row["stop_requested_at"] is not None:
-                self.interruption.raise_for(STOPPED)
-            is_due = time.monotonic() - self._renewed > settings.LEASE_SECONDS / 3
-            if is_due and lease.held(self._build).update(lease_expires_at=lease.expiry()):
-                self._renewed = time.monotonic()
-        except DatabaseError as error:
-            logger.warning("build %s: its lease could not be renewed: %s", self._build.pk, error)
-            connection.close()
-            # Others end the build once the lease has run out: from then on this worker may do nothing more.
-            if time.monotonic() - self._renewed > settings.LEASE_SECONDS:
-                self.interruption.raise_for(LOST)

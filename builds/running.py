@@ -10,16 +10,16 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from builds import artifacts, compute, container, environment, service_role, source
+from builds import artifacts, compute, container, environment, images_on_engine, service_role, source
 from builds.environment import Environment, Facts, Variable
 from builds.images import catalogue
 from builds.lease import change, held
+from builds.limit_rules import encryption_key
 from builds.models import Artifact, Build
 from builds.reporter import Reporter
 from builds.runner.docker import DockerExecutor
 from builds.runner.executor import PhaseError, Spec
 from builds.runner.phases import Plan, Prepared, Tools
-from builds.shapes import encryption_key
 from builds.source import Source
 from codeservices import storage
 from codeservices.audit.record import act
@@ -37,6 +37,7 @@ def executor() -> DockerExecutor:
         docker_host=settings.DOCKER_HOST,
         ca_bundle=container.authorities() if has_bundle else b"",
         variables=_proxies(),
+        on_image=lambda engine_id, image, is_new: images_on_engine.used(engine_id, image, is_ours=is_new),
     )
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.conf import settings
 
+from builds import limit_rules
 from builds import project_rules as rules
-from builds.models import Project, repository_name_of
+from builds.models import Build, Priority, Project, repository_name_of
 from builds.projects import authorize_role
 from codeservices.errors import InvalidInput
 from codeservices.iam import arn
@@ -24,6 +25,8 @@ UNSUPPORTED = (
     "registryCredentialOverride",
     "fleetOverride",
     "debugSessionEnabled",
+    "reportBuildStatusOverride",
+    "buildStatusConfigOverride",
 )
 _SOURCE_MEMBERS = {
     "sourceTypeOverride": "type",
@@ -56,6 +59,11 @@ class Settings:
     service_role_arn: str
     timeout_minutes: int
     queued_timeout_minutes: int
+    secondary_sources: list[dict[str, Any]] = field(default_factory=list)
+    secondary_source_versions: list[dict[str, Any]] = field(default_factory=list)
+    secondary_artifacts: list[dict[str, Any]] = field(default_factory=list)
+    priority: int = Priority.NORMAL
+    auto_retry_limit: int = 0
 
 
 def settings_of(principal: Principal, project: Project, overrides: Mapping[str, Any]) -> Settings:
@@ -83,6 +91,9 @@ def settings_of(principal: Principal, project: Project, overrides: Mapping[str, 
     artifacts = overrides.get("artifactsOverride")
     cache = overrides.get("cacheOverride")
     timeout, queued = overrides.get("timeoutInMinutesOverride"), overrides.get("queuedTimeoutInMinutesOverride")
+    retries = overrides.get("autoRetryLimitOverride")
+    limit_rules.check_encryption_key(overrides.get("encryptionKeyOverride") or "")
+    limit_rules.check_logs(overrides.get("logsConfigOverride") or {}, project.name)
     return Settings(
         source=source,
         source_version=rules.check_source_version(overrides.get("sourceVersion") or project.source_version),
@@ -92,6 +103,30 @@ def settings_of(principal: Principal, project: Project, overrides: Mapping[str, 
         service_role_arn=role_arn,
         timeout_minutes=project.timeout_minutes if timeout is None else rules.check_timeout(timeout),
         queued_timeout_minutes=project.queued_timeout_minutes if queued is None else rules.check_queued_timeout(queued),
+        secondary_sources=project.secondary_sources,
+        secondary_source_versions=project.secondary_source_versions,
+        secondary_artifacts=project.secondary_artifacts,
+        priority=project.priority,
+        auto_retry_limit=project.auto_retry_limit if retries is None else limit_rules.check_auto_retry_limit(retries),
+    )
+
+
+def settings_of_build(build: Build) -> Settings:
+    """With what a build ran, so that it can be run again."""
+    return Settings(
+        source=build.source,
+        source_version=build.source_version,
+        artifacts=build.artifacts_config,
+        environment=build.environment,
+        cache=build.cache,
+        service_role_arn=build.service_role_arn,
+        timeout_minutes=build.timeout_minutes,
+        queued_timeout_minutes=build.queued_timeout_minutes,
+        secondary_sources=build.secondary_sources,
+        secondary_source_versions=build.secondary_source_versions,
+        secondary_artifacts=build.secondary_artifacts_config,
+        priority=build.priority,
+        auto_retry_limit=build.auto_retry_limit,
     )
 
 

@@ -23,6 +23,7 @@ app.conf.update(
     task_default_queue="default",
     task_routes={
         "builds.tasks.run_build": {"queue": "builds"},
+        "builds.tasks.collect_images": {"queue": "maintenance"},
         "codeservices.notifications.tasks.deliver": {"queue": "notifications"},
         "repos.tasks.keep_up": {"queue": "maintenance"},
         "repos.tasks.run_import": {"queue": "maintenance"},
@@ -57,6 +58,7 @@ app.conf.update(
         "remove-old-sign-in-rows": {"task": "codeservices.iam.tasks.remove_old_sign_in_rows", "schedule": 600.0},
         "send-due-notifications": {"task": "codeservices.notifications.tasks.send_due", "schedule": 5.0},
         "prune-notifications": {"task": "codeservices.notifications.tasks.prune", "schedule": 3600.0},
+        "collect-images": {"task": "builds.tasks.collect_images", "schedule": 3600.0},
         "requeue-builds": {"task": "builds.tasks.requeue_builds", "schedule": 15.0},
         "remove-expired-credentials": {"task": "codeservices.iam.tasks.remove_expired_credentials", "schedule": 900.0},
     },

@@ -79,7 +79,7 @@ def connect(docker_host: str = "", *, timeout_seconds: int = ENGINE_SECONDS) -> 
 
 
 def reap(client: docker.DockerClient, install: str, keep: Callable[[], Collection[str]]) -> list[str]:
-    """Remove containers and networks of this installation's builds that nobody runs; returns those builds' ids.
+    """Remove containers, networks and volumes of this installation's builds that nobody runs; the builds' ids.
 
     Args:
         keep: The ids of builds that run. Asked after the engine was, so that a build that begins meanwhile is safe: its
@@ -88,7 +88,8 @@ def reap(client: docker.DockerClient, install: str, keep: Callable[[], Collectio
     filters: dict[str, Any] = {"label": f"{INSTALL_LABEL}={install}"}
     containers = client.containers.list(all=True, filters=filters, ignore_removed=True)
     networks = client.networks.list(filters=filters)
-    if not containers and not networks:
+    volumes = [one for one in client.volumes.list(filters=filters) if BUILD_LABEL in (one.attrs.get("Labels") or {})]
+    if not containers and not networks and not volumes:
         return []
     kept = keep()
     reaped: set[str] = set()
@@ -104,6 +105,12 @@ def reap(client: docker.DockerClient, install: str, keep: Callable[[], Collectio
             with contextlib.suppress(docker.errors.APIError):
                 network.remove()
                 reaped.add(build_id)
+    for volume in volumes:
+        build_id = volume.attrs["Labels"][BUILD_LABEL]
+        if build_id not in kept:
+            with contextlib.suppress(docker.errors.APIError):
+                volume.remove()
+                reaped.add(build_id)
     return sorted(reaped)
 
 
@@ -115,6 +122,8 @@ class DockerExecutor:
         docker_host: As in DOCKER_HOST, or empty for the local engine.
         ca_bundle: CA certificates in PEM that the build's programs shall trust; may be empty.
         variables: Variables every build gets unless it sets them itself: proxies.
+        on_image: Told before a container is made of an image: the engine's id, the image's name, and whether it was
+            not there and had to be pulled or made.
     """
 
     def __init__(
@@ -124,7 +133,10 @@ class DockerExecutor:
         docker_host: str = "",
         ca_bundle: bytes = b"",
         variables: Mapping[str, str] | None = None,
+        on_image: Callable[[str, str, bool], None] = lambda engine_id, image, is_new: None,
     ) -> None:
+        self._on_image = on_image
+        self._is_new_image = False
         self._install = install
         self._docker_host = docker_host
         self._ca_bundle = ca_bundle
@@ -152,6 +164,7 @@ class DockerExecutor:
             self._client = connect(self._docker_host)
             image = self._image(self._client, spec.image, note)
             host = self._client.info()
+            self._on_image(host["ID"], catalogue.resolve(spec.image), self._is_new_image)
             memory_bytes, cpus = _clamp(spec, host, note)
             if spec.is_privileged:
                 note("Privileged mode is not allowed on this server; the build runs without it")
@@ -198,6 +211,7 @@ class DockerExecutor:
             if error.status_code != requests.codes.bad_request:
                 raise
             raise _pull_error(asked, error.explanation) from error
+        self._is_new_image = True
         definition = catalogue.definition_of(image)
         if definition is not None:
             note(f"Making {image}, which takes a minute the first time")

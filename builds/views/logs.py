@@ -12,7 +12,7 @@ from django.http import HttpResponseBase, JsonResponse
 from django.template.loader import render_to_string
 from django.views.decorators.http import require_GET
 
-from builds import log_access, loghub
+from builds import lifecycle, log_access, loghub
 from builds.access import build_for
 from builds.logformat import Line
 from builds.models import Build
@@ -91,7 +91,8 @@ def build_log(request: ConsoleRequest, name: str, number: int) -> HttpResponseBa
 
 def render_status(build: Build) -> str:
     """The part of a build's page that changes while it runs."""
-    return render_to_string("builds/_build_live.html", {"build": build, "phases": phase_rows(build)})
+    context = {"build": build, "phases": phase_rows(build), "wait": lifecycle.wait_of(build)}
+    return render_to_string("builds/_build_live.html", context)
 
 
 def as_json(lines: list[Line]) -> str:

@@ -1,0 +1,80 @@
+"""The disk guard: below a floor of free space no build is started, and everybody is told why.
+
+A build that begins on a full disk fails in the middle, and takes the database and the repositories on the same disk
+with it. One that waits goes on by itself when there is room again.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from functools import lru_cache
+from pathlib import Path
+
+from django.conf import settings
+
+from builds.runner import docker
+
+GIB = 1024**3
+# The figures are asked for at every claim and on every page of a queued build.
+KNOWN_SECONDS = 2.0
+_lock = threading.Lock()
+_known: tuple[float, str] | None = None
+
+
+def refusal() -> str:
+    """Why no build is started on this machine now, in a sentence; empty while builds may start."""
+    global _known
+    now = time.monotonic()
+    with _lock:
+        if _known is None or now - _known[0] > KNOWN_SECONDS:
+            _known = (now, _refusal())
+        return _known[1]
+
+
+def free_bytes() -> int:
+    """What is free on the fullest disk that builds write to."""
+    return min(_free(path) for path in _places())
+
+
+def _refusal() -> str:
+    floor = settings.BUILD_MIN_FREE_BYTES
+    for path in _places():
+        free = _free(path)
+        if free < floor:
+            return f"Only {free / GIB:.1f} GiB are free under {path}; builds start when there are {floor / GIB:.1f}."
+    return ""
+
+
+def _places() -> list[Path]:
+    """This server's own state, and what the engine keeps where that is on this machine."""
+    found = [Path(settings.VAR)]
+    engine = docker_root(settings.DOCKER_HOST)
+    if engine is not None and engine.is_dir():
+        found.append(engine)
+    return found
+
+
+def _free(path: Path) -> int:
+    figures = os.statvfs(path)
+    return figures.f_bavail * figures.f_frsize
+
+
+@lru_cache(maxsize=4)
+def _root_of(docker_host: str) -> Path:
+    client = docker.connect(docker_host, timeout_seconds=2)
+    try:
+        return Path(client.info()["DockerRootDir"])
+    finally:
+        client.close()
+
+
+def docker_root(docker_host: str) -> Path | None:
+    """Where an engine on this machine keeps images and containers; None of one elsewhere, or that does not answer."""
+    if docker_host and not docker_host.startswith("unix://"):
+        return None
+    try:
+        return _root_of(docker_host)
+    except docker.ENGINE_ERRORS:
+        return None
