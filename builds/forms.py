@@ -168,7 +168,7 @@ class ProjectForm(ConsoleForm):
     priority = forms.TypedChoiceField(
         required=False,
         coerce=int,
-        empty_value=Priority.NORMAL,
+        empty_value=str(Priority.NORMAL.value),
         choices=Priority.choices,
         help_text="Builds of higher priority go first; among equal ones, projects take turns.",
     )
@@ -252,7 +252,7 @@ class ProjectForm(ConsoleForm):
             "queuedTimeoutInMinutes": given["queued_timeout_minutes"],
             "concurrentBuildLimit": given["concurrent_build_limit"] or limit_rules.NO_LIMIT,
             "autoRetryLimit": given["auto_retry_limit"] or 0,
-            "priority": given["priority"],
+            "priority": int(given["priority"]),
             "cancelsSuperseded": given["cancels_superseded"],
             "badgeEnabled": given["badge_enabled"],
         }

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from django.conf import settings
 from django.db.models import Count
 from django.utils import timezone
 
-from builds import disk
+from builds import host
 from builds.models import Build, Status
-from builds.runner import docker
 from codeservices import registry
 
 
@@ -23,20 +21,12 @@ def register() -> None:
 
 def check_engine() -> str | None:
     """None when the engine answers within two seconds."""
-    try:
-        client = docker.connect(settings.DOCKER_HOST, timeout_seconds=2)
-        try:
-            client.ping()
-        finally:
-            client.close()
-    except Exception as error:
-        return f"Docker Engine does not answer: {type(error).__name__}."
-    return None
+    return host.engine_refusal() or None
 
 
 def check_disk() -> str | None:
     """None while builds may start; else why they wait."""
-    return disk.refusal() or None
+    return host.disk_refusal() or None
 
 
 def read() -> Iterable[tuple[str, str, dict[str, str], float]]:

@@ -13,7 +13,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.utils import timezone
 
-from builds import disk
+from builds import host
 from builds.models import EngineImage
 from builds.runner import docker, engine_images
 
@@ -63,7 +63,7 @@ def _collect(client: engine_images.Client) -> list[str]:
         if row.used_at > now - IN_USE:
             break
         is_old = row.used_at < now - timedelta(days=settings.BUILD_IMAGE_DAYS)
-        is_too_much = total > settings.BUILD_IMAGE_BYTES or disk.free_bytes() < 2 * settings.BUILD_MIN_FREE_BYTES
+        is_too_much = total > settings.BUILD_IMAGE_BYTES or host.free_bytes() < 2 * settings.BUILD_MIN_FREE_BYTES
         if not (is_old or is_too_much):
             break
         # A build that takes it at this moment keeps it: it says so before it makes its container.

@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.db import connection, transaction
 
@@ -122,12 +123,12 @@ class Reporter:
     def output(self, data: bytes) -> None:
         with self._lock:
             if not self._is_taken:
-                self._to_log(lambda: self._log.write(data))
+                self._to_log(partial(self._log.write, data))
 
     def line(self, text: str) -> None:
         with self._lock:
             if not self._is_taken:
-                self._to_log(lambda: self._log.line(text))
+                self._to_log(partial(self._log.line, text))
 
     def _to_log(self, write: Callable[[], None]) -> None:
         try:
@@ -155,7 +156,7 @@ class Reporter:
         try:
             self._is_taken = True
             for line in closing:
-                self._to_log(lambda line=line: self._log.line(line))
+                self._to_log(partial(self._log.line, line))
             return self._close()
         finally:
             self._lock.release()

@@ -14,6 +14,7 @@ pytest_plugins = [
     "tests.fixtures.redis",
     "tests.fixtures.people",
     "tests.fixtures.installation",
+    "tests.fixtures.engine",
     "tests.fixtures.web",
 ]
 

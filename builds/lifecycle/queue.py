@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import Count
 from django.utils import timezone
 
-from builds import disk, lease
+from builds import host, lease
 from builds.fair_order import Standing, Waiting, order
 from builds.lifecycle import endings
 from builds.lifecycle.records import queued, running, wake
@@ -41,8 +41,11 @@ def claim_next() -> Build | None:
 
     Builds that waited for longer than they may are ended on the way.
     """
-    if disk.refusal():
-        logger.warning("no build is started: %s", disk.refusal())
+    if not queued().exists():
+        return None
+    refusal = host.refusal()
+    if refusal:
+        logger.warning("no build is started: %s", refusal)
         return None
     tried: set[int] = set()
     while True:
@@ -71,7 +74,8 @@ def claim(build_pk: int) -> Build | None:
             return None
         if not waited_too_long(build):
             lease.change(build, claimed_at=now)
-            Project.objects.filter(pk=build.project_id).update(last_claimed_at=now)
+            if project is not None:
+                Project.objects.filter(pk=project.pk).update(last_claimed_at=now)
             Phase.objects.filter(build=build, phase_type=PhaseType.QUEUED).update(status=Status.SUCCEEDED, ended_at=now)
             return build
     endings.end(build, Status.TIMED_OUT, *endings.TIMED_OUT_CONTEXT)
@@ -107,9 +111,9 @@ def wait_of(build: Build) -> Wait | None:
 
 
 def _reason(build: Build, position: int, standing: Standing) -> str:
-    refusal = disk.refusal()
+    refusal = host.recent_refusal()
     if refusal:
-        return f"No build is started while the disk is full. {refusal}"
+        return f"No build can be started now. {refusal}"
     if standing.limit is not None and standing.running >= standing.limit:
         count = "one build at a time" if standing.limit == 1 else f"{standing.limit} builds at a time"
         return f"{build.project_name} runs {count}, and {'that one runs' if standing.limit == 1 else 'those run'}."

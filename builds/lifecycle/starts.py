@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -87,7 +88,7 @@ def _create(project: Project, wanted: Settings, initiator: str, asked: Mapping[s
             for older in branches.older_builds(build):
                 reason = f"Superseded by build #{build.number} of {branches.branch_of(build)}."
                 stops.request(older, reason)
-                transaction.on_commit(lambda pk=older.pk: stops.carry_out(pk))
+                transaction.on_commit(partial(stops.carry_out, older.pk))
     return build
 
 

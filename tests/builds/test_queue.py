@@ -11,13 +11,21 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from builds import disk, lease, lifecycle, tasks
+from builds import host, lease, lifecycle, tasks
 from builds.lifecycle import stops
 from builds.models import Build, Priority, Project
 from codeservices.errors import InvalidInput, LimitExceeded
 from tests import factories, gitrepo
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis_server", "no_broker")]
+
+
+@pytest.fixture(autouse=True)
+def _engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An engine that answers; none is needed to wait for it."""
+    monkeypatch.setattr(host, "engine_refusal", lambda: "")
+    monkeypatch.setattr(host, "docker_root", lambda docker_host: None)
+    monkeypatch.setattr(host, "_known", None)
 
 
 def project(name: str = "demo", **fields: Any) -> Project:
@@ -126,14 +134,21 @@ def test_the_queue_has_an_end(db, settings):
     assert Build.objects.count() == 2
 
 
-def test_a_full_disk_starts_nothing_and_the_waiting_build_says_why(db, settings, monkeypatch):
+def test_a_full_disk_starts_nothing_and_the_waiting_build_says_why(db, settings):
     build = start(project())
-    monkeypatch.setattr(disk, "_known", None)
     settings.BUILD_MIN_FREE_BYTES = 2**62
     assert take() is None
     assert "builds start when there are" in lifecycle.wait_of(build).reason
-    monkeypatch.setattr(disk, "_known", None)
     settings.BUILD_MIN_FREE_BYTES = 0
+    assert take() == build.pk
+
+
+def test_a_build_waits_while_the_engine_is_away(db, monkeypatch):
+    build = start(project())
+    monkeypatch.setattr(host, "engine_refusal", lambda: "Docker Engine does not answer: ConnectionError.")
+    assert take() is None
+    assert "Docker Engine does not answer" in lifecycle.wait_of(build).reason
+    monkeypatch.setattr(host, "engine_refusal", lambda: "")
     assert take() == build.pk
 
 

@@ -1,7 +1,7 @@
-"""The disk guard: below a floor of free space no build is started, and everybody is told why.
+"""Whether this machine may start builds: its engine answers, and enough disk is free. Else builds wait, and say why.
 
 A build that begins on a full disk fails in the middle, and takes the database and the repositories on the same disk
-with it. One that waits goes on by itself when there is room again.
+with it; one that begins without an engine fails at once. One that waits goes on by itself.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from django.conf import settings
 from builds.runner import docker
 
 GIB = 1024**3
-# The figures are asked for at every claim and on every page of a queued build.
+ENGINE_SECONDS = 2
+# Pages of queued builds ask again and again.
 KNOWN_SECONDS = 2.0
 _lock = threading.Lock()
 _known: tuple[float, str] | None = None
@@ -26,25 +27,47 @@ _known: tuple[float, str] | None = None
 def refusal() -> str:
     """Why no build is started on this machine now, in a sentence; empty while builds may start."""
     global _known
-    now = time.monotonic()
+    why = engine_refusal() or disk_refusal()
     with _lock:
-        if _known is None or now - _known[0] > KNOWN_SECONDS:
-            _known = (now, _refusal())
-        return _known[1]
+        _known = (time.monotonic(), why)
+    return why
 
 
-def free_bytes() -> int:
-    """What is free on the fullest disk that builds write to."""
-    return min(_free(path) for path in _places())
+def recent_refusal() -> str:
+    """`refusal` as it was within the last two seconds."""
+    with _lock:
+        known = _known
+    if known is not None and time.monotonic() - known[0] < KNOWN_SECONDS:
+        return known[1]
+    return refusal()
 
 
-def _refusal() -> str:
+def engine_refusal() -> str:
+    """Why the engine can run no container, in a sentence; empty while it answers."""
+    try:
+        client = docker.connect(settings.DOCKER_HOST, timeout_seconds=ENGINE_SECONDS)
+        try:
+            client.ping()
+        finally:
+            client.close()
+    except docker.ENGINE_ERRORS as error:
+        return f"Docker Engine does not answer: {type(error).__name__}."
+    return ""
+
+
+def disk_refusal() -> str:
+    """Why there is too little room for a build, in a sentence; empty while there is enough."""
     floor = settings.BUILD_MIN_FREE_BYTES
     for path in _places():
         free = _free(path)
         if free < floor:
             return f"Only {free / GIB:.1f} GiB are free under {path}; builds start when there are {floor / GIB:.1f}."
     return ""
+
+
+def free_bytes() -> int:
+    """What is free on the fullest disk that builds write to."""
+    return min(_free(path) for path in _places())
 
 
 def _places() -> list[Path]:
