@@ -17,6 +17,7 @@ MACHINE = (
     "tests/builds/test_docker.py",
     "tests/builds/test_executor_contract.py",
     "tests/builds/test_images.py",
+    "tests/builds/test_images_on_engine.py",
     "tests/builds/test_lifecycle.py",
     "tests/builds/test_service_role.py",
     "tests/deploy/",
