@@ -98,11 +98,13 @@ class Reporter:
         try:
             with transaction.atomic():
                 lease.change(self._build, current_phase=phase_type)
-                Phase.objects.get_or_create(
+                phase = Phase(
                     build=self._build,
                     phase_type=phase_type,
-                    defaults={"started_at": started_at, "first_line": self._log.line_count},
+                    started_at=started_at,
+                    first_line=self._log.line_count,
                 )
+                Phase.objects.bulk_create([phase], ignore_conflicts=True)  # one statement where a look takes four
         except lease.LeaseLost:
             self.interruption.raise_for(LOST)
 
