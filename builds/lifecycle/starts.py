@@ -106,5 +106,7 @@ def _same_token(project: Project, token: str, digest: str) -> Build | None:
 
 
 def _digest(asked: Mapping[str, Any]) -> str:
-    known = {name: value for name, value in asked.items() if name != "idempotencyToken" and value is not None}
+    # The project is the same one, whether it was asked for by its name or by its ARN.
+    left_out = ("idempotencyToken", "projectName")
+    known = {name: value for name, value in asked.items() if name not in left_out and value is not None}
     return hashlib.sha256(json.dumps(known, sort_keys=True, default=str).encode()).hexdigest()
