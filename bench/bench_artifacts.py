@@ -18,7 +18,7 @@ from bench import timing
 from builds.artifacts import packing
 from builds.buildspec import Artifacts
 from builds.collecting import Limits
-from builds.runner import docker
+from builds.runner import engine
 from builds.runner.docker import DockerExecutor
 from builds.runner.executor import Spec, Start
 
@@ -73,8 +73,8 @@ def main() -> None:
         timing.row(f"{FILES:,} files, {FILES * BYTES / 1e6:.0f} MB, to a ZIP", seconds, "docker cp and zip", other)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(f"memory of this process at its most: {peak:.0f} MB", flush=True)
-        with contextlib.closing(docker.connect()) as client:
-            docker.reap(client, "bench", lambda: ())
+        with contextlib.closing(engine.connect()) as client:
+            engine.reap(client, "bench", lambda: ())
 
 
 if __name__ == "__main__":

@@ -1,12 +1,25 @@
-"""A whole build of one `echo`, StartBuild to its final status; reference: `docker run --rm` of the same command."""
+"""Builds beside the plain engine: one build of an `echo`, its first log line, and 20 queued at once.
+
+    python bench/bench_build.py
+
+The references are docker-py alone: a container of the same image is made, attached before it starts, read to its end
+and removed. Twenty of them run with as many threads as there are build workers.
+"""
 
 from __future__ import annotations
 
-import subprocess
+import contextlib
+import functools
+import statistics
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
+
+import docker
+from docker.types import LogConfig
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -16,40 +29,119 @@ from tests.fixtures.installation import Installation, free_port
 
 IMAGE = "codeservices/base"
 BUILDSPEC = "version: 0.2\nphases:\n  build:\n    commands:\n      - echo hello\n"
+QUEUED = 20
+CONCURRENCY = 4
+# The most that the first line may come after the engine's own first byte.
+FIRST_LINE_SECONDS = 0.5
+POLL_SECONDS = 0.01
+
+
+@dataclass
+class Busy(Installation):
+    """An installation with a set number of build workers."""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return super().environment | {"CODESERVICES_BUILD_CONCURRENCY": str(CONCURRENCY)}
+
+
+def bare(client: docker.DockerClient) -> float:
+    """One container of the same `echo` through docker-py; seconds to its first byte."""
+    start = time.perf_counter()
+    container = client.containers.create(
+        IMAGE, ["echo", "hello"], init=True, log_config=LogConfig(type="none"), cap_drop=["ALL"]
+    )
+    pieces = container.attach(stream=True, stdout=True, stderr=True, logs=False)
+    container.start()
+    next(pieces)
+    first = time.perf_counter() - start
+    for _ in pieces:
+        continue
+    container.wait()
+    container.remove(v=True)
+    return first
+
+
+class Builds:
+    """Builds of one installation, through its API."""
+
+    def __init__(self, installation: Installation) -> None:
+        self.installation = installation
+        self.client = installation.client("codebuild")
+        self.client.create_project(
+            name="bench",
+            source={"type": "NO_SOURCE", "buildspec": BUILDSPEC},
+            artifacts={"type": "NO_ARTIFACTS"},
+            environment={"type": "LINUX_CONTAINER", "image": IMAGE, "computeType": "BUILD_GENERAL1_SMALL"},
+            serviceRole=f"arn:aws:iam::{installation.admin['account_id']}:role/codebuild-service-role",
+        )
+        from tests.faults.test_kill import Console
+
+        self.console = Console(installation)
+
+    def start(self) -> dict[str, str]:
+        return self.client.start_build(projectName="bench")["build"]
+
+    def finish(self, ids: list[str]) -> None:
+        """Wait until all of them have succeeded."""
+        while True:
+            found = self.client.batch_get_builds(ids=ids)["builds"]
+            if all(one["buildComplete"] for one in found):
+                break
+            time.sleep(POLL_SECONDS)
+        statuses = {one["buildStatus"] for one in found}
+        if statuses != {"SUCCEEDED"}:
+            raise SystemExit(f"the builds ended {', '.join(sorted(statuses))}")
+
+    def one(self) -> None:
+        self.finish([self.start()["id"]])
+
+    def many(self) -> None:
+        self.finish([self.start()["id"] for _ in range(QUEUED)])
+
+    def first_line(self, text: str) -> float:
+        """Seconds from StartBuild to the first line that has the text, as a viewer's event stream gets it."""
+        from tests.faults.test_kill import page
+
+        start = time.perf_counter()
+        build = self.start()
+        with self.console.open(page(build) + "events", Accept="text/event-stream") as stream:
+            for raw in stream:
+                if raw.startswith(b"data:") and text.encode() in raw:
+                    took = time.perf_counter() - start
+                    break
+        self.finish([build["id"]])
+        return took
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="cs-bench-") as folder:
-        installation = Installation(Path(folder) / "var", free_port(), free_port())
+        installation = Busy(Path(folder) / "var", free_port(), free_port())
         if installation.make("up").returncode != 0:
             raise SystemExit("make up failed")
         try:
-            codebuild = installation.client("codebuild")
-            codebuild.create_project(
-                name="bench",
-                source={"type": "NO_SOURCE", "buildspec": BUILDSPEC},
-                artifacts={"type": "NO_ARTIFACTS"},
-                environment={"type": "LINUX_CONTAINER", "image": IMAGE, "computeType": "BUILD_GENERAL1_SMALL"},
-                serviceRole=f"arn:aws:iam::{installation.admin['account_id']}:role/codebuild-service-role",
-            )
-
-            def build() -> None:
-                started = codebuild.start_build(projectName="bench")["build"]["id"]
-                while True:
-                    found = codebuild.batch_get_builds(ids=[started])["builds"][0]
-                    if found["buildStatus"] != "IN_PROGRESS":
-                        break
-                    time.sleep(0.02)
-                if found["buildStatus"] != "SUCCEEDED":
-                    raise SystemExit(f"the build ended {found['buildStatus']}")
-
-            def run() -> None:
-                subprocess.run(["docker", "run", "--rm", IMAGE, "echo", "hello"], check=True, stdout=subprocess.DEVNULL)
-
-            ours, reference = timing.by_turns(build, run)
-            timing.row("a build of one echo, StartBuild to SUCCEEDED", ours, "docker run --rm", reference)
+            measure(Builds(installation))
         finally:
             installation.make("down")
+
+
+def measure(builds: Builds) -> None:
+    with contextlib.closing(docker.from_env()) as client, ThreadPoolExecutor(CONCURRENCY) as pool:
+        once = functools.partial(bare, client)
+        ours, reference = timing.by_turns(builds.one, once)
+        timing.row("a build of one echo, StartBuild to SUCCEEDED", ours, "docker-py", reference)
+        for what, text in (("first log line", "Running on CodeBuild"), ("command's first line", '"hello"')):
+            told = timing.figures_by_turns(lambda text=text: builds.first_line(text), once)
+            timing.row_of(f"StartBuild to the {what}", told, "docker-py's first byte")
+            more = statistics.median(one - other for one, other in zip(*told, strict=True))
+            print(f"  {more:+.2f} s beside the engine's own first byte (at most {FIRST_LINE_SECONDS} s)")
+
+        def twenty() -> None:
+            for done in [pool.submit(once) for _ in range(QUEUED)]:
+                done.result()
+
+        ours, reference = timing.by_turns(builds.many, twenty, rounds=3)
+        timing.row(f"{QUEUED} builds queued at once, {CONCURRENCY} workers", ours, "docker-py", reference)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from django.template.defaultfilters import filesizeformat
 
 from builds import lifecycle
 from builds.access import project_arn
-from builds.models import Artifact, Build, CacheEntry, Leftover, LogChunk, Phase, Project, SourceCredential
+from builds.models import Artifact, Build, CacheEntry, EngineImage, Leftover, LogChunk, Phase, Project, SourceCredential
 from codeservices.admin import columns
 from codeservices.admin.base import ActionAdmin, LookOnlyInline
 from codeservices.http import ConsoleRequest
@@ -85,6 +85,11 @@ class ProjectAdmin(ActionAdmin):
         "service_role_arn",
         "timeout_minutes",
         "queued_timeout_minutes",
+        "concurrent_build_limit",
+        "auto_retry_limit",
+        "priority",
+        "cancels_superseded",
+        "badge_enabled",
         "tags",
         "builds",
         "elsewhere",
@@ -151,10 +156,15 @@ class BuildAdmin(OfBuild):
         "service_role_arn",
         "timeout_minutes",
         "queued_timeout_minutes",
+        "priority",
+        "auto_retry_limit",
+        "auto_retry_number",
         "log",
         "started_at",
+        "claimed_at",
         "ended_at",
         "stop_requested_at",
+        "stop_reason",
         "lease_owner",
         "lease_expires_at",
     )
@@ -303,6 +313,21 @@ class LogChunkAdmin(OfBuild):
     @admin.display(description="size", ordering="size_bytes")
     def size(self, obj: LogChunk) -> str:
         return filesizeformat(obj.size_bytes)
+
+
+@admin.register(EngineImage)
+class EngineImageAdmin(ActionAdmin):
+    """Images that builds brought to an engine; the collection removes those that nobody uses."""
+
+    list_action = view_action = "codebuild:ListCuratedEnvironmentImages"
+    list_display = ("reference", "engine_id", "obtained_at", "used_at")
+    search_fields = ("reference", "engine_id")
+    search_help_text = "Image or engine"
+    date_hierarchy = "used_at"
+    fields = ("reference", "engine_id", "obtained_at", "used_at")
+
+    def resource_of(self, obj: Any) -> str:
+        return "*"
 
 
 def _may(request: HttpRequest, action: str, resource: str) -> bool:

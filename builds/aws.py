@@ -48,15 +48,13 @@ def invalid_input(model: OperationModel, problems: list[Problem]) -> ServiceErro
 
 @operation("codebuild", "CreateProject")
 def create_project(call: Call) -> dict[str, Any]:
-    _check_key(call)
-    return {"project": shapes.project(projects.create_project(call.principal, call.params))}
+    return {"project": shapes.project(projects.create_project(call.principal, call.params), call.origin)}
 
 
 @operation("codebuild", "UpdateProject")
 def update_project(call: Call) -> dict[str, Any]:
-    _check_key(call)
     name = project_name_of(call.params["name"])
-    return {"project": shapes.project(projects.update_project(call.principal, name, call.params))}
+    return {"project": shapes.project(projects.update_project(call.principal, name, call.params), call.origin)}
 
 
 @operation("codebuild", "BatchGetProjects")
@@ -69,7 +67,7 @@ def batch_get_projects(call: Call) -> dict[str, Any]:
         except NotFound:
             missing.append(asked)
         else:
-            found.append(shapes.project(project))
+            found.append(shapes.project(project, call.origin))
     return {"projects": found, "projectsNotFound": missing}
 
 
@@ -103,9 +101,23 @@ def delete_project(call: Call) -> None:
     projects.delete_project(call.principal, project_name_of(call.params["name"]))
 
 
+@operation("codebuild", "UpdateProjectVisibility")
+def update_project_visibility(call: Call) -> dict[str, Any]:
+    name = project_name_of(call.params["projectArn"])
+    project = projects.set_visibility(call.principal, name, call.params["projectVisibility"])
+    return {"projectArn": project.arn, "projectVisibility": "PRIVATE"}
+
+
 @operation("codebuild", "InvalidateProjectCache")
 def invalidate_project_cache(call: Call) -> None:
     entries.invalidate(call.principal, project_name_of(call.params["projectName"]))
+
+
+@operation("codebuild", "ListSharedProjects")
+def list_shared_projects(call: Call) -> dict[str, Any]:
+    """None: one installation is one account, and nobody else could share a project with it."""
+    authorize(call.principal, "codebuild:ListSharedProjects", "*")
+    return {"projects": []}
 
 
 # ---- builds ----------------------------------------------------------------------------------------------------------
@@ -122,7 +134,8 @@ def retry_build(call: Call) -> dict[str, Any]:
     if not call.params.get("id"):
         raise InvalidInput("Name the build to retry by its id.")
     build = build_by_id(call.principal, "codebuild:RetryBuild", call.params["id"])
-    return {"build": shapes.build(lifecycle.retry_build(call.principal, build), call.origin)}
+    again = lifecycle.retry_build(call.principal, build, call.params.get("idempotencyToken", ""))
+    return {"build": shapes.build(again, call.origin)}
 
 
 @operation("codebuild", "StopBuild")
@@ -143,6 +156,23 @@ def batch_get_builds(call: Call) -> dict[str, Any]:
         else:
             found.append(shapes.build(build, call.origin))
     return {"builds": found, "buildsNotFound": missing}
+
+
+@operation("codebuild", "BatchDeleteBuilds")
+def batch_delete_builds(call: Call) -> dict[str, Any]:
+    """By id or ARN; what runs stays, unknown ones are told, and the project of every one must be allowed."""
+    deleted, kept = [], []
+    for asked in dict.fromkeys(call.params["ids"]):
+        try:
+            build = build_by_id(call.principal, "codebuild:BatchDeleteBuilds", asked)
+        except NotFound:
+            kept.append({"id": asked, "statusCode": "BUILD_NOT_FOUND"})
+            continue
+        if lifecycle.delete_build(call.principal, build):
+            deleted.append(build.arn)
+        else:
+            kept.append({"id": build.arn, "statusCode": "BUILD_IN_PROGRESS"})
+    return {"buildsDeleted": deleted, "buildsNotDeleted": kept}
 
 
 @operation("codebuild", "ListBuilds")
@@ -214,11 +244,6 @@ def _listed(call: Call, builds: Any, kind: str) -> dict[str, Any]:
     shown = rows[:PAGE]
     following = encode(kind, str(shown[-1].pk)) if len(rows) > PAGE else None
     return {"ids": [build.api_id for build in shown], "nextToken": following}
-
-
-def _check_key(call: Call) -> None:
-    if call.params.get("encryptionKey", shapes.encryption_key()) != shapes.encryption_key():
-        raise InvalidInput("This server encrypts with its own key: leave encryptionKey out.")
 
 
 def _bad_token() -> InvalidInput:

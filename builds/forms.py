@@ -7,9 +7,9 @@ from typing import Any
 from django import forms
 from django.conf import settings
 
-from builds import buildspec, compute, isolation, project_rules, projects, storage_forms
+from builds import buildspec, compute, isolation, limit_rules, project_rules, projects, storage_forms
 from builds.images import catalogue
-from builds.models import Project, Status
+from builds.models import Priority, Project, Status
 from builds.source_forms import SourceFields, initial_source
 from builds.sources import rules as source_rules
 from builds.storage_forms import StorageFields
@@ -40,6 +40,9 @@ _FIELD_OF_MEMBER = {
     "timeoutInMinutes": "timeout_minutes",
     "queuedTimeoutInMinutes": "queued_timeout_minutes",
     **storage_forms.FIELD_OF_MEMBER,
+    "concurrentBuildLimit": "concurrent_build_limit",
+    "autoRetryLimit": "auto_retry_limit",
+    "priority": "priority",
 }
 
 
@@ -148,6 +151,37 @@ class ProjectForm(SourceFields, StorageFields):
         min_value=project_rules.QUEUED_TIMEOUT_MINUTES[0],
         max_value=project_rules.QUEUED_TIMEOUT_MINUTES[1],
     )
+    concurrent_build_limit = forms.IntegerField(
+        required=False,
+        label="Builds at a time",
+        min_value=1,
+        max_value=100_000,
+        help_text="Further builds wait until one of them ends. Empty means as many as there are workers.",
+    )
+    auto_retry_limit = forms.IntegerField(
+        required=False,
+        label="Automatic retries",
+        min_value=0,
+        max_value=limit_rules.MAX_AUTO_RETRIES,
+        help_text="How often a build that failed is started again by itself.",
+    )
+    priority = forms.TypedChoiceField(
+        required=False,
+        coerce=int,
+        empty_value=str(Priority.NORMAL.value),
+        choices=Priority.choices,
+        help_text="Builds of higher priority go first; among equal ones, projects take turns.",
+    )
+    cancels_superseded = forms.BooleanField(
+        required=False,
+        label="Stop superseded builds",
+        help_text="A new build of a branch stops the older ones of that branch that wait or run.",
+    )
+    badge_enabled = forms.BooleanField(
+        required=False,
+        label="Status badge",
+        help_text="A picture of the last build's status, for everybody who has its address.",
+    )
     service_role = forms.ChoiceField(label="Service role", help_text="What the build may do.")
 
     def __init__(self, principal: Principal, *args: Any, project: Project | None = None, **kwargs: Any) -> None:
@@ -212,6 +246,11 @@ class ProjectForm(SourceFields, StorageFields):
             "serviceRole": given["service_role"],
             "timeoutInMinutes": given["timeout_minutes"],
             "queuedTimeoutInMinutes": given["queued_timeout_minutes"],
+            "concurrentBuildLimit": given["concurrent_build_limit"] or limit_rules.NO_LIMIT,
+            "autoRetryLimit": given["auto_retry_limit"] or 0,
+            "priority": int(given["priority"]),
+            "cancelsSuperseded": given["cancels_superseded"],
+            "badgeEnabled": given["badge_enabled"],
         }
         if before is None:
             made["name"] = given["name"]
@@ -255,6 +294,8 @@ def initial_of(project: Project | None, repository_name: str = "") -> dict[str, 
             **storage_forms.initial_of(None),
             "buildspec_inline": EXAMPLE_BUILDSPEC,
             "service_role": role.arn if role else "",
+            "auto_retry_limit": 0,
+            "priority": Priority.NORMAL,
         }
     text = project.source.get("buildspec", "")
     is_inline = buildspec.looks_inline(text)
@@ -272,6 +313,11 @@ def initial_of(project: Project | None, repository_name: str = "") -> dict[str, 
         "timeout_minutes": project.timeout_minutes,
         "queued_timeout_minutes": project.queued_timeout_minutes,
         **storage_forms.initial_of(project),
+        "concurrent_build_limit": project.concurrent_build_limit,
+        "auto_retry_limit": project.auto_retry_limit,
+        "priority": project.priority,
+        "cancels_superseded": project.cancels_superseded,
+        "badge_enabled": project.badge_enabled,
         "service_role": project.service_role_arn,
     }
 

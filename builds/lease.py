@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from redis import Redis
 from redis.backoff import NoBackoff
@@ -19,6 +19,8 @@ from redis.retry import Retry
 from builds.models import Build, Status
 
 REDIS_SECONDS = 2.0
+# How much longer a lease that has run out is left to its holder: several looks of a keeper (see keeper.py).
+DOUBT_SHARE = 0.5
 
 
 class LeaseLost(Exception):
@@ -50,9 +52,38 @@ def change(build: Build, **fields: Any) -> None:
 def take(build_pk: int, *, owner: str, **conditions: Any) -> Build | None:
     """The build with a lease for `owner`, or None where the conditions do not hold (any more)."""
     rows = Build.objects.filter(pk=build_pk, status=Status.IN_PROGRESS, **conditions)
-    if rows.update(lease_owner=owner, lease_expires_at=expiry()) != 1:
+    if rows.update(lease_owner=owner, lease_expires_at=expiry(), lease_doubted_at=None) != 1:
         return None
     return Build.objects.select_related("project").get(pk=build_pk)
+
+
+def renew(build: Build) -> bool:
+    """Hold the build for another LEASE_SECONDS; whether it still was this object's owner's."""
+    return held(build).update(lease_expires_at=expiry(), lease_doubted_at=None) == 1
+
+
+def is_odd(build: Build) -> bool:
+    """Whether the lease is doubted, or its end is none that a renewal in time gives: the machine's clock was set."""
+    if build.lease_doubted_at is not None:
+        return True
+    left = build.lease_expires_at - timezone.now() if build.lease_expires_at is not None else timedelta()
+    return not timedelta(seconds=settings.LEASE_SECONDS / 3) < left < timedelta(seconds=settings.LEASE_SECONDS + 1)
+
+
+def run_out() -> QuerySet[Build]:
+    """The builds whose lease has run out, or ends later than any lease can: a clock was set back."""
+    now = timezone.now()
+    beyond = now + timedelta(seconds=2 * settings.LEASE_SECONDS)
+    taken = Build.objects.filter(status=Status.IN_PROGRESS).exclude(lease_owner="")
+    return taken.filter(Q(lease_expires_at__lt=now) | Q(lease_expires_at__gt=beyond))
+
+
+def doubt(build: Build) -> None:
+    """Give the holder of a lease that has run out a last chance: it runs out once more, and then for good."""
+    now = timezone.now()
+    same = held(build).filter(lease_expires_at=build.lease_expires_at)
+    last = now + timedelta(seconds=DOUBT_SHARE * settings.LEASE_SECONDS)
+    same.update(lease_doubted_at=now, lease_expires_at=last)
 
 
 def redis_client() -> Redis:

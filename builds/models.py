@@ -71,16 +71,21 @@ class Project(models.Model):
     service_role_arn = models.CharField(max_length=600)
     timeout_minutes = models.PositiveIntegerField(default=60)
     queued_timeout_minutes = models.PositiveIntegerField(default=480)
-    # How many of its builds may run at once; None is as many as the server runs.
+    # How many of its builds may run at once; None is as many as there are workers.
     concurrent_build_limit = models.PositiveIntegerField(null=True, blank=True)
     # How often a build that failed is started again by itself.
     auto_retry_limit = models.PositiveSmallIntegerField(default=0)
     priority = models.SmallIntegerField(choices=Priority, default=Priority.NORMAL)
     # Whether a new build of a branch stops the older ones of that branch.
     cancels_superseded = models.BooleanField(default=False)
+    # Whether the status of its last build may be seen by whoever knows the badge's address.
+    badge_enabled = models.BooleanField(default=False)
+    badge_uuid = models.UUIDField(unique=True, null=True, editable=False)
     tags = models.JSONField(default=list, blank=True)
     # Builds that started before this leave no cache behind.
     cache_invalidated_at = models.DateTimeField(null=True, editable=False)
+    # When a worker last took one of its builds: projects take turns.
+    last_claimed_at = models.DateTimeField(null=True, editable=False)
     # Counts up for ever, so that a build number is never used twice.
     last_build_number = models.PositiveIntegerField(default=0, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -115,7 +120,7 @@ class Project(models.Model):
 
 
 class Build(models.Model):
-    """One run of a project. Its status is set by builds/lifecycle.py alone."""
+    """One run of a project. Its status is set by builds/lifecycle/ alone."""
 
     uuid = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
     # Builds outlive their project, as in CodeBuild.
@@ -146,12 +151,20 @@ class Build(models.Model):
     )
     exported_variables = models.JSONField(default=list, blank=True)
     idempotency_token = models.CharField(max_length=128, blank=True)
+    # Of what was asked for under the token: other parameters under the same one are refused.
+    request_digest = models.CharField(max_length=64, blank=True)
     started_at = models.DateTimeField(default=timezone.now)
     ended_at = models.DateTimeField(null=True)
+    # When a worker took it out of the queue.
+    claimed_at = models.DateTimeField(null=True)
     stop_requested_at = models.DateTimeField(null=True)
+    # One sentence on who or what stopped it.
+    stop_reason = models.CharField(max_length=300, blank=True)
     # Whose work it is: the worker that holds an unexpired lease, and nobody else, may write to this build.
     lease_owner = models.CharField(max_length=128, blank=True)
     lease_expires_at = models.DateTimeField(null=True)
+    # The sweep found the lease run out; its holder may still renew it, as a clock that was set ends no build.
+    lease_doubted_at = models.DateTimeField(null=True)
     queued_message_at = models.DateTimeField(null=True)
     log_line_count = models.PositiveBigIntegerField(default=0)
     is_log_complete = models.BooleanField(default=False)
@@ -183,6 +196,11 @@ class Build(models.Model):
     def project_arn(self) -> str:
         """Builds are authorized through their project's ARN."""
         return arn.project_arn(settings.REGION, settings.ACCOUNT_ID, self.project_name)
+
+    @property
+    def is_queued(self) -> bool:
+        """Whether it waits for a worker."""
+        return not self.is_finished and not self.lease_owner
 
     @property
     def is_finished(self) -> bool:
@@ -328,6 +346,23 @@ class Leftover(models.Model):
 
     def __str__(self) -> str:
         return f"{self.bucket}/{self.key}"
+
+
+class EngineImage(models.Model):
+    """An image that this installation brought to a Docker Engine, and so may remove again."""
+
+    # The engine's own id, as `docker info` tells it.
+    engine_id = models.CharField(max_length=128)
+    reference = models.CharField(max_length=300)
+    obtained_at = models.DateTimeField(default=timezone.now)
+    used_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["-used_at"]
+        constraints = [models.UniqueConstraint(fields=["engine_id", "reference"], name="engine_image_once")]
+
+    def __str__(self) -> str:
+        return self.reference
 
 
 class SourceCredential(models.Model):

@@ -250,6 +250,8 @@ def check_tags(tags: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
     seen: set[str] = set()
     for tag in tags:
         key, value = tag.get("key", ""), tag.get("value", "")
+        if key.lower().startswith("aws:"):
+            raise InvalidProject("tags", f"Invalid tag key: “{key}”", hint="Keys that begin with aws: are AWS's own.")
         if not 1 <= len(key) <= 127 or not _TAG.fullmatch(key) or key in seen:
             raise InvalidProject("tags", f"Invalid tag key: “{key}”")
         if len(value) > 255 or not _TAG.fullmatch(value):
@@ -310,12 +312,6 @@ def check_supported(fields: Mapping[str, Any]) -> None:
     for member, words in _UNSUPPORTED.items():
         if fields.get(member):
             raise InvalidProject(member, f"{words} are not available in this installation.")
-    if fields.get("badgeEnabled"):
-        raise InvalidProject("badgeEnabled", "Build badges are not available in this installation.")
-    if (fields.get("concurrentBuildLimit") or -1) > 0:
-        raise InvalidProject("concurrentBuildLimit", "Limits on concurrent builds are not available here.")
-    if (fields.get("autoRetryLimit") or 0) > 0:
-        raise InvalidProject("autoRetryLimit", "Automatic retries are not available in this installation.")
     if (fields.get("vpcConfig") or {}).get("vpcId"):
         raise InvalidProject("vpcConfig", "This installation has no VPCs.")
 

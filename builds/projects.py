@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import uuid
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -11,8 +12,9 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from builds import isolation, service_role
+from builds import isolation, limit_rules, service_role
 from builds import project_rules as rules
+from builds.access import project_for
 from builds.models import Project, repository_name_of
 from builds.project_rules import InvalidProject
 from builds.sources import credentials
@@ -43,7 +45,8 @@ def create_project(principal: Principal, fields: Mapping[str, Any]) -> Project:
     Args:
         fields: CreateProject's members: name, source, artifacts, environment and serviceRole, and optionally
             description, sourceVersion, secondarySources, secondarySourceVersions, secondaryArtifacts, cache,
-            logsConfig, timeoutInMinutes, queuedTimeoutInMinutes, tags.
+            logsConfig, timeoutInMinutes, queuedTimeoutInMinutes, concurrentBuildLimit, autoRetryLimit, badgeEnabled,
+            tags; and of this server's console alone: priority (a Priority) and cancelsSuperseded.
 
     Raises:
         InvalidProject: A member breaks a rule; it names which.
@@ -111,6 +114,19 @@ def delete_project(principal: Principal, name: str) -> bool:
     project.delete()
     logger.info("project %s deleted", name)
     return True
+
+
+def set_visibility(principal: Principal, name: str, visibility: str) -> Project:
+    """Whether everybody may see a project's builds: here they are PRIVATE, and nothing else is taken.
+
+    Raises:
+        AccessDenied: Of codebuild:UpdateProjectVisibility on the project.
+        NotFound: There is no such project.
+        InvalidProject: Another visibility.
+    """
+    project = project_for(principal, "codebuild:UpdateProjectVisibility", name)
+    limit_rules.check_visibility(visibility)
+    return project
 
 
 def push_triggers(project: Project) -> list[Trigger]:
@@ -201,8 +217,7 @@ def _apply(principal: Principal, project: Project, fields: Mapping[str, Any]) ->
         project.environment = rules.check_environment(fields["environment"])
     if fields.get("cache"):
         project.cache = rules.check_cache(fields["cache"])
-    if "logsConfig" in fields:
-        project.logs_config = dict(fields["logsConfig"] or {})
+    _apply_limits(project, fields)
     if fields.get("timeoutInMinutes") is not None:
         project.timeout_minutes = rules.check_timeout(fields["timeoutInMinutes"])
     if fields.get("queuedTimeoutInMinutes") is not None:
@@ -213,6 +228,23 @@ def _apply(principal: Principal, project: Project, fields: Mapping[str, Any]) ->
     if role_arn and role_arn != project.service_role_arn:
         authorize_role(principal, role_arn, project.arn)
         project.service_role_arn = role_arn
+
+
+def _apply_limits(project: Project, fields: Mapping[str, Any]) -> None:
+    limit_rules.check_encryption_key(fields.get("encryptionKey") or "")
+    if fields.get("logsConfig"):
+        project.logs_config = limit_rules.check_logs(fields["logsConfig"], project.name)
+    if fields.get("concurrentBuildLimit") is not None:
+        project.concurrent_build_limit = limit_rules.check_concurrent_build_limit(fields["concurrentBuildLimit"])
+    if fields.get("autoRetryLimit") is not None:
+        project.auto_retry_limit = limit_rules.check_auto_retry_limit(fields["autoRetryLimit"])
+    if fields.get("priority") is not None:
+        project.priority = limit_rules.check_priority(fields["priority"])
+    if fields.get("cancelsSuperseded") is not None:
+        project.cancels_superseded = bool(fields["cancelsSuperseded"])
+    if fields.get("badgeEnabled") is not None:
+        project.badge_enabled = bool(fields["badgeEnabled"])
+        project.badge_uuid = project.badge_uuid or (uuid.uuid4() if project.badge_enabled else None)
 
 
 def _context(fields: Mapping[str, Any]) -> Context:

@@ -1,34 +1,29 @@
-"""What a running build's worker writes: phases and log lines as they come; and it keeps the lease.
-
-A thread of its own renews the lease and looks whether somebody asked for a stop. It is woken through Redis; where
-Redis is away it looks every two seconds.
-"""
+"""What a running build's worker writes: phases and log lines as they come."""
 
 from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.conf import settings
-from django.db import DatabaseError, connection, transaction
-from redis.exceptions import RedisError
+from django.db import connection, transaction
 
 from builds import lease
 from builds.logs.flusher import LogLost
 from builds.logs.format import Chunk
 from builds.logs.writer import LogWriter, Summary
 from builds.models import Build, LogChunk, Phase, Status
-from builds.runner.executor import LOST, STOPPED, Interruption
+from builds.runner.executor import LOST, Interruption
 from builds.runner.phases import PhaseResult
 from codeservices import storage
 
 logger = logging.getLogger(__name__)
 
-# A stop must be final within 5 seconds also while Redis is away.
-LOOK_SECONDS = 2.0
+# So long another thread waits for the log before it gives the rest up (see `take_log`).
+TAKE_SECONDS = 0.5
 
 
 def chunk_key(build: Build, first_line: int) -> str:
@@ -77,7 +72,7 @@ def store_chunks(build: Build, chunks: Sequence[Chunk]) -> None:
 
 
 class Reporter:
-    """The Report of `builds.runner.phases` over models, Redis and storage. A context manager: its end stops the thread.
+    """The Report of `builds.runner.phases` over models, Redis and storage. A context manager: its end stops the log.
 
     Attributes:
         interruption: Raised when the build is to end early.
@@ -94,22 +89,15 @@ class Reporter:
             head_bytes=settings.BUILD_LOG_HEAD_MIB * 1024**2,
             tail_bytes=settings.BUILD_LOG_TAIL_MIB * 1024**2,
         )
-        self._done = threading.Event()
-        self._renewed = time.monotonic()
-        self._keeper = threading.Thread(target=self._keep, name=f"lease-{build.pk}", daemon=True)
+        # The log is for one thread at a time: the build's own, until another takes it.
+        self._lock = threading.Lock()
+        self._is_taken = False
 
     def __enter__(self) -> Reporter:
-        self._keeper.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._done.set()
         self._log.abandon()  # nothing is left to write where it was closed
-        try:
-            self._redis.publish(lease.stop_channel(self._build), "done")
-        except RedisError:
-            logger.debug("build %s: its keeper ends by itself", self._build.pk)
-        self._keeper.join(lease.REDIS_SECONDS + LOOK_SECONDS)
         self._redis.close()
 
     # ---- Report ------------------------------------------------------------------------------------------------------
@@ -118,11 +106,13 @@ class Reporter:
         try:
             with transaction.atomic():
                 lease.change(self._build, current_phase=phase_type)
-                Phase.objects.get_or_create(
+                phase = Phase(
                     build=self._build,
                     phase_type=phase_type,
-                    defaults={"started_at": started_at, "first_line": self._log.line_count},
+                    started_at=started_at,
+                    first_line=self._log.line_count,
                 )
+                Phase.objects.bulk_create([phase], ignore_conflicts=True)  # one statement where a look takes four
         except lease.LeaseLost:
             self.interruption.raise_for(LOST)
 
@@ -141,14 +131,18 @@ class Reporter:
             self.interruption.raise_for(LOST)
 
     def output(self, data: bytes) -> None:
-        try:
-            self._log.write(data)
-        except LogLost:
-            self.interruption.raise_for(LOST)
+        with self._lock:
+            if not self._is_taken:
+                self._to_log(partial(self._log.write, data))
 
     def line(self, text: str) -> None:
+        with self._lock:
+            if not self._is_taken:
+                self._to_log(partial(self._log.line, text))
+
+    def _to_log(self, write: Callable[[], None]) -> None:
         try:
-            self._log.line(text)
+            write()
         except LogLost:
             self.interruption.raise_for(LOST)
 
@@ -158,6 +152,26 @@ class Reporter:
 
     def close_log(self) -> Summary | None:
         """Store the rest of the log; None where that failed, and the sweep will do it from the stream."""
+        with self._lock:
+            return None if self._is_taken else self._close()
+
+    def take_log(self, closing: Iterable[str]) -> Summary | None:
+        """Close the log from another thread than the build's, which is stuck and can write no more from here on.
+
+        Returns None as `close_log` does, also where the build's thread is in the middle of writing.
+        """
+        if not self._lock.acquire(timeout=TAKE_SECONDS):
+            self._log.abandon()
+            return None
+        try:
+            self._is_taken = True
+            for line in closing:
+                self._to_log(partial(self._log.line, line))
+            return self._close()
+        finally:
+            self._lock.release()
+
+    def _close(self) -> Summary | None:
         try:
             summary = self._log.close()
             if summary.left_out_lines:
@@ -170,44 +184,3 @@ class Reporter:
     def abandon_log(self) -> None:
         """Stop writing: the build is another's."""
         self._log.abandon()
-
-    # ---- the lease ---------------------------------------------------------------------------------------------------
-
-    def _keep(self) -> None:
-        pubsub = self._redis.pubsub(ignore_subscribe_messages=True)
-        is_subscribed = False
-        try:
-            while not self._done.is_set():
-                self._look()
-                try:
-                    if not is_subscribed:
-                        pubsub.subscribe(lease.stop_channel(self._build))
-                        is_subscribed = True
-                    pubsub.get_message(timeout=LOOK_SECONDS)
-                except RedisError:
-                    is_subscribed = False
-                    self._done.wait(LOOK_SECONDS)
-        finally:
-            pubsub.close()
-            connection.close()
-
-    def _look(self) -> None:
-        """Renew the lease when a third of it has passed; see whether a stop is wanted."""
-        try:
-            row = lease.held(self._build).values("stop_requested_at").first()
-            if row is None:
-                # Finished by ourselves, or ended by another.
-                if not self._done.is_set():
-                    self.interruption.raise_for(LOST)
-                return
-            if row["stop_requested_at"] is not None:
-                self.interruption.raise_for(STOPPED)
-            is_due = time.monotonic() - self._renewed > settings.LEASE_SECONDS / 3
-            if is_due and lease.held(self._build).update(lease_expires_at=lease.expiry()):
-                self._renewed = time.monotonic()
-        except DatabaseError as error:
-            logger.warning("build %s: its lease could not be renewed: %s", self._build.pk, error)
-            connection.close()
-            # Others end the build once the lease has run out: from then on this worker may do nothing more.
-            if time.monotonic() - self._renewed > settings.LEASE_SECONDS:
-                self.interruption.raise_for(LOST)

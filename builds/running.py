@@ -10,19 +10,29 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from builds import compute, container, environment, isolation, registry_login, secret_forms, service_role, stored_values
+from builds import (
+    compute,
+    container,
+    environment,
+    images_on_engine,
+    isolation,
+    registry_login,
+    secret_forms,
+    service_role,
+    stored_values,
+)
 from builds.artifacts import uploading
 from builds.buildspec import Buildspec
 from builds.caches.of_build import BuildCache
 from builds.environment import Environment, Facts, SourceFacts, Variable
 from builds.images import catalogue, runtimes
 from builds.lease import change, held
+from builds.limit_rules import encryption_key
 from builds.models import Build
 from builds.reporter import Reporter
 from builds.runner.docker import DockerExecutor
 from builds.runner.executor import Login, PhaseError, Spec
 from builds.runner.phases import Plan, Prepared, Tools
-from builds.shapes import encryption_key
 from builds.sources import opening, specification
 from builds.sources.opening import Sources
 from builds.sources.wanted import Source
@@ -42,6 +52,7 @@ def executor() -> DockerExecutor:
         variables=_proxies(),
         pulling=isolation.pulling(),
         close_network=isolation.close_network,
+        on_image=lambda engine_id, image, is_new: images_on_engine.used(engine_id, image, is_ours=is_new),
     )
 
 

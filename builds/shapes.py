@@ -9,7 +9,9 @@ from typing import Any
 
 from django.conf import settings
 
+from builds import limit_rules
 from builds.artifacts import naming
+from builds.limit_rules import encryption_key
 from builds.logs import groups
 from builds.models import Artifact, Build, Phase, PhaseType, Project, SourceCredential, Status
 from codeservices.aws import redact
@@ -19,13 +21,8 @@ NO_CACHE = {"type": "NO_CACHE"}
 LOGS_ENABLED = {"cloudWatchLogs": {"status": "ENABLED"}, "s3Logs": {"status": "DISABLED", "encryptionDisabled": False}}
 
 
-def encryption_key() -> str:
-    """The alias that CodeBuild names where a project has no key of its own."""
-    return f"arn:aws:kms:{settings.REGION}:{settings.ACCOUNT_ID}:alias/aws/s3"
-
-
-def project(row: Project) -> dict[str, Any]:
-    """Project."""
+def project(row: Project, origin: str) -> dict[str, Any]:
+    """Project; `origin` is the address under which the caller reaches the console."""
     return {
         "name": row.name,
         "arn": row.arn,
@@ -45,10 +42,19 @@ def project(row: Project) -> dict[str, Any]:
         "tags": row.tags,
         "created": row.created_at,
         "lastModified": row.updated_at,
-        "badge": {"badgeEnabled": False},
+        "badge": _badge(row, origin),
         "logsConfig": row.logs_config or LOGS_ENABLED,
+        "concurrentBuildLimit": row.concurrent_build_limit,
+        "autoRetryLimit": row.auto_retry_limit or None,
         "projectVisibility": "PRIVATE",
     }
+
+
+def _badge(row: Project, origin: str) -> dict[str, Any]:
+    """ProjectBadge; it has an address where it is switched on."""
+    if not row.badge_enabled:
+        return {"badgeEnabled": False}
+    return {"badgeEnabled": True, "badgeRequestUrl": f"{origin}{limit_rules.badge_path(row.badge_uuid)}&branch=main"}
 
 
 def started_for_trail(row: Build) -> dict[str, Any]:
@@ -91,6 +97,20 @@ def build(row: Build, origin: str) -> dict[str, Any]:
         "initiator": row.initiator,
         "encryptionKey": encryption_key(),
         "exportedEnvironmentVariables": row.exported_variables,
+        "autoRetryConfig": _auto_retry(row),
+    }
+
+
+def _auto_retry(row: Build) -> dict[str, Any] | None:
+    """AutoRetryConfig of a build that is retried when it fails, or that is such a retry."""
+    if not (row.auto_retry_limit or row.auto_retry_number):
+        return None
+    following = Build.objects.filter(auto_retry_of=row).first()
+    return {
+        "autoRetryLimit": row.auto_retry_limit,
+        "autoRetryNumber": row.auto_retry_number,
+        "nextAutoRetry": following.arn if following else None,
+        "previousAutoRetry": row.auto_retry_of.arn if row.auto_retry_of else None,
     }
 
 

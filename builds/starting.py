@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from builds import limit_rules
 from builds import project_rules as rules
-from builds.models import Project
+from builds.models import Build, Priority, Project
 from builds.projects import authorize_role, authorize_sources
 from builds.sources import rules as source_rules
 from codeservices.errors import InvalidInput
@@ -17,6 +18,8 @@ from codeservices.iam.principal import Principal
 UNSUPPORTED = (
     "fleetOverride",
     "debugSessionEnabled",
+    "reportBuildStatusOverride",
+    "buildStatusConfigOverride",
 )
 _SOURCE_MEMBERS = {
     "sourceTypeOverride": "type",
@@ -54,6 +57,8 @@ class Settings:
     service_role_arn: str
     timeout_minutes: int
     queued_timeout_minutes: int
+    priority: int = Priority.NORMAL
+    auto_retry_limit: int = 0
 
 
 def settings_of(principal: Principal, project: Project, overrides: Mapping[str, Any]) -> Settings:
@@ -75,6 +80,9 @@ def settings_of(principal: Principal, project: Project, overrides: Mapping[str, 
     artifacts, more_artifacts = overrides.get("artifactsOverride"), overrides.get("secondaryArtifactsOverride")
     cache = overrides.get("cacheOverride")
     timeout, queued = overrides.get("timeoutInMinutesOverride"), overrides.get("queuedTimeoutInMinutesOverride")
+    retries = overrides.get("autoRetryLimitOverride")
+    limit_rules.check_encryption_key(overrides.get("encryptionKeyOverride") or "")
+    limit_rules.check_logs(overrides.get("logsConfigOverride") or {}, project.name)
     return Settings(
         source=source,
         source_version=source_rules.check_version(overrides.get("sourceVersion") or project.source_version),
@@ -89,6 +97,27 @@ def settings_of(principal: Principal, project: Project, overrides: Mapping[str, 
         service_role_arn=role_arn,
         timeout_minutes=project.timeout_minutes if timeout is None else rules.check_timeout(timeout),
         queued_timeout_minutes=project.queued_timeout_minutes if queued is None else rules.check_queued_timeout(queued),
+        priority=project.priority,
+        auto_retry_limit=project.auto_retry_limit if retries is None else limit_rules.check_auto_retry_limit(retries),
+    )
+
+
+def settings_of_build(build: Build) -> Settings:
+    """With what a build ran, so that it can be run again."""
+    return Settings(
+        source=build.source,
+        source_version=build.source_version,
+        artifacts=build.artifacts_config,
+        environment=build.environment,
+        cache=build.cache,
+        service_role_arn=build.service_role_arn,
+        timeout_minutes=build.timeout_minutes,
+        queued_timeout_minutes=build.queued_timeout_minutes,
+        secondary_sources=build.secondary_sources,
+        secondary_source_versions=build.secondary_source_versions,
+        secondary_artifacts=build.secondary_artifacts_config,
+        priority=build.priority,
+        auto_retry_limit=build.auto_retry_limit,
     )
 
 

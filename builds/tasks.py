@@ -3,22 +3,36 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 from celery import shared_task
+from celery.signals import worker_ready
+from django.db import connections
 
-from builds import isolation, lifecycle, retention
+from builds import images_on_engine, isolation, lifecycle, retention
 
 logger = logging.getLogger(__name__)
 
 
 @shared_task(acks_late=True, ignore_result=True)
 def run_build(build_pk: int) -> None:
-    """Run one queued build to its end; a second delivery of the message does nothing."""
-    build = lifecycle.claim(build_pk)
+    """Run the build that is next to its end; which one that is stands in the database, not in the message."""
+    build = lifecycle.claim_next()
     if build is None:
-        logger.info("build %s is taken or over", build_pk)
+        logger.info("no build may begin, neither %s nor another", build_pk)
         return
-    lifecycle.run(build)
+    try:
+        lifecycle.run(build)
+    finally:
+        lifecycle.wake_next()
+
+
+@shared_task(ignore_result=True)
+def end_stopped_build(build_pk: int) -> None:
+    """Take a build that was told to stop from a worker that does not end it."""
+    if lifecycle.end_stopped(build_pk):
+        lifecycle.reap()
+        lifecycle.wake_next()
 
 
 @shared_task(ignore_result=True)
@@ -52,3 +66,22 @@ def remove_leftovers() -> None:
     count = retention.sweep()
     if count:
         logger.info("removed %s artifacts and caches", count)
+
+
+@shared_task(ignore_result=True)
+def collect_images() -> None:
+    """Remove images that this installation brought to the engine and that nobody has used for long."""
+    removed = images_on_engine.collect()
+    if removed:
+        logger.info("removed the images %s", ", ".join(removed))
+
+
+@worker_ready.connect
+def reap_at_start(sender: Any, **_: Any) -> None:
+    """A worker of builds begins by removing what its predecessor left on the engine."""
+    if lifecycle.QUEUE not in sender.app.amqp.queues.consume_from:
+        return
+    try:
+        lifecycle.reap()
+    finally:
+        connections.close_all()

@@ -2,7 +2,7 @@
 
 from django.urls import path, register_converter
 
-from builds.views import artifacts, builds, caches, credentials, log_search, logs, projects
+from builds.views import artifacts, badges, builds, caches, credentials, log_search, logs, projects
 
 
 class ProjectNameConverter:
@@ -24,6 +24,7 @@ app_name = "builds"
 _build = "projects/<project:name>/builds/<int:number>"
 
 urlpatterns = [
+    path("badges", badges.project_badge, name="project_badge"),
     path("projects/", projects.project_list, name="project_list"),
     path("projects/new/", projects.project_create, name="project_create"),
     path("projects/<project:name>/", projects.project, name="project"),

@@ -23,6 +23,7 @@ app.conf.update(
     task_default_queue="default",
     task_routes={
         "builds.tasks.run_build": {"queue": "builds"},
+        "builds.tasks.collect_images": {"queue": "maintenance"},
         "codeservices.notifications.tasks.deliver": {"queue": "notifications"},
         "builds.tasks.remove_leftovers": {"queue": "maintenance"},
         "repos.tasks.keep_up": {"queue": "maintenance"},
@@ -62,6 +63,7 @@ app.conf.update(
         "keep-build-network-closed": {"task": "builds.tasks.keep_network_closed", "schedule": 60.0},
         "purge-deleted-secrets": {"task": "codeservices.secretstore.tasks.purge_deleted_secrets", "schedule": 3600.0},
         "sweep-objects": {"task": "codeservices.objects.tasks.sweep", "schedule": 600.0},
+        "collect-images": {"task": "builds.tasks.collect_images", "schedule": 3600.0},
         "requeue-builds": {"task": "builds.tasks.requeue_builds", "schedule": 15.0},
         "remove-build-leftovers": {"task": "builds.tasks.remove_leftovers", "schedule": 600.0},
         "remove-expired-credentials": {"task": "codeservices.iam.tasks.remove_expired_credentials", "schedule": 900.0},

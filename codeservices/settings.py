@@ -62,6 +62,14 @@ BUILD_CONCURRENCY = env_int("CODESERVICES_BUILD_CONCURRENCY", 2, minimum=1, maxi
 BUILD_LOG_HEAD_MIB = env_int("CODESERVICES_BUILD_LOG_HEAD_MIB", 256, minimum=1, maximum=65536)
 # Held in the worker's memory until the build ends.
 BUILD_LOG_TAIL_MIB = env_int("CODESERVICES_BUILD_LOG_TAIL_MIB", 16, minimum=1, maximum=256)
+# So many builds may wait at once; further ones are refused.
+BUILD_QUEUE_LIMIT = env_int("CODESERVICES_BUILD_QUEUE_LIMIT", 2000, minimum=1, maximum=100_000)
+# No build is started while less than this is free on the disks that builds write to (0: always).
+BUILD_MIN_FREE_BYTES = env_int("CODESERVICES_BUILD_MIN_FREE_BYTES", 2 * 1024**3, minimum=0)
+# Images that this installation brought to the engine are removed when nobody used them for so many days, and least
+# recently used ones earlier while all of them together are larger than this.
+BUILD_IMAGE_DAYS = env_int("CODESERVICES_BUILD_IMAGE_DAYS", 30, minimum=1, maximum=3650)
+BUILD_IMAGE_BYTES = env_int("CODESERVICES_BUILD_IMAGE_BYTES", 50 * 1024**3, minimum=0)
 # Where builds find this server from inside their containers; the machine itself where this is empty.
 BUILD_ENDPOINT_URL = env_str("CODESERVICES_BUILD_ENDPOINT_URL").rstrip("/")
 BUILD_CA_BUNDLE = env_str("CODESERVICES_BUILD_CA_BUNDLE", env_str("SSL_CERT_FILE"))

@@ -15,6 +15,7 @@ pytest_plugins = [
     "tests.fixtures.redis",
     "tests.fixtures.people",
     "tests.fixtures.installation",
+    "tests.fixtures.own_engine",
     "tests.fixtures.web",
 ]
 

@@ -18,6 +18,7 @@ MACHINE = (
     "tests/builds/test_firewall.py",
     "tests/builds/test_executor_contract.py",
     "tests/builds/test_images.py",
+    "tests/builds/test_images_on_engine.py",
     "tests/builds/test_lifecycle.py",
     "tests/builds/test_registry.py",
     "tests/builds/test_sandbox.py",

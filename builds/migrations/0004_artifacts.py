@@ -71,7 +71,6 @@ class Migration(migrations.Migration):
         migrations.AlterField("artifact", "sha256", models.CharField(blank=True, max_length=64)),
         migrations.RunPython(into_the_object_store, migrations.RunPython.noop),
         migrations.RemoveField("artifact", "files"),
-        migrations.DeleteModel("CacheEntry"),
         migrations.CreateModel(
             name="CacheEntry",
             fields=[

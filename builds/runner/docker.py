@@ -18,7 +18,7 @@ from typing import Any
 import docker
 import docker.errors
 
-from builds.runner import agent, attached, containers, disk, engine, network
+from builds.runner import agent, attached, containers, disk, engine, engine_images, network
 from builds.runner.attached import Attached, StreamEnded
 from builds.runner.executor import Interrupted, Note, Output, PhaseError, Spec, Start
 from builds.runner.image import Image, Images, Pulling
@@ -50,6 +50,8 @@ class DockerExecutor:
         variables: Variables every build gets unless it sets them itself: proxies.
         pulling: How images come here that the engine lacks.
         close_network: Sees to the firewall before a build has a network; raises PhaseError where it must not go on.
+        on_image: Told before a container is made of an image: the engine's id, the image's name, and whether it was
+            not there and had to be pulled or made.
     """
 
     def __init__(
@@ -61,7 +63,9 @@ class DockerExecutor:
         variables: Mapping[str, str] | None = None,
         pulling: Pulling | None = None,
         close_network: Callable[[Note], None] = lambda note: None,
+        on_image: Callable[[str, str, bool], None] = lambda engine_id, image, is_new: None,
     ) -> None:
+        self._on_image = on_image
         self._install = install
         self._docker_host = docker_host
         self._ca_bundle = ca_bundle
@@ -92,6 +96,7 @@ class DockerExecutor:
             self._image = Images(self._client, self._pulling, self._check, note, ca_bundle=self._ca_bundle).ensure(
                 spec.image, spec.login
             )
+            self._on_image(engine_images.engine_id(self._client), self._image.reference, self._image.is_new)
             labels = {engine.BUILD_LABEL: spec.build_id, engine.INSTALL_LABEL: self._install}
             # A part of the nonce, so that what an earlier try left behind is never in the way.
             name = f"codeservices-{re.sub(r'[^A-Za-z0-9_.-]', '-', spec.build_id)}-{self._session[:6]}"

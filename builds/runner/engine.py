@@ -37,7 +37,7 @@ def fault(what: str, error: BaseException) -> PhaseError:
 
 
 def reap(client: docker.DockerClient, install: str, keep: Callable[[], Collection[str]]) -> list[str]:
-    """Remove containers and networks of this installation's builds that nobody runs; returns those builds' ids.
+    """Remove containers, networks and volumes of this installation's builds that nobody runs; the builds' ids.
 
     Args:
         keep: The ids of builds that run. Asked after the engine was, so that a build that begins meanwhile is safe: its
@@ -46,7 +46,8 @@ def reap(client: docker.DockerClient, install: str, keep: Callable[[], Collectio
     filters: dict[str, Any] = {"label": f"{INSTALL_LABEL}={install}"}
     containers = client.containers.list(all=True, filters=filters, ignore_removed=True)
     networks = client.networks.list(filters=filters)
-    if not containers and not networks:
+    volumes = [one for one in client.volumes.list(filters=filters) if BUILD_LABEL in (one.attrs.get("Labels") or {})]
+    if not containers and not networks and not volumes:
         return []
     kept = keep()
     reaped: set[str] = set()
@@ -61,5 +62,11 @@ def reap(client: docker.DockerClient, install: str, keep: Callable[[], Collectio
         if build_id not in kept:
             with contextlib.suppress(docker.errors.APIError):
                 network.remove()
+                reaped.add(build_id)
+    for volume in volumes:
+        build_id = volume.attrs["Labels"][BUILD_LABEL]
+        if build_id not in kept:
+            with contextlib.suppress(docker.errors.APIError):
+                volume.remove()
                 reaped.add(build_id)
     return sorted(reaped)

@@ -53,11 +53,16 @@ class Interrupted(Exception):
 
 
 class Interruption:
-    """Ends a build from any thread, once: the first reason counts, later ones are ignored."""
+    """Ends a build from any thread, once: the first reason counts, later ones are ignored.
+
+    Attributes:
+        message: One sentence on who or what wanted it, or empty.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._reason = ""
+        self.message = ""
         self._callback: Callable[[], None] | None = None
 
     @property
@@ -65,11 +70,12 @@ class Interruption:
         """STOPPED, TIMED_OUT, LOST, or empty as long as the build may go on."""
         return self._reason
 
-    def raise_for(self, reason: str) -> None:
+    def raise_for(self, reason: str, message: str = "") -> None:
         """Interrupt the build. Returns when its processes have been told to end."""
         with self._lock:
             if self._reason:
                 return
+            self.message = message
             self._reason = reason
             callback = self._callback
         if callback is not None:

@@ -12,7 +12,7 @@ import fcntl
 import hashlib
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,10 +43,19 @@ class Pulling:
 
 @dataclass(frozen=True)
 class Image:
-    """An image that is there: its id in the engine, and what its processor is called ("amd64")."""
+    """An image that is there.
+
+    Attributes:
+        id: In the engine.
+        architecture: What its processor is called ("amd64").
+        reference: The name that it has in the engine.
+        is_new: It was not there, so that it was pulled or made for this build.
+    """
 
     id: str
     architecture: str
+    reference: str
+    is_new: bool = False
 
 
 class Images:
@@ -102,7 +111,7 @@ class Images:
             found = self._find(asked, name)
         if found is None:
             raise pull_error(asked, "it was pulled and is gone again")
-        return found
+        return replace(found, is_new=True)
 
     def _find(self, asked: str, name: str) -> Image | None:
         """The engine's image of that name; an id is no name, since it would find what others may not run."""
@@ -116,7 +125,7 @@ class Images:
             raise pull_error(asked, error.explanation) from error
         if not _is_named(found, name):
             raise pull_error(asked, "it is the id of an image; give the image's name")
-        return Image(str(found["Id"]), str(found.get("Architecture", "")))
+        return Image(str(found["Id"]), str(found.get("Architecture", "")), name)
 
     def _make(self, asked: str, definition: catalogue.Definition) -> None:
         self._note(f"Making {definition.image}, which takes minutes the first time")
@@ -134,16 +143,18 @@ class Images:
             if found is None:
                 raise pull_error(asked, "it was pulled and is gone again")
             if before is None or before.id != found.id:
-                self._hide(name, found, before)
+                return self._hidden(name, found, before)
             return found
 
-    def _hide(self, name: str, image: Image, before: Image | None) -> None:
+    def _hidden(self, name: str, image: Image, before: Image | None) -> Image:
         digest = hashlib.sha256(f"{name} {image.id}".encode()).hexdigest()[:32]
-        self._client.api.tag(image.id, f"{PRIVATE_NAMESPACE}{digest}", "latest")
+        private = f"{PRIVATE_NAMESPACE}{digest}"
+        self._client.api.tag(image.id, private, "latest")
         self._client.api.remove_image(name, noprune=True)
         repository, tag = parse_repository_tag(name)
         if before is not None and "@" not in name:
             self._client.api.tag(before.id, repository, tag or "latest")
+        return replace(image, reference=private, is_new=True)
 
     def _pull(self, asked: str, name: str, login: Login | None) -> None:
         refusal = self._pulling.refusal(registry_of(name))

@@ -328,7 +328,7 @@ class _Run:
     def _interrupted(self) -> tuple[str, Context]:
         if self.interruption.reason == TIMED_OUT:
             return TIMED_OUT, Context("BUILD_TIMED_OUT", "Build has timed out. ")
-        return STOPPED, Context()
+        return STOPPED, Context("", self.interruption.message)
 
     def _tell_end(self, result: PhaseResult, context: Context) -> None:
         if result.type == PROVISIONING and result.status == SUCCEEDED:

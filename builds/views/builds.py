@@ -125,6 +125,8 @@ def build(request: ConsoleRequest, name: str, number: int) -> HttpResponse:
         "build": found,
         "project": found.project,
         "phases": phases,
+        "wait": lifecycle.wait_of(found),
+        "retries": {"of": found.auto_retry_of, "next": Build.objects.filter(auto_retry_of=found).first()},
         "failed_line": next((one.last_line for one in phases if one.is_failed), None),
         "may_read_log": may_read_log,
         "log": _log(found, request.GET.get("from", "")) if may_read_log else None,

@@ -13,6 +13,7 @@ from django.template.loader import render_to_string
 from django.utils.cache import get_conditional_response
 from django.views.decorators.http import require_GET, require_safe
 
+from builds import lifecycle
 from builds.access import build_for
 from builds.logs import access as log_access
 from builds.logs import download as whole_log
@@ -133,7 +134,8 @@ def _download(request: ConsoleRequest, build: Build, form: str) -> HttpResponseB
 
 def render_status(build: Build) -> str:
     """The part of a build's page that changes while it runs."""
-    return render_to_string("builds/_build_live.html", {"build": build, "phases": phase_rows(build)})
+    context = {"build": build, "phases": phase_rows(build), "wait": lifecycle.wait_of(build)}
+    return render_to_string("builds/_build_live.html", context)
 
 
 def render_lines(lines: list[Line]) -> bytes:

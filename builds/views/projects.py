@@ -14,7 +14,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from builds import buildspec, compute, projects, storage_forms
+from builds import buildspec, compute, limit_rules, projects, storage_forms
 from builds.access import project_for
 from builds.forms import EXAMPLE_BUILDSPEC, ProjectForm, VariableFormSet, initial_of, variable_rows
 from builds.models import Build, Project, Status
@@ -32,7 +32,15 @@ BUILDS_A_PAGE = 30
 # The history chart shows so many builds, oldest first.
 BUILDS_IN_CHART = 40
 CHART_HEIGHT = 60
-CHECKBOXES = ("build_on_push", "privileged", "submodules", "insecure_ssl", *storage_forms.CHECKBOXES)
+CHECKBOXES = (
+    "build_on_push",
+    "privileged",
+    "submodules",
+    "insecure_ssl",
+    "cancels_superseded",
+    "badge_enabled",
+    *storage_forms.CHECKBOXES,
+)
 
 
 @dataclass(frozen=True)
@@ -98,9 +106,15 @@ def project(request: ConsoleRequest, name: str) -> HttpResponse:
         "is_inline": buildspec.looks_inline(found.source.get("buildspec", "")),
         "compute_label": compute.label_of(found.compute_type),
         "example_buildspec": EXAMPLE_BUILDSPEC,
+        "badge_url": badge_url(request, found),
         "start_command": f"aws codebuild start-build --project-name {found.name}",
     }
     return render(request, "builds/project.html", context)
+
+
+def badge_url(request: ConsoleRequest, project: Project) -> str:
+    """Where everybody finds the project's badge; empty where it has none."""
+    return request.build_absolute_uri(limit_rules.badge_path(project.badge_uuid)) if project.badge_enabled else ""
 
 
 @require_http_methods(["GET", "POST"])

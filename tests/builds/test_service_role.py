@@ -199,7 +199,8 @@ def test_a_builds_credentials_last_as_long_as_it_may_and_end_with_it(alice, proj
 def test_a_build_that_its_worker_left_loses_its_credentials(alice, project):
     build = lifecycle.claim(lifecycle.start_build(alice.principal, "demo").pk)
     session = service_role.assume(build)
-    Build.objects.update(lease_expires_at=timezone.now() - timedelta(seconds=1))
+    now = timezone.now()
+    Build.objects.update(lease_expires_at=now - timedelta(seconds=1), lease_doubted_at=now)
     assert lifecycle.end_expired_leases() == 1
     assert credentials.find_access_key(session.access_key_id) is None
 

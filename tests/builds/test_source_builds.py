@@ -8,7 +8,8 @@ import zipfile
 
 import pytest
 
-from builds import lifecycle, log_access, tasks
+from builds import lifecycle, tasks
+from builds.logs import download
 from builds.models import Build
 from builds.sources import credentials
 from codeservices import tls
@@ -62,7 +63,7 @@ def ended(user, **overrides) -> tuple[Build, str]:
     build = lifecycle.start_build(user.principal, "demo", overrides)
     tasks.run_build(build.pk)
     build.refresh_from_db()
-    return build, b"".join(log_access.text_pieces(build)).decode()
+    return build, b"".join(download.whole(build, "raw")).decode()
 
 
 @pytest.fixture

@@ -11,9 +11,10 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from builds import lifecycle, log_access, retention, running, shapes, tasks
+from builds import lifecycle, retention, running, shapes, tasks
 from builds.artifacts import manifest
 from builds.caches import entries, local
+from builds.logs import download
 from builds.models import Build, CacheEntry, Leftover, Project
 from codeservices import storage, work
 from codeservices.audit.models import Event
@@ -69,7 +70,7 @@ def build(alice, project: Project, *commands: str, phase: str = "build", **block
 
 
 def log_of(build: Build) -> str:
-    return b"".join(log_access.text_pieces(build)).decode()
+    return b"".join(download.whole(build, "raw")).decode()
 
 
 def context_of(build: Build, phase: str = "UPLOAD_ARTIFACTS") -> dict[str, str]:

@@ -388,6 +388,7 @@ CONSOLE = {
     "repos:upkeep": Door("codecommit:GetRepository", args=REPOSITORY),
     "repos:upkeep_run": Door(CLOSED, "codecommit:RunRepositoryUpkeep", REPOSITORY),
     "repos:upkeep_list": Door("codecommit:ListRepositories"),
+    "builds:project_badge": Door(PUBLIC),
     "builds:project_list": Door("codebuild:ListProjects"),
     "builds:project_create": Door("codebuild:CreateProject", "codebuild:CreateProject", form=PROJECT_FORM),
     "builds:project": Door("codebuild:BatchGetProjects", args=PROJECT),

@@ -128,6 +128,31 @@ def test_what_terraform_sends_for_a_plain_project_is_taken(codebuild):
     assert codebuild.batch_get_projects(names=[made["arn"]])["projects"] == [made]
 
 
+def test_limits_retries_and_a_badge_are_kept_told_and_taken_away_again(codebuild, client):
+    made = codebuild.create_project(**NEW, concurrentBuildLimit=2, autoRetryLimit=3, badgeEnabled=True)["project"]
+    assert (made["concurrentBuildLimit"], made["autoRetryLimit"], made["badge"]["badgeEnabled"]) == (2, 3, True)
+    address = made["badge"]["badgeRequestUrl"]
+    assert "/badges?uuid=" in address and address.endswith("&branch=main")
+    assert codebuild.batch_get_projects(names=["demo"])["projects"] == [made]
+    build_of(Project.objects.get(), 1, status=Status.FAILED, source_version="main")
+    path = address[address.index("/badges") :]
+    assert b"build: failing" in client.get(path).content
+    # As Terraform takes a limit away.
+    changed = codebuild.update_project(name="demo", concurrentBuildLimit=-1, autoRetryLimit=0, badgeEnabled=False)
+    assert not {"concurrentBuildLimit", "autoRetryLimit"} & set(changed["project"])
+    assert changed["project"]["badge"] == {"badgeEnabled": False}
+    assert b"build: unknown" in client.get(path).content
+
+
+def test_a_visibility_other_than_private_is_refused(codebuild):
+    arn = codebuild.create_project(**NEW)["project"]["arn"]
+    answer = codebuild.update_project_visibility(projectArn=arn, projectVisibility="PRIVATE")
+    assert (answer["projectArn"], answer["projectVisibility"]) == (arn, "PRIVATE")
+    public = {"projectArn": arn, "projectVisibility": "PUBLIC_READ"}
+    assert "never public" in refused(codebuild.update_project_visibility, **public)[1]
+    assert codebuild.list_shared_projects()["projects"] == []
+
+
 def environment(**change):
     return {"environment": {**NEW["environment"], **change}}
 
@@ -179,7 +204,27 @@ def environment(**change):
         ({"queuedTimeoutInMinutes": 481}, "InvalidInputException", "less than or equal to 480"),
         ({"tags": [{"key": "a", "value": "1"}, {"key": "a", "value": "2"}]}, "InvalidInputException", "tag"),
         ({"encryptionKey": "alias/mine"}, "InvalidInputException", "encryptionKey"),
-        ({"badgeEnabled": True}, "InvalidInputException", "badges"),
+        ({"tags": [{"key": "aws:x", "value": "1"}]}, "InvalidInputException", "aws:x"),
+        ({"concurrentBuildLimit": 0}, "InvalidInputException", "1 or more, not 0"),
+        ({"autoRetryLimit": 11}, "InvalidInputException", "between 0 and 10, not 11"),
+        (
+            {"logsConfig": {"cloudWatchLogs": {"status": "DISABLED"}}},
+            "InvalidInputException",
+            "can't be disabled",
+        ),
+        (
+            {"logsConfig": {"cloudWatchLogs": {"status": "ENABLED", "groupName": "mine"}}},
+            "InvalidInputException",
+            "/aws/codebuild/demo",
+        ),
+        (
+            {"logsConfig": {"s3Logs": {"status": "ENABLED", "location": "b/logs"}}},
+            "InvalidInputException",
+            "not written to a bucket",
+        ),
+        ({"vpcConfig": {"vpcId": "vpc-1"}}, "InvalidInputException", "no VPCs"),
+        ({"buildBatchConfig": {"serviceRole": ROLE}}, "InvalidInputException", "Batch builds"),
+        ({"fileSystemLocations": [{"type": "EFS"}]}, "InvalidInputException", "File system locations"),
     ],
 )
 def test_a_project_that_breaks_a_rule_is_refused_in_codebuilds_words(alice, client_of, change, code, words):
@@ -387,6 +432,59 @@ def test_builds_outlive_their_project_and_follow_its_policies(codebuild, client_
 )
 def test_what_codebuild_refuses_has_its_code_and_words(codebuild, operation, params, expected):
     assert refused(getattr(codebuild, operation), **params) == expected
+
+
+def test_builds_that_are_over_are_deleted_and_what_runs_stays(codebuild):
+    codebuild.create_project(**NEW)
+    project = Project.objects.get()
+    over, running = build_of(project, 1, status=Status.SUCCEEDED), build_of(project, 2)
+    missing = f"demo:{uuid.UUID(int=0)}"
+    answer = codebuild.batch_delete_builds(ids=[over.api_id, running.arn, missing])
+    assert answer["buildsDeleted"] == [over.arn]
+    assert answer["buildsNotDeleted"] == [
+        {"id": running.arn, "statusCode": "BUILD_IN_PROGRESS"},
+        {"id": missing, "statusCode": "BUILD_NOT_FOUND"},
+    ]
+    assert [one.number for one in Build.objects.all()] == [2]
+
+
+def test_an_automatic_retry_and_the_build_it_repeats_name_each_other(codebuild):
+    codebuild.create_project(**NEW, autoRetryLimit=1)
+    first = build_of(Project.objects.get(), 1, status=Status.FAILED, auto_retry_limit=1)
+    again = build_of(first.project, 2, auto_retry_limit=1, auto_retry_number=1, auto_retry_of=first)
+    found = codebuild.batch_get_builds(ids=[first.api_id, again.api_id])["builds"]
+    assert [one["autoRetryConfig"] for one in found] == [
+        {"autoRetryLimit": 1, "autoRetryNumber": 0, "nextAutoRetry": again.arn},
+        {"autoRetryLimit": 1, "autoRetryNumber": 1, "previousAutoRetry": first.arn},
+    ]
+
+
+def test_a_token_starts_one_build_and_refuses_other_parameters(codebuild):
+    codebuild.create_project(**NEW)
+    first = codebuild.start_build(projectName="demo", idempotencyToken="once")["build"]
+    assert codebuild.start_build(projectName="demo", idempotencyToken="once")["build"]["id"] == first["id"]
+    other = {"projectName": "demo", "idempotencyToken": "once", "timeoutInMinutesOverride": 9}
+    assert refused(codebuild.start_build, **other)[0] == "InvalidInputException"
+    again = codebuild.retry_build(id=first["id"], idempotencyToken="twice")["build"]
+    assert codebuild.retry_build(id=first["id"], idempotencyToken="twice")["build"]["id"] == again["id"]
+    assert Build.objects.count() == 2
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        {"fleetOverride": {"fleetArn": "arn:aws:codebuild:us-east-1:1:fleet/f"}},
+        {"debugSessionEnabled": True},
+        {"reportBuildStatusOverride": True},
+        {"encryptionKeyOverride": "alias/mine"},
+        {"autoRetryLimitOverride": 99},
+        {"logsConfigOverride": {"cloudWatchLogs": {"status": "DISABLED"}}},
+    ],
+)
+def test_an_override_that_nothing_carries_out_is_refused(codebuild, override):
+    codebuild.create_project(**NEW)
+    assert refused(codebuild.start_build, projectName="demo", **override)[0] == "InvalidInputException"
+    assert not Build.objects.exists()
 
 
 def test_the_curated_images_are_told(codebuild):

@@ -7,7 +7,7 @@ import contextlib
 import pytest
 
 from builds.images import catalogue, making
-from builds.runner import docker
+from builds.runner import engine
 
 pytestmark = pytest.mark.faults
 
@@ -26,7 +26,7 @@ MAKING_SECONDS = 3600
 @pytest.mark.parametrize("name", sorted(set(catalogue.definitions()) - {catalogue.BASE}))
 def test_an_image_holds_the_versions_that_it_is_said_to_hold(name: str):
     definition = catalogue.definitions()[name]
-    with contextlib.closing(docker.connect(timeout_seconds=MAKING_SECONDS)) as client:
+    with contextlib.closing(engine.connect(timeout_seconds=MAKING_SECONDS)) as client:
         making.build(client, definition, lambda line: None)
         for runtime, versions in definition.runtimes.items():
             written = client.containers.run(definition.image, ["sh", "-c", VERSION_OF[runtime]], remove=True).decode()

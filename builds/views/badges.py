@@ -1,0 +1,50 @@
+"""A project's badge, for everybody who knows its address."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_GET
+
+from builds import badge, branches
+from builds.models import Build, Project, Status
+
+# So many of the last builds are looked through for one of the branch.
+BUILDS_LOOKED_AT = 200
+WORDS = {Status.IN_PROGRESS: badge.IN_PROGRESS, Status.SUCCEEDED: badge.PASSING}
+
+
+@login_not_required
+@require_GET
+def project_badge(request: HttpRequest) -> HttpResponse:
+    """The status of a branch's or tag's last build as a picture; one that is not there looks like one never built.
+
+    The address is the one secret: it tells a status and nothing else.
+    """
+    response = HttpResponse(badge.svg(_word(request)), content_type="image/svg+xml")
+    # Sites that show it keep a copy unless they are told not to.
+    response["Cache-Control"] = "no-cache, no-store, must-revalidate"
+    return response
+
+
+def _word(request: HttpRequest) -> str:
+    try:
+        wanted = uuid.UUID(request.GET.get("uuid", ""))
+    except ValueError:
+        return badge.UNKNOWN
+    project = Project.objects.filter(badge_uuid=wanted, badge_enabled=True).first()
+    if project is None:
+        return badge.UNKNOWN
+    branch, tag = request.GET.get("branch", ""), request.GET.get("tag", "")
+    for build in project.builds.order_by("-pk")[:BUILDS_LOOKED_AT]:
+        if _is_of(build, branch, tag):
+            return WORDS.get(Status(build.status), badge.FAILING)
+    return badge.UNKNOWN
+
+
+def _is_of(build: Build, branch: str, tag: str) -> bool:
+    if tag:
+        return build.source_version.partition("^{")[0] in (tag, f"refs/tags/{tag}")
+    return not branch or branches.branch_of(build) == branch
