@@ -10,9 +10,13 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import time
 from pathlib import Path
 
 from repos.git.locks import FileLock
+
+# A file is locked by its maker long before.
+ABANDONED_SECONDS = 60.0
 
 
 class PushLock:
@@ -45,6 +49,23 @@ class PushLock:
         with contextlib.suppress(OSError):
             os.close(self._descriptor)
         self._descriptor = -1
+
+
+def remove_abandoned(folder: Path) -> int:
+    """Remove the files that killed processes left, which are nobody's; how many.
+
+    A process may die between making the file and writing the push's row, or between recording the outcome and removing
+    the file. What has just been made is left alone, since its maker is about to lock it.
+    """
+    count = 0
+    for path in folder.glob("*.lock"):
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime > ABANDONED_SECONDS:
+                lock = take(folder, path.stem)
+                if lock is not None:
+                    lock.release()
+                    count += 1
+    return count
 
 
 def take(folder: Path, push_id: str) -> PushLock | None:

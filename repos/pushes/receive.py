@@ -201,6 +201,7 @@ def recover() -> int:
             if is_alone:
                 _settle(push)
                 logger.warning("push %s was left without its event and has it now", push.push_id)
+    push_lock.remove_abandoned(_lock_folder())
     return count
 
 

@@ -344,7 +344,8 @@ def test_kills_lose_no_acknowledged_push_and_leave_no_half_one(
     assert "error" not in gitrepo.git(folder, "fsck", "--strict")
     leftovers = [*folder.rglob("*.lock"), *(folder / "objects").glob("tmp_objdir-*")]
     assert leftovers == []
-    assert list((installation.var / "run" / "pushes").iterdir()) == []
+    locks = installation.var / "run" / "pushes"
+    wait_for(lambda: not list(locks.iterdir()), seconds=180, what="no lock of a killed push to be left")
     wait_for(killer.serves, seconds=400, what="everything serves again")
     for pusher in pushers:
         assert pusher.attempt({f"{pusher.prefix}/last": pusher.commit()}), pusher.said

@@ -421,3 +421,17 @@ def test_a_lock_is_held_for_as_long_as_any_process_that_got_it(tmp_path):
     assert again is not None
     again.release()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_lock_files_of_killed_processes_go_and_those_of_the_living_stay(alice, repository, oid, settings):
+    folder = settings.RUN_ROOT / "pushes"
+    begun = receive.begin(alice.principal, repository, [create("refs/heads/x", oid)])
+    (folder / "new.lock").touch()
+    (folder / "dead.lock").touch()
+    long_ago = 1_000_000_000
+    for name in (f"{begun.push.push_id}.lock", "dead.lock"):
+        os.utime(folder / name, (long_ago, long_ago))
+    receive.recover()
+    assert {path.name for path in folder.iterdir()} == {f"{begun.push.push_id}.lock", "new.lock"}
+    begun.lock.release()
+    (folder / "new.lock").unlink()
