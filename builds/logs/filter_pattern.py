@@ -53,8 +53,8 @@ def parse(text: str) -> Filter:
     while position < len(stripped):
         match = _TOKEN.match(stripped, position)
         if match is None:
-            rest = stripped[position : position + 40]
-            raise PatternError(f"Invalid filter pattern at character {position + 1}: {rest}")
+            rest = stripped[position:].lstrip()
+            raise PatternError(f"Invalid filter pattern at character {len(stripped) - len(rest) + 1}: {rest[:40]}")
         sign, quoted, percent, expression, word = match.groups()
         if percent:
             found[sign].append(compile_expression(expression.replace(r"\%", "%")))

@@ -73,6 +73,7 @@ def plan_of(executor: Hanging, original: Any) -> Any:
             original(build, report),
             admit=lambda: executor.hang("admit"),
             download=download,
+            restore=lambda tools, prepared: None,
             upload=lambda tools, prepared: executor.hang("upload"),
         )
 

@@ -125,7 +125,7 @@ def test_the_api_shows_secondary_sources_and_their_versions_of_project_and_build
         alice.principal, "demo", {"secondarySources": [second()], "secondarySourceVersions": [version]}
     )
     project.refresh_from_db()
-    for shown in (shapes.project(project), shapes.build(start(alice), "")):
+    for shown in (shapes.project(project, ""), shapes.build(start(alice), "")):
         assert (shown["secondarySources"], shown["secondarySourceVersions"]) == ([second()], [version])
     with pytest.raises(InvalidProject, match="there is no secondary source “three”"):
         projects.update_project(
