@@ -163,7 +163,8 @@ def test_what_takes_too_long_to_count_is_left_open(alice_client, demo, monkeypat
 
 def test_branches_and_tags_show_what_became_of_their_commits(alice_client, demo, monkeypatch):
     status = registry.CommitStatus("FAILED", "Failed", "/projects/x/builds/1/")
-    monkeypatch.setattr(registry, "commit_status_sources", [lambda principal, name, oids: dict.fromkeys(oids, status)])
+    found = (lambda principal, name, oids: dict.fromkeys(oids, status), lambda: 0)
+    monkeypatch.setattr(registry, "commit_status_sources", [found])
     for what in ("branches", "tags"):
         assert 'data-status="FAILED" href="/projects/x/builds/1/"' in alice_client.get(url(what)).content.decode()
 

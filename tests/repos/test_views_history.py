@@ -127,7 +127,8 @@ def test_rows_show_signatures_and_builds(alice_client, stored, monkeypatch):
     signed = stored.raw("commit", f"{head}gpgsig -----BEGIN PGP SIGNATURE-----\n abc\n\nSigned\n".encode())
     stored.git("update-ref", "refs/heads/main", signed)
     status = registry.CommitStatus("FAILED", "Failed", "/projects/x/builds/1/")
-    monkeypatch.setattr(registry, "commit_status_sources", [lambda principal, name, oids: dict.fromkeys(oids, status)])
+    found = (lambda principal, name, oids: dict.fromkeys(oids, status), lambda: 0)
+    monkeypatch.setattr(registry, "commit_status_sources", [found])
     page = text(alice_client.get("/repositories/demo/commits/main"))
     assert "Signed (GPG)" in page
     assert 'data-status="FAILED" href="/projects/x/builds/1/"' in page
