@@ -203,7 +203,9 @@ class SecondaryArtifactFormSet(forms.BaseFormSet):
 def secondary_artifact_rows(
     data: Any = None, artifacts: list[dict[str, Any]] | None = None
 ) -> SecondaryArtifactFormSet:
-    """The table with an empty row below."""
+    """The table with an empty row below; unbound where what was posted has no such table."""
+    if data is not None and "secondary_artifacts-TOTAL_FORMS" not in data:
+        data = None
     most = project_rules.MAX_SECONDARY_ARTIFACTS
     made: type[Any] = forms.formset_factory(
         SecondaryArtifactForm, formset=SecondaryArtifactFormSet, extra=EXTRA_SECONDARY, max_num=most, absolute_max=most

@@ -173,9 +173,9 @@ def _save(request: ConsoleRequest, form: ProjectForm, tables: _Tables) -> Projec
     fields = form.fields_of_project(request.build_absolute_uri("/").rstrip("/"), tables.variables.variables())
     if tables.sources.is_bound:
         fields |= tables.sources.members(form.project)
-    fields["secondaryArtifacts"] = tables.artifacts.artifacts(
-        list(form.project.secondary_artifacts) if form.project else []
-    )
+    if tables.artifacts.is_bound:
+        before = list(form.project.secondary_artifacts) if form.project else []
+        fields["secondaryArtifacts"] = tables.artifacts.artifacts(before)
     try:
         with transaction.atomic():
             if form.project is None:

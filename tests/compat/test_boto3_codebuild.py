@@ -286,7 +286,14 @@ def test_builds_are_read_by_id_and_arn_with_their_phases(codebuild, live_server_
             build=build, phase_type=phase_type, status=status, started_at=started, ended_at=ended, contexts=contexts
         )
     Artifact.objects.create(
-        build=build, name="out.zip", key="bucket/out.zip", size_bytes=3, md5="m" * 32, sha256="s" * 64
+        build=build,
+        name="out.zip",
+        bucket="bucket",
+        key="out.zip",
+        packaging="ZIP",
+        size_bytes=3,
+        md5="m" * 32,
+        sha256="s" * 64,
     )
     for asked in (build.api_id, build.arn):
         unknown = f"demo:{uuid.uuid4()}"
