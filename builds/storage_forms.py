@@ -92,14 +92,15 @@ class StorageFields(ConsoleForm):
         if not given["artifacts"]:
             return {"type": "NO_ARTIFACTS"}
         before = dict(self.project.artifacts) if self.project and self.project.artifacts.get("type") == "S3" else {}
+        packaging = given["artifact_packaging"] or "ZIP"
         made = {
             **before,
             "type": "S3",
             "location": given["artifact_bucket"].strip() or projects.ARTIFACT_BUCKET,
-            "name": given["artifact_name"].strip() or name,
+            "name": given["artifact_name"].strip() or (f"{name}.zip" if packaging == "ZIP" else name),
             "path": given["artifact_path"].strip(),
             "namespaceType": "BUILD_ID" if given["artifact_build_id"] else "NONE",
-            "packaging": given["artifact_packaging"] or "ZIP",
+            "packaging": packaging,
             "overrideArtifactName": given["artifact_override"],
         }
         return {member: value for member, value in made.items() if value != ""}

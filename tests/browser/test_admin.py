@@ -41,7 +41,7 @@ WIDTHS = (1280, 390)
 def addresses(live_server_url: str, redis_server: object) -> list[str]:
     """A row of everything, and the addresses of each list, row and form."""
     alice = factories.user("alice", "AdministratorAccess")
-    alice.inline_policies.create(name="mine", document=DOCUMENT)
+    alice.inline_policies.create(name="mine", document=DOCUMENT.replace("s3:", "ec2:"))
     Group.objects.create(name="team").users.add(alice)
     Policy.objects.create_with_document(DOCUMENT, name="ours")
     credentials.issue_access_key(alice)

@@ -82,10 +82,10 @@ def test_from_sign_in_to_a_downloaded_artifact(installation: Installation, page:
     # A project that builds each push to main.
     page.goto("/projects/new/")
     page.get_by_label("Name", exact=True).first.fill("walk")
-    page.get_by_label("Repository", exact=True).select_option("walk")
-    page.get_by_label("Branch", exact=True).fill("main")
+    page.get_by_label("Source", exact=True).select_option("walk")
+    page.get_by_label("Branch or version", exact=True).fill("main")
     page.get_by_label("Build on every push to this branch").check()
-    page.get_by_label(re.compile("Keep artifacts|artifacts", re.IGNORECASE)).first.check()
+    page.get_by_label("Keep artifacts", exact=True).check()
     page.get_by_role("button", name="Create project").click()
     expect(page.get_by_role("heading", name="walk", exact=True)).to_be_visible()
 

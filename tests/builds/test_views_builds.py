@@ -191,12 +191,12 @@ def test_an_empty_list_says_what_a_build_is(alice_client, alice):
 
 def test_the_list_holds_only_builds_of_projects_one_may_look_at(alice, project):
     logged.running_build(project)
-    logged.running_build(factories.project("hidden", repository_name=None))
+    logged.running_build(factories.project("quiet", repository_name=None))
     mine = factories.allow("codebuild:BatchGetBuilds", resource=project.arn)
     mine["Statement"].append({"Effect": "Allow", "Action": "codebuild:ListBuilds", "Resource": "*"})
     client = signed_in(factories.user("dave", document=mine))
-    assert "hidden" not in page_of(client, "/builds/") and "demo #1" in page_of(client, "/builds/")
-    assert "hidden" not in page_of(client, "/builds/recent")
+    assert "quiet" not in page_of(client, "/builds/") and "demo #1" in page_of(client, "/builds/")
+    assert "quiet" not in page_of(client, "/builds/recent")
 
 
 def test_who_may_see_a_build_but_not_its_log_is_told_so(alice, project):

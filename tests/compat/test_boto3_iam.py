@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import boto3
 import botocore.auth
+import botocore.crt.auth
 import pytest
 from botocore.exceptions import ClientError
 from botocore.httpsession import URLLib3Session
@@ -214,8 +215,14 @@ def test_an_unknown_key_or_token_is_named_as_such(alice, client_of, service, cod
 @pytest.mark.parametrize(("minutes", "words"), [(-16, "Signature expired: "), (16, "Signature not yet current: ")])
 def test_a_clock_that_is_off_is_told(alice, client_of, monkeypatch, service, code, status, minutes, words):
     client = client_of(alice, service)
-    moved = datetime.now(UTC).replace(tzinfo=None) + timedelta(minutes=minutes)
-    monkeypatch.setattr(botocore.auth, "get_current_datetime", lambda remove_tzinfo=True: moved)
+    moved = datetime.now(UTC) + timedelta(minutes=minutes)
+
+    def now(remove_tzinfo: bool = True) -> datetime:
+        return moved.replace(tzinfo=None) if remove_tzinfo else moved
+
+    # boto3 signs in C where awscrt is installed, and in Python elsewhere.
+    for signer in (botocore.auth, botocore.crt.auth):
+        monkeypatch.setattr(signer, "get_current_datetime", now)
     answered, answered_status, message = refused(ask(client))
     assert (answered, answered_status) == (code, status)
     assert message.startswith(words)

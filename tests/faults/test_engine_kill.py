@@ -23,7 +23,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
-from builds.runner.docker import BUILD_LABEL, ENGINE_ERRORS, INSTALL_LABEL
+from builds.runner.engine import BUILD_LABEL, ENGINE_ERRORS, INSTALL_LABEL
 from tests.faults.test_kill import Console, page
 from tests.fixtures.installation import Installation, free_port, wait_for
 from tests.fixtures.own_engine import Engine
