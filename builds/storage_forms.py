@@ -47,7 +47,7 @@ class StorageFields(ConsoleForm):
         required=False,
         label="Artifact name",
         max_length=255,
-        help_text="Empty means the project's name.",
+        help_text="Empty means the project's name, with .zip behind it where it is one.",
         widget=forms.TextInput(attrs=_CODE),
     )
     artifact_build_id = forms.BooleanField(
