@@ -17,14 +17,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from bench import timing
-from bench.bench_clone import fast_import
+from bench import history, timing
 from repos.git import locks, refs
 from repos.git.store import BareRepository
 from repos.git.upkeep import jobs
 from repos.git.upkeep.jobs import Workshop
 
 ROUNDS = 3
+COMMITS = 3000
 
 
 def pushed(source: str, path: Path) -> None:
@@ -33,7 +33,7 @@ def pushed(source: str, path: Path) -> None:
     if source:
         subprocess.run(["git", "push", "--quiet", "--mirror", str(path)], cwd=source, check=True)
     else:
-        subprocess.run(["git", "fast-import", "--quiet"], cwd=path, input=fast_import(), check=True)
+        history.fast_import(path, COMMITS)
 
 
 def upkeep(path: Path) -> None:

@@ -86,10 +86,15 @@ def access(
     return Access(variables, files, (session.access_key_id, session.secret, session.session_token, *passwords))
 
 
+def ca_bundle() -> Path | None:
+    """The file of certificates that this host's builds trust, where one is set and there."""
+    configured = Path(settings.BUILD_CA_BUNDLE) if settings.BUILD_CA_BUNDLE else None
+    return configured if configured is not None and configured.is_file() else None
+
+
 def authorities() -> bytes:
     """Certificates in PEM: those the host's builds trust, or else the public ones; and this server's own authority."""
-    configured = Path(settings.BUILD_CA_BUNDLE) if settings.BUILD_CA_BUNDLE else None
-    common = configured if configured is not None and configured.is_file() else Path(certifi.where())
+    common = ca_bundle() or Path(certifi.where())
     own = tls.files(settings.TLS_ROOT).ca
     return b"\n".join(path.read_bytes() for path in (common, own) if path.is_file())
 

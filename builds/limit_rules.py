@@ -10,6 +10,7 @@ from typing import Any
 
 from django.conf import settings
 
+from builds.logs.groups import group_name
 from builds.models import Priority
 from builds.project_rules import InvalidProject
 
@@ -53,7 +54,7 @@ def check_logs(wanted: Mapping[str, Any], project_name: str) -> dict[str, Any]:
     The log of every build is kept, where policies about logs look for it; another place, or none, is refused.
     """
     watch, objects = dict(wanted.get("cloudWatchLogs") or {}), dict(wanted.get("s3Logs") or {})
-    group = log_group(project_name)
+    group = group_name(project_name)
     if watch.get("status") == "DISABLED":
         raise InvalidProject("logsConfig", "The log of every build is kept in this installation: it can't be disabled.")
     if watch.get("groupName", group) != group or watch.get("streamName"):
@@ -102,8 +103,3 @@ def check_visibility(visibility: str) -> None:
 def badge_path(badge_uuid: object) -> str:
     """Where a project's badge is; it takes &branch=NAME or &tag=NAME."""
     return f"/badges?uuid={badge_uuid}"
-
-
-def log_group(project_name: str) -> str:
-    """Where a project's logs are. Source: AWS CodeBuild User Guide, "View build logs"."""
-    return f"/aws/codebuild/{project_name}"

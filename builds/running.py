@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -44,11 +43,10 @@ PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https
 
 def executor() -> DockerExecutor:
     """A container on this host's engine, with the CA bundle and proxies that the host itself needs."""
-    has_bundle = bool(settings.BUILD_CA_BUNDLE) and Path(settings.BUILD_CA_BUNDLE).is_file()
     return DockerExecutor(
         settings.ACCOUNT_ID,
         docker_host=settings.DOCKER_HOST,
-        ca_bundle=container.authorities() if has_bundle else b"",
+        ca_bundle=container.authorities() if container.ca_bundle() else b"",
         variables=_proxies(),
         pulling=isolation.pulling(),
         close_network=isolation.close_network,

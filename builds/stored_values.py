@@ -7,44 +7,15 @@ env/secrets-manager; "Troubleshooting", "Parameter does not exist".
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from builds.environment import PARAMETER_STORE, PLAINTEXT, Variable
 from builds.runner.executor import PhaseError
+from builds.secret_reference import SecretReference
 from builds.service_role import request_info
 from codeservices.audit.record import act
 from codeservices.errors import AccessDenied, ServiceError
 from codeservices.iam.principal import Principal
 from codeservices.secretstore import services
-
-_ARN_PARTS = 7  # arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME
-
-
-@dataclass(frozen=True)
-class SecretReference:
-    """`secret-id[:json-key[:version-stage[:version-id]]]`, where the id may be an ARN."""
-
-    secret_id: str
-    json_key: str = ""
-    version_stage: str = ""
-    version_id: str = ""
-
-
-def secret_reference(text: str) -> SecretReference:
-    """Split a reference; parts in the middle may be empty.
-
-    Raises:
-        ValueError: It has too many parts, no secret, or both a version stage and a version id.
-    """
-    parts = text.strip().split(":")
-    id_parts = _ARN_PARTS if text.strip().startswith("arn:") else 1
-    secret_id, rest = ":".join(parts[:id_parts]), parts[id_parts:]
-    if not secret_id or len(rest) > 3:
-        raise ValueError("It must be secret-id:json-key:version-stage:version-id, of which all but the first may miss.")
-    json_key, stage, version_id = [*rest, "", "", ""][:3]
-    if stage and version_id:
-        raise ValueError("It may name a version stage or a version id, not both.")
-    return SecretReference(secret_id, json_key, stage, version_id)
 
 
 def values(principal: Principal, build_id: str, variables: Mapping[str, Variable]) -> dict[str, str]:
@@ -80,7 +51,7 @@ def values(principal: Principal, build_id: str, variables: Mapping[str, Variable
 def _sentence(variable: Variable, error: ServiceError | ValueError) -> str:
     """What is wrong with one, in the words that CodeBuild has where it has some."""
     if isinstance(error, ValueError):
-        return f"{variable.value}: {error}"
+        return str(error)
     if isinstance(error, AccessDenied):
         return f"{error.code}: {error.message} {error.hint}".strip()
     if error.code == "ParameterNotFound":
@@ -101,7 +72,7 @@ def _parameter(principal: Principal, build_id: str, name: str) -> str:
 
 
 def _secret(principal: Principal, build_id: str, text: str) -> str:
-    asked = secret_reference(text)
+    asked = SecretReference.parse(text.strip())
     parameters = {"secretId": asked.secret_id, "versionStage": asked.version_stage, "versionId": asked.version_id}
     return _read(
         principal,

@@ -49,7 +49,6 @@ EMOJIS: Final = (
     Emoji("scared", "😨"),
     Emoji("angry", "😠"),
 )
-_BY_CODE: Final = {one.short_code: one for one in EMOJIS}
 # An emoji may come with or without the mark that asks for its coloured form.
 _VARIATION: Final = "\ufe0f"
 

@@ -28,7 +28,7 @@ class InvalidParameter(InvalidInput):
 
 
 def group_name(project_name: str) -> str:
-    """The group of a project's logs."""
+    """The group of a project's logs. Source: AWS CodeBuild User Guide, "View build logs"."""
     return f"{PREFIX}{project_name}"
 
 

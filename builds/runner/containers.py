@@ -84,6 +84,7 @@ _UNCONFINED = ["seccomp=unconfined", "apparmor=unconfined", "label=disable"]
 
 def create(
     client: docker.DockerClient,
+    host: Mapping[str, Any],
     spec: Spec,
     image_id: str,
     name: str,
@@ -91,8 +92,12 @@ def create(
     network_id: str,
     note: Note,
 ) -> Any:
-    """The container, which does not run yet. Nothing of the host is mounted into it."""
-    memory_bytes, cpus = clamp(spec, client.info(), note)
+    """The container, which does not run yet. Nothing of the host is mounted into it.
+
+    Args:
+        host: What the engine tells of its machine (`docker info`).
+    """
+    memory_bytes, cpus = clamp(spec, host, note)
     options: dict[str, Any] = {
         "init": True,
         "network_mode": network_id,

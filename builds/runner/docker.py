@@ -18,7 +18,7 @@ from typing import Any
 import docker
 import docker.errors
 
-from builds.runner import agent, attached, containers, disk, engine, engine_images, network
+from builds.runner import agent, attached, containers, disk, engine, network
 from builds.runner.attached import Attached, StreamEnded
 from builds.runner.executor import Interrupted, Note, Output, PhaseError, Spec, Start
 from builds.runner.image import Image, Images, Pulling
@@ -96,7 +96,8 @@ class DockerExecutor:
             self._image = Images(self._client, self._pulling, self._check, note, ca_bundle=self._ca_bundle).ensure(
                 spec.image, spec.login
             )
-            self._on_image(engine_images.engine_id(self._client), self._image.reference, self._image.is_new)
+            host = self._client.info()
+            self._on_image(str(host["ID"]), self._image.reference, self._image.is_new)
             labels = {engine.BUILD_LABEL: spec.build_id, engine.INSTALL_LABEL: self._install}
             # A part of the nonce, so that what an earlier try left behind is never in the way.
             name = f"codeservices-{re.sub(r'[^A-Za-z0-9_.-]', '-', spec.build_id)}-{self._session[:6]}"
@@ -105,7 +106,7 @@ class DockerExecutor:
             self._network = network.create(self._client, self._install, name, labels)
             self._check()
             self._container = containers.create(
-                self._client, spec, self._image.id, name, labels, self._network.id, note
+                self._client, host, spec, self._image.id, name, labels, self._network.id, note
             )
         except engine.ENGINE_ERRORS as error:
             self._check()

@@ -18,6 +18,7 @@ ARN = "arn:aws:secretsmanager:us-east-1:111122223333:secret:prod/db-AbCdEf"
         ("prod/db:password::11-22", SecretReference("prod/db", "password", "", "11-22")),
         (ARN, SecretReference(ARN)),
         (f"{ARN}:password:AWSCURRENT", SecretReference(ARN, "password", "AWSCURRENT")),
+        (f"{ARN}:password:AWSCURRENT:", SecretReference(ARN, "password", "AWSCURRENT")),
     ],
 )
 def test_a_reference_is_taken_apart(text: str, expected: SecretReference):
@@ -32,6 +33,7 @@ def test_a_reference_is_taken_apart(text: str, expected: SecretReference):
         ("arn:aws:secretsmanager:us-east-1:111122223333:secret", "names no secret"),
         ("a:b:c:d:e", "more parts than"),
         ("a:b:stage:version", "both a version stage and a version id"),
+        (f"{ARN}:b:stage:version", "both a version stage and a version id"),
     ],
 )
 def test_what_is_no_reference_is_told(text: str, sentence: str):

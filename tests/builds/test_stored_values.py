@@ -9,7 +9,6 @@ import pytest
 from builds import stored_values
 from builds.environment import PARAMETER_STORE, PLAINTEXT, SECRETS_MANAGER, Variable
 from builds.runner.executor import PhaseError
-from builds.stored_values import SecretReference, secret_reference
 from codeservices.audit.models import Event, Outcome
 from codeservices.secretstore.parameters.writing import Wanted, put_parameter
 from codeservices.secretstore.secrets_manager.versions import Content
@@ -23,27 +22,6 @@ DOCUMENT = allow(
     "secretsmanager:GetSecretValue",
     resource=["arn:aws:ssm:*:*:parameter/shop/*", "arn:aws:secretsmanager:*:*:secret:shop/*"],
 )
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("shop/db", SecretReference("shop/db")),
-        ("shop/db:user", SecretReference("shop/db", "user")),
-        (" shop/db::AWSPREVIOUS ", SecretReference("shop/db", "", "AWSPREVIOUS")),
-        ("shop/db:user::abc", SecretReference("shop/db", "user", "", "abc")),
-        (ARN, SecretReference(ARN)),
-        (f"{ARN}:user:AWSCURRENT:", SecretReference(ARN, "user", "AWSCURRENT")),
-    ],
-)
-def test_a_secret_is_named_by_up_to_four_parts(text: str, expected: SecretReference):
-    assert secret_reference(text) == expected
-
-
-@pytest.mark.parametrize("text", ["", ":user", "a:b:c:d:e", "a:b:c:d", f"{ARN}:b:c:d"])
-def test_parts_that_name_nothing_or_too_much_are_refused(text: str):
-    with pytest.raises(ValueError, match="^It m"):
-        secret_reference(text)
 
 
 @pytest.fixture

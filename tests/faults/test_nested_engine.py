@@ -21,9 +21,11 @@ cat /tmp/dockerd.log; exit 1
 """
 # No registry is asked: the base of the image is the build's own file system.
 BASE = "tar -C / --one-file-system --exclude=./proc --exclude=./sys --exclude=./var/cache -c . | docker import - base:1"
-BUILD = """
+# A name that is there to be found: of the mirror that packages come from.
+MIRROR = 'grep -rho "//[^/ ]*" /etc/apt/sources.list /etc/apt/sources.list.d | head -n 1 | tr -d /'
+BUILD = f"""
 mkdir /tmp/image && cd /tmp/image
-printf '%s\\n' 'FROM base:1' 'RUN echo built inside > /hello && getent hosts deb.debian.org >/dev/null' \\
+printf '%s\\n' 'FROM base:1' 'RUN echo built inside > /hello' 'RUN getent hosts "$({MIRROR})" >/dev/null' \\
   'CMD ["cat", "/hello"]' > Dockerfile
 docker build -t app:1 . && docker run --rm app:1 && docker run --rm -m 64m app:1
 """

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from builds import container
 from builds.images import catalogue, making
 from builds.runner import engine
 
@@ -26,8 +26,8 @@ class Command(BaseCommand):
         if unknown:
             raise CommandError(f"No image is called {', '.join(unknown)}; there are {', '.join(sorted(known))}.")
         count = 0
-        bundle = Path(settings.BUILD_CA_BUNDLE) if settings.BUILD_CA_BUNDLE else None
-        ca_bundle = bundle.read_bytes() if bundle is not None and bundle.is_file() else b""
+        bundle = container.ca_bundle()
+        ca_bundle = bundle.read_bytes() if bundle else b""
         try:
             with contextlib.closing(engine.connect(settings.DOCKER_HOST)) as client:
                 for name in names or sorted(known):
