@@ -40,5 +40,5 @@ class SecretReference(NamedTuple):
             raise ValueError(f"“{text}” has more parts than SECRET-ID:JSON-KEY:VERSION-STAGE:VERSION-ID.")
         found = cls(secret_id, *more)
         if found.version_stage and found.version_id:
-            raise ValueError(f"“{text}” has both a version stage and a version id; it may have one of them.")
+            raise ValueError(f"“{text}” has both a version stage and a version id: it may have one.")
         return found

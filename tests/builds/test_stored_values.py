@@ -96,7 +96,7 @@ def test_everything_that_is_missing_or_refused_is_told_at_once():
     assert sentences[4:] == [
         "ResourceNotFoundException: The secret shop/db has no key port. (NO_KEY)",
         "InvalidRequestException: The secret shop/bytes holds binary data, which no variable can have. (BYTES)",
-        "shop/db::AWSCURRENT:abc: It may name a version stage or a version id, not both. (BOTH)",
+        "“shop/db::AWSCURRENT:abc” has both a version stage and a version id: it may have one. (BOTH)",
     ]
     assert "new key" not in error.message
     denied = Event.objects.filter(outcome=Outcome.DENIED).get()
