@@ -15,6 +15,7 @@ from django.conf import settings
 from builds import compute, environment, isolation
 from builds.images import catalogue
 from codeservices.errors import InvalidInput
+from codeservices.objects import names
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9\-_]{1,149}")
 # "new" is a page of the console.
@@ -33,10 +34,9 @@ CACHE_TYPES = ("NO_CACHE", "S3", "LOCAL")
 CACHE_MODES = ("LOCAL_SOURCE_CACHE", "LOCAL_CUSTOM_CACHE", "LOCAL_DOCKER_LAYER_CACHE")
 MAX_PATH_CHARACTERS = 512
 MAX_NAMESPACE_CHARACTERS = 255
-_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,254}")
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_]{1,127}")
-_CACHE_LOCATION = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^\s/][^/]*)*/?")
+_CACHE_LOCATION = re.compile(rf"(?P<bucket>{names.BUCKET})(/[^\s/][^/]*)*/?")
 # Source: API reference, RegistryCredential; Secrets Manager's, CreateSecret, "Name".
 _SECRET_ID = re.compile(r"[A-Za-z0-9/_+=.@:-]{1,2048}")
 _TAG = re.compile(r"[\w\s.:/=@+-]*")
@@ -110,13 +110,13 @@ def check_artifacts(artifacts: Mapping[str, Any], member: str = "artifacts") -> 
                 "Invalid artifacts: encryptionDisabled can be set only for artifacts of type S3",
             )
         return dict(artifacts)
-    if not _BUCKET.fullmatch(location):
+    if not names.is_bucket_name(location):
         raise InvalidProject(
             f"{member}.location",
             f"Invalid artifacts: “{location}” is no bucket name."
             if location
             else "Project artifacts location is required",
-            hint="A bucket name has 3 to 63 lower-case letters, digits, dots and dashes.",
+            hint="A bucket name has 3 to 63 lower-case letters, digits, dots and dashes, and is no IP address.",
         )
     for name, values in (("packaging", ("NONE", "ZIP")), ("namespaceType", ("NONE", "BUILD_ID"))):
         if artifacts.get(name, values[0]) not in values:
@@ -291,7 +291,9 @@ def check_cache(cache: Mapping[str, Any]) -> dict[str, Any]:
 
 def _check_cache_location(cache: Mapping[str, Any]) -> dict[str, Any]:
     location, namespace = cache.get("location", ""), cache.get("cacheNamespace", "")
-    if not _CACHE_LOCATION.fullmatch(location) or ".." in location.split("/") or len(location) > MAX_PATH_CHARACTERS:
+    match = _CACHE_LOCATION.fullmatch(location)
+    is_place = match is not None and names.is_bucket_name(match["bucket"]) and ".." not in location.split("/")
+    if not is_place or len(location) > MAX_PATH_CHARACTERS:
         raise InvalidProject(
             "cache.location",
             f"Invalid cache: “{location}” is no bucket with a prefix."

@@ -14,7 +14,7 @@ from builds import buildspec
 from builds.project_rules import InvalidProject
 from builds.sources.specification import S3_PREFIX
 from codeservices.errors import ServiceError
-from codeservices.objects.names import MAX_KEY_BYTES
+from codeservices.objects.names import BUCKET, MAX_KEY_BYTES
 from repos.git import remote
 
 MAX_VERSION = 256
@@ -25,8 +25,8 @@ MAX_DEPTH = 2**31 - 1
 GIT_TYPES = ("GITHUB", "GITHUB_ENTERPRISE", "BITBUCKET", "GITLAB", "GITLAB_SELF_MANAGED")
 TYPES = ("CODECOMMIT", "S3", "NO_SOURCE", *GIT_TYPES)
 _CODECOMMIT_URL = re.compile(r"https?://[^/\s@]+/v1/repos/[A-Za-z0-9._-]{1,100}/?")
-_S3_LOCATION = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/(?P<key>[^/\s].*)")
-_S3_OBJECT = re.compile(r"arn:aws:s3:::[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/\S.*")
+_S3_LOCATION = re.compile(rf"{BUCKET}/(?P<key>[^/\s].*)")
+_S3_OBJECT = re.compile(rf"arn:aws:s3:::{BUCKET}/\S.*")
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_]{1,127}")
 _SECRET_ARN = re.compile(r"arn:aws:secretsmanager:[^:\s]+:[0-9]{12}:secret:\S+")
 

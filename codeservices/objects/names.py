@@ -11,7 +11,9 @@ import re
 from codeservices.errors import InvalidInput
 
 MAX_KEY_BYTES = 1024
-_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+# The pattern of a bucket's name, of which `is_bucket_name` refuses some more.
+BUCKET = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
+_BUCKET = re.compile(BUCKET)
 _PREFIXES = ("xn--", "sthree-", "amzn-s3-demo-")
 _SUFFIXES = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
 
