@@ -105,15 +105,17 @@ class _Fetch:
             return request.process(repository, "upload-pack", "--strict", is_raw=True)
 
         key = self._admitted.request_key(asked, request.protocol).hex()
+        is_answered = False
         try:
             pieces = packs.pieces(key, start, self._begun, self._admitted.is_current, self._know_length)
             await _until_gone(self._take(pieces), self._body)
+            is_answered = True
         except OSError:  # the cache's folder can't be written
             if request.status:
                 raise
             return False
         finally:
-            self._note(is_good=True)
+            self._note(is_good=is_answered)
         await request.finish_answer(CONTENT_TYPE)
         return True
 

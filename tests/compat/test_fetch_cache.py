@@ -181,4 +181,8 @@ def test_a_clone_works_when_nothing_can_be_kept(server, name, work, tmp_path):
         clones(server, name, tmp_path, 1)
     finally:
         folder.unlink()
+    assert (server.events(name)[-1]["name"], server.events(name)[-1]["additional"]["dataTransferred"]) == (
+        "GitPull",
+        True,
+    )
     clones(server, name, tmp_path / "again", 1)
