@@ -332,6 +332,43 @@ class StartForm(ConsoleForm):
         widget=forms.TextInput(attrs={"class": "code", "autocomplete": "off", "spellcheck": "false"}),
     )
 
+    def __init__(self, *args: Any, project: Project, **options: Any) -> None:
+        super().__init__(*args, **options)
+        # With a beginning of their own, since an identifier may be another field's name.
+        self._secondary = {f"secondary-{one.identifier}": one for one in project.secondary}
+        for name, one in self._secondary.items():
+            where, usual = one.repository_name or one.location, one.version or "the default branch"
+            self.fields[name] = forms.CharField(
+                required=False,
+                label=f"Version of {one.identifier}",
+                max_length=source_rules.MAX_VERSION,
+                help_text=f"Of {where}. Empty means {usual}.",
+                widget=forms.TextInput(attrs={"class": "code", "autocomplete": "off", "spellcheck": "false"}),
+            )
+
+    def secondary_fields(self) -> list[forms.BoundField]:
+        """The fields of the secondary sources, to be shown below the primary one's."""
+        return [self[name] for name in self._secondary]
+
+    def clean(self) -> dict[str, Any]:
+        for name in self._secondary:
+            try:
+                source_rules.check_version(self.cleaned_data.get(name) or "", member="secondarySourceVersions")
+            except project_rules.InvalidProject as error:
+                self.add_error(name, f"{error.message} {error.hint}".strip())
+        return self.cleaned_data
+
+    def overrides(self) -> dict[str, Any]:
+        """What a valid form overrides, as members of StartBuild."""
+        given = self.cleaned_data
+        found: dict[str, Any] = {"sourceVersion": given["source_version"]} if given["source_version"] else {}
+        versions = [
+            {"sourceIdentifier": one.identifier, "sourceVersion": given[name]}
+            for name, one in self._secondary.items()
+            if given[name]
+        ]
+        return found | ({"secondarySourcesVersionOverride": versions} if versions else {})
+
 
 class BuildFilterForm(ConsoleForm):
     """Which builds a list shows."""

@@ -66,18 +66,16 @@ def build_start(request: ConsoleRequest, name: str) -> HttpResponse:
     """Start a build; a GET asks for overrides first."""
     project = project_for(request.principal, "codebuild:StartBuild", name)
     if request.method == "GET":
-        return _render_start(request, project, StartForm(), variable_rows())
+        return _render_start(request, project, StartForm(project=project), variable_rows())
     if "add_variables" in request.POST:
         rows = variable_rows(request.POST, more=3)
-        return _render_start(request, project, StartForm(initial=request.POST.dict()), rows)
-    form = StartForm(request.POST)
+        return _render_start(request, project, StartForm(initial=request.POST.dict(), project=project), rows)
+    form = StartForm(request.POST, project=project)
     # The button on the project's page sends no table.
     table = variable_rows(request.POST) if "variables-TOTAL_FORMS" in request.POST else None
     problems: list[str] = []
     if form.is_valid() and (table is None or table.is_valid()):
-        overrides: dict[str, Any] = {}
-        if form.cleaned_data["source_version"]:
-            overrides["sourceVersion"] = form.cleaned_data["source_version"]
+        overrides = form.overrides()
         if table is not None and table.variables():
             overrides["environmentVariablesOverride"] = table.variables()
         note(projectName=name, sourceVersion=overrides.get("sourceVersion"))

@@ -120,6 +120,28 @@ def test_overrides_count_for_one_build(alice_client, project):
     assert project.environment["environmentVariables"] == []
 
 
+@pytest.fixture
+def two_sources(project):
+    project.secondary_sources = [{**project.source, "sourceIdentifier": "tools"}]
+    project.secondary_source_versions = [{"sourceIdentifier": "tools", "sourceVersion": "v1"}]
+    project.save()
+
+
+def test_a_secondary_source_takes_a_version_for_one_build(alice_client, project, two_sources, no_broker):
+    page = page_of(alice_client, "/projects/demo/start")
+    assert "Version of tools" in page and "Of demo. Empty means v1." in page
+    for given in ("", "v2"):
+        assert alice_client.post("/projects/demo/start", {"secondary-tools": given}).status_code == 302
+    versions = [build.secondary_source_versions[0]["sourceVersion"] for build in Build.objects.order_by("pk")]
+    assert versions == ["v1", "v2"]
+
+
+def test_a_bad_version_of_a_secondary_source_is_told_beside_its_field(alice_client, two_sources, no_broker):
+    response = alice_client.post("/projects/demo/start", {"secondary-tools": "--upload-pack=x"})
+    assert response.status_code == 400 and "is no source version" in response.content.decode()
+    assert not Build.objects.exists()
+
+
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
