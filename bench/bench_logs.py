@@ -32,6 +32,7 @@ LINES = 1_000_000
 LINE = "a line of a build's log that is sixty-seven bytes with its newline"
 PRINT = f"yes '{LINE.replace(chr(39), chr(34))}' | head -n {LINES}"
 VIEWERS = 1_000
+SETTLE_SECONDS = 2
 # The time in the line is the clock's when it was written.
 TICK = "for i in $(seq {count}); do echo tick $(date +%s%N); sleep {seconds}; done"
 
@@ -163,37 +164,41 @@ def latency(bench: Bench) -> None:
     seconds: list[float] = []
     asyncio.run(_watch(bench, address, 1, lambda spent: seconds.extend(spent)))
     bench.ended(build)
-    _told("a line from the container to the event stream", seconds[20:])
+    _told("a line from the container to the event stream", seconds)
 
 
 def viewers(bench: Bench) -> None:
-    """A thousand viewers of one build that says something five times a second."""
-    bench.project("watched", TICK.format(count=300, seconds=0.2))
+    """A thousand viewers of one build that says something five times a second, once all of them are there."""
+    bench.project("watched", TICK.format(count=500, seconds=0.2))
     build = bench.start("watched")
     address = f"/projects/watched/builds/{build['buildNumber']}/events"
     seconds: list[float] = []
     web = [pid for main in bench.installation.pids("web") for pid in (main, *descendants(main))]
     before = {pid: processes.cpu_seconds(pid) for pid in web}
     begun = time.monotonic()
-    asyncio.run(_watch(bench, address, VIEWERS, lambda spent: seconds.extend(spent), settle_seconds=20))
+    resting = {pid: processes.anonymous_bytes(pid) for pid in web}
+    asyncio.run(_watch(bench, address, VIEWERS, lambda spent: seconds.extend(spent)))
     spent = time.monotonic() - begun
     bench.ended(build)
     _told(f"{VIEWERS} viewers: a line from the container to each", seconds)
     for pid in web:
         share = (processes.cpu_seconds(pid) - before[pid]) / spent
-        print(f"| {VIEWERS} viewers: the web process {pid} | {processes.peak_bytes(pid) / 1e6:.0f} MB | {share:.0%} |")
+        more = processes.peak_bytes(pid), processes.anonymous_bytes(pid), resting[pid]
+        told = " | ".join(
+            f"{one / 1e6:.0f} MB {what}" for one, what in zip(more, ("at most", "after", "before"), strict=True)
+        )
+        print(f"| {VIEWERS} viewers: the web process {pid} | {told} | {share:.0%} of a processor |")
 
 
-async def _watch(
-    bench: Bench, address: str, count: int, take: Callable[[list[float]], None], settle_seconds: float = 0
-) -> None:
-    """So many connections to an event stream until its end; every line's age when it came, once all have settled."""
+async def _watch(bench: Bench, address: str, count: int, take: Callable[[list[float]], None]) -> None:
+    """So many connections to an event stream until its end; every line's age when it came, once all have begun."""
     cookies = "; ".join(f"{name}={value}" for name, value in bench.browser.cookies.items())
     request = f"GET {address} HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {cookies}\r\n\r\n".encode()
-    from_time = time.monotonic() + settle_seconds
+    begun, waiting = time.monotonic(), count
+    all_there = asyncio.Event()
 
-    async def one(delay: float) -> int:
-        await asyncio.sleep(delay)
+    async def one() -> int:
+        nonlocal waiting
         reader, writer = await asyncio.open_connection("127.0.0.1", bench.installation.http_port, limit=2**22)
         writer.write(request)
         lines = 0
@@ -204,13 +209,18 @@ async def _watch(
                 continue
             now = time.time_ns()
             texts = [text for _, text in json.loads(line[6:])["lines"] if text.startswith("tick ")]
+            if not lines:
+                waiting -= 1
+                if not waiting:
+                    print(f"| {count} viewers connected | {time.monotonic() - begun:.1f} s |", flush=True)
+                    asyncio.get_running_loop().call_later(SETTLE_SECONDS, all_there.set)
             lines += len(texts)
-            if time.monotonic() > from_time:
+            if all_there.is_set():
                 take([(now - int(text[5:])) / 1e9 for text in texts])
         writer.close()
         return lines
 
-    counts = await asyncio.gather(*(one(settle_seconds / 2 * index / count) for index in range(count)))
+    counts = await asyncio.gather(*(one() for _ in range(count)))
     assert len(set(counts)) == 1, f"viewers saw {sorted(set(counts))} lines"
 
 

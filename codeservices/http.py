@@ -50,7 +50,11 @@ def confirmed(request: HttpRequest, name: str) -> None:
         )
 
 
-def event_stream(events: AsyncIterator[bytes | str]) -> StreamingHttpResponse:
+class EventStream(StreamingHttpResponse):
+    """Server-sent events, for as long as somebody reads them; what makes them must not ask the request's connection."""
+
+
+def event_stream(events: AsyncIterator[bytes | str]) -> EventStream:
     """An answer of server-sent events.
 
     The headers keep proxies from buffering and from compressing; the first comment goes out at once, so that the
@@ -62,7 +66,7 @@ def event_stream(events: AsyncIterator[bytes | str]) -> StreamingHttpResponse:
         async for event in events:
             yield event.encode() if isinstance(event, str) else event
 
-    response = StreamingHttpResponse(body(), content_type="text/event-stream; charset=utf-8")
+    response = EventStream(body(), content_type="text/event-stream; charset=utf-8")
     response["Cache-Control"] = "no-cache, no-transform"
     response["X-Accel-Buffering"] = "no"
     return response

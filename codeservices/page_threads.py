@@ -6,7 +6,10 @@ asks. Middleware and views of ours are synchronous, so one call in that thread r
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextvars import ContextVar
 from typing import Any
 
 from asgiref.sync import ThreadSensitiveContext, sync_to_async
@@ -16,8 +19,64 @@ from django.db import connections
 from django.http import FileResponse, HttpRequest
 from django.http.response import HttpResponseBase
 
-# So many idle ones are kept. There is no limit to those at work: an event stream holds one as long as it is watched.
+from codeservices.http import EventStream
+
+# So many idle ones are kept.
 IDLE_THREADS = 8
+# So many answers are made at once; further requests wait. When a thousand viewers come back at the same moment, a
+# thread and a connection for each take longer and more memory than all the answers. Sending an answer takes no place:
+# whoever reads slowly keeps nobody waiting.
+ANSWERS_AT_ONCE = 40
+
+
+class Lent(Executor):
+    """What a request is lent: a place among those that are answered, and a thread.
+
+    As an executor it runs all calls in one thread, from the first of them until that is given back.
+    """
+
+    def __init__(self, places: asyncio.Semaphore, idle: list[ThreadPoolExecutor]) -> None:
+        self._places = places
+        self._has_place = False
+        self._idle = idle
+        self._thread: ThreadPoolExecutor | None = None
+        self._last: Future[Any] | None = None
+
+    async def take_place(self) -> None:
+        """Wait until an answer can be made."""
+        await self._places.acquire()
+        self._has_place = True
+
+    def leave_place(self) -> None:
+        """The answer is made, if not sent."""
+        if self._has_place:
+            self._has_place = False
+            self._places.release()
+
+    def submit(self, function: Callable[..., Any], /, *args: Any, **options: Any) -> Future[Any]:
+        if self._thread is None:
+            try:
+                self._thread = self._idle.pop()
+            except IndexError:
+                self._thread = ThreadPoolExecutor(1, thread_name_prefix="page")
+        self._last = self._thread.submit(function, *args, **options)
+        return self._last
+
+    def give_back(self) -> None:
+        """Let another request have the thread, when what it does for this one is done; the next call gets any other."""
+        thread, last, self._thread, self._last = self._thread, self._last, None, None
+        if thread is not None and last is not None:
+            # At once where it is done. Where the client has gone, the view may still be at work.
+            last.add_done_callback(lambda done: self._take_back(thread))
+
+    def _take_back(self, thread: ThreadPoolExecutor) -> None:
+        if len(self._idle) < IDLE_THREADS:
+            self._idle.append(thread)
+        else:
+            _end(thread)
+
+
+_lent: ContextVar[Lent] = ContextVar("lent")
 
 
 class Handler(ASGIHandler):
@@ -27,26 +86,42 @@ class Handler(ASGIHandler):
         BaseHandler.__init__(self)
         self.load_middleware(is_async=False)
         self._idle: list[ThreadPoolExecutor] = []
+        self._places = asyncio.Semaphore(ANSWERS_AT_ONCE)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request."""
+        lent = Lent(self._places, self._idle)
+        _lent.set(lent)
         try:
-            thread = self._idle.pop()
-        except IndexError:
-            thread = ThreadPoolExecutor(1, thread_name_prefix="page")
-        try:
-            async with ThreadSensitiveContext(executor=thread):
-                await super().__call__(scope, receive, send)
+            async with ThreadSensitiveContext(executor=lent):
+                await self.handle(scope, receive, send)
         finally:
-            # Where the client has gone, the view may still be at work: the thread is free when it comes to this.
-            thread.submit(_nothing).add_done_callback(lambda done: self._take_back(thread))
+            lent.give_back()
+            lent.leave_place()
+
+    async def read_body(self, receive: Any) -> Any:
+        """The request's body, and then a place: whoever sends slowly keeps nobody waiting."""
+        body = await super().read_body(receive)
+        try:
+            await _lent.get().take_place()
+        except BaseException:
+            body.close()
+            raise
+        return body
 
     async def run_get_response(self, request: HttpRequest) -> HttpResponseBase:
         """The answer of middleware and view, all in the request's thread."""
-        response: Any = await sync_to_async(self._answer, thread_sensitive=True)(request)
+        lent = _lent.get()
+        try:
+            response: Any = await sync_to_async(self._answer, thread_sensitive=True)(request)
+        finally:
+            lent.leave_place()
         response._handler_class = type(self)
         if isinstance(response, FileResponse):
             response.block_size = self.chunk_size
+        if isinstance(response, EventStream):
+            # It may be watched for hours and asks nothing of the request's own connection.
+            lent.give_back()
         return response
 
     def close(self) -> None:
@@ -59,16 +134,6 @@ class Handler(ASGIHandler):
         for connection in connections.all(initialized_only=True):
             connection.close_at = None  # the thread lasts, so its connections need not end with the request
         return response
-
-    def _take_back(self, thread: ThreadPoolExecutor) -> None:
-        if len(self._idle) < IDLE_THREADS:
-            self._idle.append(thread)
-        else:
-            _end(thread)
-
-
-def _nothing() -> None:
-    pass
 
 
 def _end(thread: ThreadPoolExecutor, *, wait: bool = False) -> None:

@@ -20,9 +20,9 @@ RECENT_LINES = 4_000
 RECENT_BYTES = 4 * 1024 * 1024
 LINES_A_BATCH = 1_000
 # Viewers who wait are woken this often at most, and a little less often where they are many: waking one takes about a
-# tenth of a millisecond, and half of the time is to be left for other things.
+# tenth of a millisecond, and a third of the time is to be left for other things.
 FLUSH_SECONDS = 0.1
-FLUSH_SECONDS_A_VIEWER = 0.0002
+FLUSH_SECONDS_A_VIEWER = 0.00015
 
 RenderLines = Callable[[list[Line]], bytes]
 

@@ -6,8 +6,6 @@ import json
 import random
 from collections.abc import AsyncIterator
 
-from asgiref.sync import sync_to_async
-from django.db import connections
 from django.http import HttpResponseBase, JsonResponse
 from django.template.loader import render_to_string
 from django.utils.cache import get_conditional_response
@@ -44,7 +42,7 @@ _TEXT = "text/plain; charset=utf-8"
 
 
 @require_GET
-async def build_events(request: ConsoleRequest, name: str, number: int) -> HttpResponseBase:
+def build_events(request: ConsoleRequest, name: str, number: int) -> HttpResponseBase:
     """Server-sent events of a build: `status` (HTML), `log` (JSON, id = its last line's number), `end`.
 
     `from` names the first line wanted; after a lost connection Last-Event-ID does, and nothing is missed or repeated.
@@ -52,18 +50,11 @@ async def build_events(request: ConsoleRequest, name: str, number: int) -> HttpR
     """
     last = request.headers.get("Last-Event-ID")
     first = line_number("from", request.GET.get("from", "0")) if not last else line_number("Last-Event-ID", last) + 1
-    build, with_log = await sync_to_async(_open)(request, name, number)
-    return event_stream(_events(build, first, with_log))
-
-
-def _open(request: ConsoleRequest, name: str, number: int) -> tuple[Build, bool]:
     build = build_for(request.principal, "codebuild:BatchGetBuilds", name, number)
-    return build, log_access.may_read_log(request.principal, build)
+    return event_stream(_events(build, first, log_access.may_read_log(request.principal, build)))
 
 
 async def _events(build: Build, first: int, with_log: bool) -> AsyncIterator[bytes]:
-    # The request's own connection would stay open as long as somebody watches; the hub has its own.
-    await sync_to_async(connections.close_all)()
     yield f"retry: {random.randint(*RETRY_MS)}\n\n".encode()  # noqa: S311  spread, not secrecy
     updates = hub(render_status, render_lines).follow(build.pk, str(build.uuid), first, with_log=with_log)
     async for update in updates:

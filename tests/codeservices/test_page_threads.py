@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
 from django.http import HttpRequest, HttpResponse
 
 from codeservices import page_threads
+from codeservices.http import event_stream
 from codeservices.page_threads import Handler
 
 SCOPE = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": [], "http_version": "1.1"}
@@ -101,5 +103,81 @@ def test_a_thread_whose_client_has_gone_is_lent_when_its_view_has_ended(handler:
         await asked
         while not handler._idle:
             await asyncio.sleep(0.001)
+
+    asyncio.run(leave())
+
+
+def test_so_many_are_answered_at_once_and_the_others_wait(handler: Handler) -> None:
+    at_work: list[int] = []
+    lock = threading.Lock()
+    most = 0
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        nonlocal most
+        with lock:
+            at_work.append(1)
+            most = max(most, len(at_work))
+        time.sleep(0.01)
+        with lock:
+            at_work.pop()
+        return HttpResponse(b"page")
+
+    handler.get_response = answer  # type: ignore[method-assign]
+
+    async def many() -> list[list[dict[str, Any]]]:
+        return await asyncio.gather(*(ask(handler) for _ in range(3 * page_threads.ANSWERS_AT_ONCE)))
+
+    answers = asyncio.run(many())
+    assert all(sent[1]["body"] == b"page" for sent in answers)
+    assert most <= page_threads.ANSWERS_AT_ONCE
+
+
+def test_event_streams_hold_neither_place_nor_thread(handler: Handler) -> None:
+    over = asyncio.Event()
+    count = 2 * page_threads.ANSWERS_AT_ONCE
+    watched = 0
+
+    async def events() -> AsyncIterator[bytes]:
+        nonlocal watched
+        watched += 1
+        await over.wait()
+        yield b"data: end\n\n"
+
+    handler.get_response = lambda request: event_stream(events())  # type: ignore[method-assign]
+
+    async def watch() -> list[list[dict[str, Any]]]:
+        watching = [asyncio.ensure_future(ask(handler)) for _ in range(count)]
+        while watched < count:
+            await asyncio.sleep(0.001)
+        assert handler._places._value == page_threads.ANSWERS_AT_ONCE
+        handler.get_response = lambda request: HttpResponse(b"page")  # type: ignore[method-assign]
+        assert (await ask(handler))[1]["body"] == b"page"
+        threads = [one.name for one in threading.enumerate() if one.name.startswith("page")]
+        assert len(threads) <= page_threads.ANSWERS_AT_ONCE
+        over.set()
+        return await asyncio.gather(*watching)
+
+    assert {sent[2]["body"] for sent in asyncio.run(watch())} == {b"data: end\n\n"}
+
+
+def test_one_that_leaves_while_it_waits_takes_no_place(handler: Handler) -> None:
+    ending = threading.Event()
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        ending.wait(10)
+        return HttpResponse(b"page")
+
+    handler.get_response = answer  # type: ignore[method-assign]
+
+    async def leave() -> None:
+        busy = [asyncio.ensure_future(ask(handler)) for _ in range(page_threads.ANSWERS_AT_ONCE)]
+        while not handler._places.locked():
+            await asyncio.sleep(0.001)
+        waiting = asyncio.ensure_future(ask(handler))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        ending.set()
+        await asyncio.gather(*busy)
+        assert handler._places._value == page_threads.ANSWERS_AT_ONCE
 
     asyncio.run(leave())
