@@ -65,7 +65,7 @@ def network_problem(*, is_made: bool = False) -> str | None:
 
 
 def close_network(note: Note) -> None:
-    """See to the firewall before a build has a network.
+    """See to the firewall before a build has a container.
 
     Raises:
         PhaseError: The rules are a condition of every build, and they are not there.

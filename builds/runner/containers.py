@@ -89,18 +89,18 @@ def create(
     image_id: str,
     name: str,
     labels: Mapping[str, str],
-    network_id: str,
     note: Note,
 ) -> Any:
     """The container, which does not run yet. Nothing of the host is mounted into it.
 
     Args:
         host: What the engine tells of its machine (`docker info`).
+        name: Its own and that of its network, which need not be there before it starts.
     """
     memory_bytes, cpus = clamp(spec, host, note)
     options: dict[str, Any] = {
         "init": True,
-        "network_mode": network_id,
+        "network_mode": name,
         "extra_hosts": {network.HOST_NAME: "host-gateway"},
         "pids_limit": MAX_PROCESSES,
         "mem_limit": memory_bytes,

@@ -13,6 +13,7 @@ import logging
 import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import docker
@@ -49,7 +50,7 @@ class DockerExecutor:
         ca_bundle: CA certificates in PEM that the build's programs shall trust; may be empty.
         variables: Variables every build gets unless it sets them itself: proxies.
         pulling: How images come here that the engine lacks.
-        close_network: Sees to the firewall before a build has a network; raises PhaseError where it must not go on.
+        close_network: Sees to the firewall before a build has a container; raises PhaseError where it must not go on.
         on_image: Told before a container is made of an image: the engine's id, the image's name, and whether it was
             not there and had to be pulled or made.
     """
@@ -96,22 +97,26 @@ class DockerExecutor:
             self._image = Images(self._client, self._pulling, self._check, note, ca_bundle=self._ca_bundle).ensure(
                 spec.image, spec.login
             )
-            host = self._client.info()
-            self._on_image(str(host["ID"]), self._image.reference, self._image.is_new)
+            self._check()
             labels = {engine.BUILD_LABEL: spec.build_id, engine.INSTALL_LABEL: self._install}
             # A part of the nonce, so that what an earlier try left behind is never in the way.
             name = f"codeservices-{re.sub(r'[^A-Za-z0-9_.-]', '-', spec.build_id)}-{self._session[:6]}"
-            self._close_network(note)
-            self._check()
-            self._network = network.create(self._client, self._install, name, labels)
-            self._check()
-            self._container = containers.create(
-                self._client, host, spec, self._image.id, name, labels, self._network.id, note
-            )
+            # The engine takes longer for a network than for all the rest, and needs it only when the container starts.
+            with ThreadPoolExecutor(1, "network") as beside:
+                with_network = beside.submit(self._make_network, name, labels)
+                host = self._client.info()
+                self._on_image(str(host["ID"]), self._image.reference, self._image.is_new)
+                self._close_network(note)
+                self._check()
+                self._container = containers.create(self._client, host, spec, self._image.id, name, labels, note)
+                with_network.result()
         except engine.ENGINE_ERRORS as error:
             self._check()
             raise engine.fault("make the build's container", error) from error
         self._check()
+
+    def _make_network(self, name: str, labels: Mapping[str, str]) -> None:
+        self._network = network.create(self._client, self._install, name, labels)
 
     def put(self, tar: Iterable[bytes]) -> None:
         self._check()
