@@ -16,6 +16,7 @@ from builds.sources.clones import Clone
 from builds.sources.wanted import Wanted, sentence
 from codeservices.errors import NotFound
 from repos.git import refs, submodules
+from repos.git.program import GitError
 
 # A history that somebody pushed decides how many fetches a build makes.
 MAX_LEVELS = 5
@@ -37,7 +38,10 @@ def with_submodules(wanted: Wanted, clone: Clone) -> Clone:
 
 def _with(wanted: Wanted, clone: Clone, above: str, level: int, count: list[int]) -> Clone:
     declared = submodules.declared(clone.repository, clone.oid)
-    links = submodules.gitlinks(clone.repository, clone.oid) if declared else {}
+    try:
+        links = submodules.gitlinks(clone.repository, clone.oid) if declared else {}
+    except GitError as error:  # a tree without end, above all
+        raise wanted.refused("unable to fetch submodules", error.message) from error
     found: list[tuple[str, Clone]] = []
     for path, oid in links.items():
         if path not in declared:
