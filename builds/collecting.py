@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from builds import tarstream
-from builds.container_files import ContainerFiles, is_below
+from builds.container_files import ContainerFiles, is_below, is_text
 from builds.path_patterns import PathPattern
 from builds.runner import agent
 from builds.runner.executor import Executor, Note, PhaseError
@@ -122,10 +122,7 @@ def clean_path(path: str) -> str | None:
     if not parts or ".." in parts or len(parts) > MAX_DEPTH or re.fullmatch(r"[A-Za-z]:", parts[0]):
         return None
     cleaned = "/".join(parts)
-    try:
-        return cleaned if len(cleaned.encode()) <= MAX_PATH_BYTES else None
-    except UnicodeEncodeError:  # the name's bytes are no UTF-8
-        return None
+    return cleaned if is_text(cleaned) and len(cleaned.encode()) <= MAX_PATH_BYTES else None
 
 
 class _Collection:
@@ -252,10 +249,10 @@ class _Collection:
             if self._add(relative, member, iter(()), path):
                 self._count(self._matched(relative))
         else:
-            self._pass_over(relative, "it is a link that leads out")
+            self._pass_over(relative, "it is a link that leads out, or to a name that is no UTF-8")
 
     def _stays_inside(self, relative: str, target: str) -> bool:
-        if target.startswith("/") or any(ord(letter) < 32 for letter in target):
+        if target.startswith("/") or not is_text(target) or any(ord(letter) < 32 for letter in target):
             return False
         # `..` behind a name would be the parent of wherever a link of that name leads, which may be outside.
         if ".." in target.lstrip("./").split("/"):

@@ -64,8 +64,8 @@ def check_places(paths: Iterable[tuple[str, bytes]]) -> None:
         if path in kinds and (kind, kinds[path]) != (DIRECTORY, DIRECTORY):
             raise UnsafeName(f"“{shown(path)}” is there twice")
         kinds[path] = kind
-    # Where slashes go before all else, what lies below an entry follows it at once: each is compared with its neighbour,
-    # since a path of 4 KiB has two thousand folders above it, and there may be 200,000 paths.
+    # Where slashes go before all else, what lies below an entry follows it at once: neighbours are compared, since a
+    # path of 4 KiB has two thousand folders above it, and there may be 200,000 paths.
     for above, below in pairwise(sorted(kinds, key=lambda one: one.replace("/", "\0"))):
         if kinds[above] != DIRECTORY and below.startswith(f"{above}/"):
             raise UnsafeName(f"“{shown(below)}” lies below “{shown(above)}”, which is no folder")

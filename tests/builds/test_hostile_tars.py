@@ -26,7 +26,7 @@ FILE, LINK, HARD, FOLDER = tarfile.REGTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE, ta
 
 def header(name: str | bytes, kind: bytes = FILE, target: str = "", *, size: int = 0, mode: int = 0o644) -> bytes:
     """One ustar header, with whatever is asked for."""
-    raw = name if isinstance(name, bytes) else name.encode()
+    raw = name if isinstance(name, bytes) else name.encode("utf-8", "surrogateescape")
     info = tarfile.TarInfo("x")
     info.type, info.linkname, info.mode = kind, target, mode
     block = bytearray(info.tobuf(tarfile.USTAR_FORMAT)[:512])
@@ -68,6 +68,7 @@ class Container(FakeExecutor):
     @contextmanager
     def read(self, path: str) -> Iterator[Iterator[bytes] | None]:
         self.reads.append(path)
+        path.encode()  # the engine is asked by URL
         if self.raw is not None:
             yield iter([self.raw])
             return
@@ -167,6 +168,17 @@ def test_a_link_inside_is_the_file_it_leads_to_and_one_that_leads_out_is_never_f
     for name in ("out", "up", "loop", "nowhere"):
         assert f"Skipping '{name}': it is a link that leads nowhere or out of the workspace" in notes
     assert not any(path.startswith("/etc") and path.endswith("passwd") for path in container.reads)
+
+
+@pytest.mark.parametrize("keeps_links", [True, False])
+def test_links_to_names_that_are_no_utf_8_are_passed_over_and_told(keeps_links: bool):
+    name = b"\xff".decode("utf-8", "surrogateescape")
+    container = Container(
+        ("ok.txt", FILE, b"ok"), ("link", LINK, name), (f"{name}/second", HARD, "first"), ("third", LINK, f"{name}/x")
+    )
+    found, notes = collected(container, "**/*", enable_symlinks=keeps_links)
+    assert found == {"ok.txt": b"ok"}
+    assert [note.partition(":")[0] for note in notes if "is a link" in note] == ["Skipping 'link'", "Skipping 'third'"]
 
 
 def test_no_pattern_goes_through_a_parent_that_leads_out():
