@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import posixpath
 import tarfile
+import tempfile
 import tracemalloc
 import zipfile
 from collections.abc import Iterator
@@ -205,6 +206,14 @@ def test_a_base_directory_outside_the_workspace_matches_nothing(base: str):
 def test_hard_links_are_files_with_the_same_content_wherever_the_first_name_lies():
     raw = entry("demo/a", b"same") + entry("demo/b", b"", HARD, "demo/a") + entry("demo/c", b"", HARD, "demo/a")
     assert files_of(raw)[0] == {"a": b"same", "b": b"same", "c": b"same"}
+
+
+@pytest.mark.parametrize("size_bytes", [packing.AGAIN_BYTES, packing.AGAIN_BYTES + 1])
+def test_what_is_put_in_again_takes_no_room_on_the_host(size_bytes: int, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+    content = bytes(size_bytes)
+    found, _ = collected(Container(("real", FILE, content), ("link", LINK, "real")), "**/*")
+    assert found == {"real": content, "link": content}
 
 
 def test_credentials_of_the_role_never_get_into_an_artifact():
