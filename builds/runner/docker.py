@@ -116,7 +116,7 @@ class DockerExecutor:
     def put(self, tar: Iterable[bytes]) -> None:
         self._check()
         try:
-            self._container.client.api.put_archive(self._container.id, "/", iter(tar))
+            self._container.client.api.put_archive(self._container.id, "/", self._checked(iter(tar)))
         except engine.ENGINE_ERRORS as error:
             self._check()
             raise engine.fault("copy files into the build's container", error) from error

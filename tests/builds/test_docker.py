@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import re
+import tarfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -219,6 +221,20 @@ def test_a_container_that_dies_is_found_dead_with_a_reason(make: Make):
     with pytest.raises(PhaseError, match="found dead before completing the build") as caught:
         outcome(executor, "kill -9 -1; sleep 60")
     assert caught.value.is_fault and caught.value.status_code == "INTERNAL_SERVICE_ERROR"
+
+
+def test_files_on_their_way_into_the_container_do_not_delay_an_interruption(make: Make):
+    executor = make()
+
+    def endless() -> Iterator[bytes]:
+        file = tarfile.TarInfo("tmp/endless")
+        file.size = 2**40
+        yield file.tobuf()
+        executor.interrupt()
+        yield from itertools.repeat(bytes(1024), 2**30)
+
+    with pytest.raises(Interrupted):
+        executor.put(endless())
 
 
 def test_a_flood_of_output_does_not_delay_an_interruption(make: Make, leftovers):
