@@ -350,6 +350,15 @@ def test_an_invalidated_cache_is_gone_and_builds_that_ran_meanwhile_leave_none(a
     assert CacheEntry.objects.count() == 1
 
 
+def test_a_namespace_under_another_prefix_is_not_shared_and_not_forgotten(alice, project):
+    change(project, cache={**S3_CACHE, "cacheNamespace": "shared"})
+    build(alice, project, "write d/x one", cache={"paths": ["d/*"]})
+    other = factories.project("other", repository_name=None)
+    for location, count in ((f"{BUCKET}/elsewhere", 0), (BUCKET, 0), (f"{BUCKET}/caches", 1)):
+        change(other, cache={"type": "S3", "location": location, "cacheNamespace": "shared"})
+        assert entries.invalidate(alice.principal, "other") == count
+
+
 def test_the_caches_of_a_worker_stay_within_their_bound_and_the_unused_go_first(alice, project, settings):
     change(project, cache=LOCAL_CACHE)
     for number in (1, 2):
