@@ -26,6 +26,8 @@ from repos.git.remote_errors import RemoteError
 from repos.git.store import BareRepository
 
 BRANCHES_AND_TAGS = (f"{refs.HEADS}*", f"{refs.TAGS}*")
+# So much of a URL is told where it is none.
+MAX_SHOWN = 200
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 # What servers that hand out no single commits answer is worded by each in its own way.
 _ONLY_REFS = ("RemoteFailed", "RemoteProtocolError")
@@ -44,8 +46,9 @@ def find(wanted: Wanted) -> Clone:
 def fetch(wanted: Wanted, url: str) -> Clone:
     """Fetch what the wanted version of the repository at a URL needs; raises as `find`."""
     version = versions.parse(wanted.version)
-    login = logins.login_for(wanted, url)
     try:
+        remote.check_url(url)  # a submodule's is whatever somebody has pushed
+        login = logins.login_for(wanted, url)
         there = remote.open_remote(
             url,
             settings.OUTBOUND_RULES,
@@ -62,7 +65,7 @@ def fetch(wanted: Wanted, url: str) -> Clone:
     except RemoteError as error:
         raise _refused(wanted, error, url, has_login=bool(login)) from error
     except (OutboundRefused, InvalidInput) as error:
-        raise wanted.refused(f"unable to access {url}", sentence(error)) from error
+        raise wanted.refused(f"unable to access {refs.shown(url[:MAX_SHOWN])}", sentence(error)) from error
     try:
         known = Version(refname, version.oid, version.short) if refname or version.oid else version
         oid, named = versions.resolve(repository, known)

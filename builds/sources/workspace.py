@@ -159,7 +159,7 @@ class Workspace:
             text += "\tfetch = +refs/heads/*:refs/remotes/origin/*\n"
         for name, url in self._submodules.items():
             text += f"[submodule {_quoted(name)}]\n\tactive = true\n\turl = {_quoted(url)}\n"
-        (root / "config").write_text(text)
+        (root / "config").write_bytes(refs.encode(text))
 
     def _write_refs(self) -> list[str]:
         """`packed-refs` as a clone would have it; the oids they name."""
