@@ -237,6 +237,22 @@ def test_files_on_their_way_into_the_container_do_not_delay_an_interruption(make
         executor.put(endless())
 
 
+def test_sources_of_many_parts_do_not_fill_the_disk_before_it_is_watched(install: str):
+    file = tarfile.TarInfo("tmp/part")
+    file.size = 4 * 2**20
+    part = [file.tobuf(), bytes(file.size), bytes(1024)]
+    executor = DockerExecutor(install)
+    try:
+        executor.provision(Spec("docker:1", "codeservices/base", 2**30, 1, disk_bytes=10**7), lambda sentence: None)
+        executor.put(part)
+        executor.put(part)
+        with pytest.raises(PhaseError) as caught:
+            executor.put(part)
+        assert (caught.value.status_code, caught.value.is_fault) == ("CLIENT_ERROR", False)
+    finally:
+        executor.close()
+
+
 def test_a_flood_of_output_does_not_delay_an_interruption(make: Make, leftovers):
     executor = make()
     seen = threading.Event()
