@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from builds import tarstream
-from builds.container_files import ContainerFiles, is_below
+from builds.container_files import ContainerFiles, is_below, is_text
 from builds.path_patterns import PathPattern
 from builds.runner import agent
 from builds.runner.executor import Executor, Note, PhaseError
@@ -27,6 +27,8 @@ MAX_DEPTH = 64
 MAX_TOLD = 20
 # What belongs to the engine and to us, the credentials of the build's role above all.
 NEVER = (agent.READONLY, "/codebuild/tmp", "/proc", "/sys", "/dev")
+_BELOW_NEVER = tuple(f"{one}/" for one in NEVER)
+_UNREADABLE = re.compile(r"[\0-\x1f\x7f\\]")
 
 
 @dataclass(frozen=True)
@@ -116,16 +118,13 @@ def collect(executor: Executor, choice: Choice, limits: Limits, writer: Writer, 
 
 def clean_path(path: str) -> str | None:
     """A path that stays below any folder it is put in and that everybody can read, or None where it can't be one."""
-    if not path or path.startswith("/") or "\\" in path or any(ord(letter) < 32 or letter == "\x7f" for letter in path):
+    if not path or path.startswith("/") or _UNREADABLE.search(path):
         return None
     parts = [part for part in path.split("/") if part not in ("", ".")]
     if not parts or ".." in parts or len(parts) > MAX_DEPTH or re.fullmatch(r"[A-Za-z]:", parts[0]):
         return None
     cleaned = "/".join(parts)
-    try:
-        return cleaned if len(cleaned.encode()) <= MAX_PATH_BYTES else None
-    except UnicodeEncodeError:  # the name's bytes are no UTF-8
-        return None
+    return cleaned if is_text(cleaned) and len(cleaned.encode()) <= MAX_PATH_BYTES else None
 
 
 class _Collection:
@@ -199,7 +198,7 @@ class _Collection:
         self, shown: str, path: str, member: tarstream.Member, content: Iterator[bytes], base: PathPattern | None
     ) -> None:
         relative = self._relative(shown, base)
-        if relative is None or any(is_below(path, one) for one in NEVER):
+        if relative is None or _is_never(path):
             return
         is_folder = member.kind == tarstream.DIRECTORY
         if is_folder and not self.choice.keeps_everything:
@@ -252,10 +251,10 @@ class _Collection:
             if self._add(relative, member, iter(()), path):
                 self._count(self._matched(relative))
         else:
-            self._pass_over(relative, "it is a link that leads out")
+            self._pass_over(relative, "it is a link that leads out, or to a name that is no UTF-8")
 
     def _stays_inside(self, relative: str, target: str) -> bool:
-        if target.startswith("/") or any(ord(letter) < 32 for letter in target):
+        if target.startswith("/") or not is_text(target) or any(ord(letter) < 32 for letter in target):
             return False
         # `..` behind a name would be the parent of wherever a link of that name leads, which may be outside.
         if ".." in target.lstrip("./").split("/"):
@@ -275,7 +274,7 @@ class _Collection:
             if real is None:
                 self._pass_over(relative, "it is a link that leads nowhere or out of the workspace")
                 continue
-            if not any(is_below(real, one) for one in NEVER) and self._add_linked(real, relative):
+            if not _is_never(real) and self._add_linked(real, relative):
                 self._count(self._matched(relative))
 
     def _add_linked(self, real: str, relative: str) -> bool:
@@ -314,7 +313,9 @@ class _Collection:
                 self._pass_over(relative, f"another file called {path} is there already, and discard-paths is on")
             return False
         # Files of several base directories come together here: none may be put where another's link leads.
-        parents = [path[:index] for index, letter in enumerate(path) if letter == "/"]
+        folder = posixpath.dirname(path)
+        is_known = not folder or folder in self.folders
+        parents = [] if is_known else [path[:index] for index, letter in enumerate(path) if letter == "/"]
         if path in self.folders or any(one in self.entries and not self.entries[one].is_folder for one in parents):
             self._pass_over(relative, "it is a file here and a folder there")
             return False
@@ -353,6 +354,10 @@ class _Collection:
         self.told += 1
         if self.told <= MAX_TOLD:
             self.note(f"Skipping {shown(relative)!r}: {why}")
+
+
+def _is_never(path: str) -> bool:
+    return path in NEVER or path.startswith(_BELOW_NEVER)
 
 
 def shown(path: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from builds import tarstream
@@ -32,7 +33,7 @@ class ContainerFiles:
         Raises:
             TarError: What the container gave can't be read; also while a content is read.
         """
-        with self._executor.read(root) as pieces:
+        with self._read(root) as pieces:
             if pieces is None:
                 return
             parent = posixpath.dirname(root.rstrip("/"))
@@ -42,8 +43,17 @@ class ContainerFiles:
                 yield posixpath.normpath(posixpath.join(parent, member.name)), member, content
 
     def exists(self, path: str) -> bool:
-        with self._executor.read(path) as pieces:
+        with self._read(path) as pieces:
             return pieces is not None
+
+    @contextmanager
+    def _read(self, path: str) -> Iterator[Iterator[bytes] | None]:
+        """What the executor gives; None also of a name that is no UTF-8, which no engine can be asked for."""
+        if not is_text(path):
+            yield None
+            return
+        with self._executor.read(path) as pieces:
+            yield pieces
 
     def real_path(self, path: str, boundary: str) -> str | None:
         """Where a path below `boundary` leads; None where a link on the way leads out, or where a name is missing.
@@ -80,7 +90,7 @@ class ContainerFiles:
     def _target(self, path: str) -> str | None:
         """Where a link leads; "" of anything that is no link, None where nothing has that path."""
         if path not in self._targets:
-            with self._executor.read(path) as pieces:
+            with self._read(path) as pieces:
                 if pieces is None:
                     self._targets[path] = None
                 else:
@@ -93,6 +103,15 @@ class ContainerFiles:
 def is_below(path: str, folder: str) -> bool:
     """Whether a path is the folder itself or in it."""
     return path == folder or path.startswith(folder if folder.endswith("/") else f"{folder}/")
+
+
+def is_text(path: str) -> bool:
+    """Whether a name's bytes are UTF-8; in Linux they need not be."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _names(path: str) -> list[str]:

@@ -24,7 +24,7 @@ MAX_SIZE_BYTES = 2**63 - 1
 
 FILE, DIRECTORY, SYMLINK, HARDLINK, OTHER = "file", "directory", "symlink", "hardlink", "other"
 _KINDS = {b"0": FILE, b"\0": FILE, b"7": FILE, b"5": DIRECTORY, b"2": SYMLINK, b"1": HARDLINK}
-_OCTAL = re.compile(rb"[0-7]*")
+_OCTAL = re.compile(rb" *([0-7]*) *(?:\0|\Z)")
 _CHECKSUM = slice(148, 156)
 
 
@@ -187,10 +187,10 @@ def _number(raw: bytes, *, may_be_negative: bool = False) -> int:
     if raw[:1] in (b"\x80", b"\xff"):
         value = int.from_bytes(raw, "big", signed=True) if raw[:1] == b"\xff" else int.from_bytes(raw[1:], "big")
     else:
-        digits = raw.split(b"\0", 1)[0].strip(b" ")
-        if not _OCTAL.fullmatch(digits):
+        found = _OCTAL.match(raw)
+        if found is None:
             raise TarError("A header holds no number where one must be.")
-        value = int(digits or b"0", 8)
+        value = int(found[1] or b"0", 8)
     if value > MAX_SIZE_BYTES or (value < 0 and not may_be_negative):
         raise TarError("A header holds a number that can't be.")
     return value

@@ -73,7 +73,7 @@ BUILD_IMAGE_BYTES = env_int("CODESERVICES_BUILD_IMAGE_BYTES", 50 * 1024**3, mini
 # Where builds find this server from inside their containers; the machine itself where this is empty.
 BUILD_ENDPOINT_URL = env_str("CODESERVICES_BUILD_ENDPOINT_URL").rstrip("/")
 BUILD_CA_BUNDLE = env_str("CODESERVICES_BUILD_CA_BUNDLE", env_str("SSL_CERT_FILE"))
-# What a build may fetch from another git server, or unpack from an archive, at most.
+# What a build may fetch from other git servers, and what one source may come to in files.
 BUILD_SOURCE_MAX_BYTES = env_int("CODESERVICES_BUILD_SOURCE_MAX_BYTES", 8 * 1024**3, minimum=1024)
 # Whether projects may ask for privileged mode, in which a build can reach the machine that it runs on.
 BUILD_PRIVILEGED = env_bool("CODESERVICES_BUILD_PRIVILEGED", False)

@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
-import shutil
 import stat
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,8 +27,9 @@ ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 # From this size on a file's sizes need zip64, which has to be said before it is written.
 ZIP64_BYTES = 2**31
 COMPRESSION_LEVEL = 6
-# A file that is put in a second time, as a hard link is, is held in memory up to here.
-SPOOL_BYTES = 1024 * 1024
+# A file that is put in a second time, as a hard link is, is held in memory up to here; a larger one comes from the
+# container again, rather than by way of this host's disk.
+AGAIN_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -107,11 +106,9 @@ class _ZipWriter:
                 member.write(piece)
 
     def add_same(self, entry: Entry, path: str) -> bool:
-        with tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES) as copy:
-            with self._archive.open(path) as before:
-                shutil.copyfileobj(before, copy, tarstream.PIECE_BYTES)
-            copy.seek(0)
-            self.add(entry, iter(lambda: copy.read(tarstream.PIECE_BYTES), b""))
+        if entry.size_bytes > AGAIN_BYTES:
+            return False
+        self.add(entry, iter([self._archive.read(path)]))
         return True
 
 

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from builds.access import project_for
 from builds.caches import local
+from builds.caches.scopes import Owner
 from builds.models import CacheEntry, Project
 from codeservices import work
 from codeservices.iam.principal import Principal
@@ -87,10 +88,15 @@ def invalidate(principal: Principal, project_name: str) -> int:
 def of_project(project: Project) -> list[CacheEntry]:
     """What the project's builds have cached, and what they share with others, newest first."""
     wanted = Q(project=project)
-    namespace = project.cache.get("cacheNamespace")
-    if namespace:
-        wanted |= Q(namespace=namespace, bucket=project.cache.get("location", "").partition("/")[0])
-    return list(CacheEntry.objects.filter(wanted))
+    owner = Owner(project.pk, project.cache.get("cacheNamespace", ""), project.cache.get("location", "").strip("/"))
+    if owner.namespace:
+        wanted |= Q(namespace=owner.namespace, bucket=owner.place.partition("/")[0])
+    # One of the same namespace under another prefix of the bucket is not shared, and so not this project's to forget.
+    return [
+        one
+        for one in CacheEntry.objects.filter(wanted)
+        if one.project_id == project.pk or one.scope == owner.scope(one.refname)
+    ]
 
 
 def make_room() -> int:

@@ -6,6 +6,7 @@ build reads it lasts until that build closes it.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 import time
@@ -60,7 +61,8 @@ def remove_orphans(names: set[str]) -> int:
     horizon = time.time() - ORPHAN_SECONDS
     count = 0
     for path in folder().iterdir():
-        if path.name not in names and path.stat().st_mtime < horizon:
-            path.unlink(missing_ok=True)
-            count += 1
+        with contextlib.suppress(FileNotFoundError):  # another build's draft, which has its name now
+            if path.name not in names and path.stat().st_mtime < horizon:
+                path.unlink()
+                count += 1
     return count

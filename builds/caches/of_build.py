@@ -136,7 +136,8 @@ class BuildCache:
                 with self._act(principal, entry.bucket, entry.key):
                     _, stored = open_object(principal, entry.bucket, entry.key)
                     with stored:
-                        while piece := stored.read(tarstream.PIECE_BYTES):
+                        # Whoever may write to the bucket may have put in its place what this disk can't hold.
+                        while copy.tell() <= entry.size_bytes and (piece := stored.read(tarstream.PIECE_BYTES)):
                             copy.write(piece)
             except (ServiceError, OSError) as error:
                 tools.note(f"Skip cache due to: it can't be downloaded: {_reason(error)}")

@@ -80,6 +80,7 @@ class DockerExecutor:
         self._network: Any = None
         self._attached: Attached | None = None
         self._watch: disk.Watch | None = None
+        self._put_bytes = 0
         self._is_interrupted = False
         self._ended: PhaseError | None = None
         self._session = secrets.token_hex(16)
@@ -121,10 +122,21 @@ class DockerExecutor:
     def put(self, tar: Iterable[bytes]) -> None:
         self._check()
         try:
-            self._container.client.api.put_archive(self._container.id, "/", iter(tar))
+            self._container.client.api.put_archive(self._container.id, "/", self._checked(self._counted(tar)))
         except engine.ENGINE_ERRORS as error:
             self._check()
             raise engine.fault("copy files into the build's container", error) from error
+
+    def _counted(self, tar: Iterable[bytes]) -> Iterator[bytes]:
+        """The container's disk is watched from its start on; what comes before that is counted on its way in."""
+        assert self._spec is not None
+        limit = self._spec.disk_bytes
+        for piece in tar:
+            if self._attached is None:
+                self._put_bytes += len(piece)
+                if limit and self._put_bytes > limit:
+                    raise disk.exceeded(self._put_bytes, limit)
+            yield piece
 
     def start(self, start: Start) -> None:
         assert self._spec is not None

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from django.conf import settings
+
 from builds.runner.executor import Executor
 from builds.sources.logins import NOBODY, Login
 from builds.sources.members import FileTooLarge
 from builds.sources.wanted import Wanted
-from builds.sources.workspace import Workspace
+from builds.sources.workspace import CommitTooLarge, Workspace
 from codeservices.errors import ServiceError
 from repos.git import blob
 from repos.git.program import GitError
@@ -62,6 +64,7 @@ class Clone:
             remote_url=self.url,
             directory=self.directory,
             scratch=self.wanted.scratch,
+            max_bytes=settings.BUILD_SOURCE_MAX_BYTES,
             submodules={name: clone.url for name, clone in self.submodules},
             check=self.wanted.check,
         )
@@ -71,5 +74,7 @@ class Clone:
                 executor.put(workspace.git_folder())
         except GitError as error:
             raise self.wanted.refused("unable to check out the commit", error.message) from error
+        except CommitTooLarge as error:
+            raise self.wanted.refused("unable to check out the commit", str(error)) from error
         for _, clone in self.submodules:
             clone.put(executor)

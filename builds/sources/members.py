@@ -9,6 +9,7 @@ from __future__ import annotations
 import posixpath
 import tarfile
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 
 BLOCK_BYTES = 512
 END = b"\0" * BLOCK_BYTES * 2
@@ -63,12 +64,11 @@ def check_places(paths: Iterable[tuple[str, bytes]]) -> None:
         if path in kinds and (kind, kinds[path]) != (DIRECTORY, DIRECTORY):
             raise UnsafeName(f"“{shown(path)}” is there twice")
         kinds[path] = kind
-    for path in kinds:
-        parent = posixpath.dirname(path)
-        while parent:
-            if kinds.get(parent, DIRECTORY) != DIRECTORY:
-                raise UnsafeName(f"“{shown(path)}” lies below “{shown(parent)}”, which is no folder")
-            parent = posixpath.dirname(parent)
+    # Where slashes go before all else, what lies below an entry follows it at once: neighbours are compared, since a
+    # path of 4 KiB has two thousand folders above it, and there may be 200,000 paths.
+    for above, below in pairwise(sorted(kinds, key=lambda one: one.replace("/", "\0"))):
+        if kinds[above] != DIRECTORY and below.startswith(f"{above}/"):
+            raise UnsafeName(f"“{shown(below)}” lies below “{shown(above)}”, which is no folder")
 
 
 def folder(directory: str, modified_at: float) -> bytes:

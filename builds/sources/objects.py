@@ -144,7 +144,10 @@ def _folder(wanted: Wanted, bucket: str, prefix: str) -> FolderSource:
     try:
         with wanted.reading():
             home = access.bucket_for(wanted.principal, access.LIST, bucket, {"s3:prefix": prefix})
-        rows = list(StoredObject.objects.filter(bucket=home, key__startswith=prefix).order_by("key")[: MAX_FILES + 1])
+        # "0" is the next character after the slash. A database may take large and small letters of a LIKE for the same:
+        # objects of another folder would come along, which the role may not be allowed to list.
+        below = StoredObject.objects.filter(bucket=home, key__gte=prefix, key__lt=f"{prefix[:-1]}0")
+        rows = list(below.order_by("key")[: MAX_FILES + 1])
     except ServiceError as error:
         raise _denied(wanted, error) from error
     if not rows:

@@ -18,13 +18,16 @@ from builds.sources import logins, versions
 from builds.sources.clones import Clone
 from builds.sources.versions import Version
 from builds.sources.wanted import Wanted, sentence
+from codeservices import sizes
 from codeservices.errors import InvalidInput, NotFound, ServiceError
 from codeservices.outbound import OutboundRefused
-from repos.git import refs, remote, store
+from repos.git import disk, refs, remote, store
 from repos.git.remote_errors import RemoteError
 from repos.git.store import BareRepository
 
 BRANCHES_AND_TAGS = (f"{refs.HEADS}*", f"{refs.TAGS}*")
+# So much of a URL is told where it is none.
+MAX_SHOWN = 200
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 # What servers that hand out no single commits answer is worded by each in its own way.
 _ONLY_REFS = ("RemoteFailed", "RemoteProtocolError")
@@ -43,15 +46,16 @@ def find(wanted: Wanted) -> Clone:
 def fetch(wanted: Wanted, url: str) -> Clone:
     """Fetch what the wanted version of the repository at a URL needs; raises as `find`."""
     version = versions.parse(wanted.version)
-    login = logins.login_for(wanted, url)
     try:
+        remote.check_url(url)  # a submodule's is whatever somebody has pushed
+        login = logins.login_for(wanted, url)
         there = remote.open_remote(
             url,
             settings.OUTBOUND_RULES,
             user_name=login.user_name,
             password=login.password,
             ca_bundle=settings.OUTBOUND_CA_BUNDLE,
-            verifies_certificate=not wanted.source.get("insecureSsl"),
+            verifies_certificate=_verifies_certificate(wanted, url),
         )
         repository = store.create_apart(wanted.scratch / f"{uuid.uuid4().hex}.git")
         wanted.keep.callback(repository.close)
@@ -59,15 +63,21 @@ def fetch(wanted: Wanted, url: str) -> Clone:
         refname = _refname(wanted, version, advertised)
         _bring(wanted, there, repository, version, refname, advertised)
     except RemoteError as error:
-        raise _refused(wanted, error, has_login=bool(login)) from error
+        raise _refused(wanted, error, url, has_login=bool(login)) from error
     except (OutboundRefused, InvalidInput) as error:
-        raise wanted.refused(f"unable to access {url}", sentence(error)) from error
+        raise wanted.refused(f"unable to access {refs.shown(url[:MAX_SHOWN])}", sentence(error)) from error
     try:
         known = Version(refname, version.oid, version.short) if refname or version.oid else version
         oid, named = versions.resolve(repository, known)
     except NotFound as error:
         raise wanted.refused("reference not found", sentence(error)) from error
     return Clone(wanted, f"{wanted.root}/{_folder_name(url)}", url, repository, oid, named, is_own=False, login=login)
+
+
+def _verifies_certificate(wanted: Wanted, url: str) -> bool:
+    """insecureSsl is said of the source's own server: submodules on others go there as everybody does, since the
+    credentials that are stored for those go along."""
+    return not wanted.source.get("insecureSsl") or logins.host_of(url) != logins.host_of(wanted.location)
 
 
 def _folder_name(url: str) -> str:
@@ -134,7 +144,7 @@ def _fetch(wanted: Wanted, there: remote.Remote, repository: BareRepository, pat
         repository,
         patterns,
         lambda progress: wanted.check(),
-        max_bytes=settings.BUILD_SOURCE_MAX_BYTES,
+        max_bytes=_room_bytes(wanted, repository),
         tolerates_identity_defects=True,
         depth=depth,
     )
@@ -142,6 +152,14 @@ def _fetch(wanted: Wanted, there: remote.Remote, repository: BareRepository, pat
     (repository.path / "packed-refs").write_bytes(b"".join(lines))
     shutil.rmtree(repository.path / remote.INCOMING, ignore_errors=True)
     repository.close()  # opened anew, it sees the new packs
+
+
+def _room_bytes(wanted: Wanted, repository: BareRepository) -> int:
+    """What a fetch may bring: what the build's other fetches have left of that. A source may have a hundred submodules,
+    and all of them lie on this host until the container has its files."""
+    others = [one for one in wanted.scratch.iterdir() if one != repository.path]
+    taken = sum(file.stat(follow_symlinks=False).st_size for one in others for file in disk.files(one))
+    return max(settings.BUILD_SOURCE_MAX_BYTES - taken, 0)
 
 
 def _has(repository: BareRepository, oid: str) -> bool:
@@ -152,7 +170,7 @@ def _has(repository: BareRepository, oid: str) -> bool:
     return True
 
 
-def _refused(wanted: Wanted, error: ServiceError, *, has_login: bool) -> PhaseError:
+def _refused(wanted: Wanted, error: ServiceError, url: str, *, has_login: bool) -> PhaseError:
     why = sentence(error)
     if error.code == "AuthenticationFailed" and not has_login:
         if logins.unbound(wanted):
@@ -161,8 +179,11 @@ def _refused(wanted: Wanted, error: ServiceError, *, has_login: bool) -> PhaseEr
                 " has to name it, or to save this project."
             )
         return wanted.refused("authentication required", why)
+    if error.code == "QuotaExceeded":
+        most = sizes.words(settings.BUILD_SOURCE_MAX_BYTES)
+        why = f"It is larger than what is left of the {most} that all sources of a build may have together."
     if error.code == "AuthenticationFailed":
         return wanted.refused("authorization failed", why)
     if error.code in ("RemoteNotFound", "RemoteMoved"):
         return wanted.refused("repository not found", why)
-    return wanted.refused(f"unable to fetch {wanted.location}", why)
+    return wanted.refused(f"unable to fetch {url}", why)

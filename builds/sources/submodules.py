@@ -16,6 +16,7 @@ from builds.sources.clones import Clone
 from builds.sources.wanted import Wanted, sentence
 from codeservices.errors import NotFound
 from repos.git import refs, submodules
+from repos.git.program import GitError
 
 # A history that somebody pushed decides how many fetches a build makes.
 MAX_LEVELS = 5
@@ -37,7 +38,10 @@ def with_submodules(wanted: Wanted, clone: Clone) -> Clone:
 
 def _with(wanted: Wanted, clone: Clone, above: str, level: int, count: list[int]) -> Clone:
     declared = submodules.declared(clone.repository, clone.oid)
-    links = submodules.gitlinks(clone.repository, clone.oid) if declared else {}
+    try:
+        links = submodules.gitlinks(clone.repository, clone.oid) if declared else {}
+    except GitError as error:  # a tree without end, above all
+        raise wanted.refused("unable to fetch submodules", error.message) from error
     found: list[tuple[str, Clone]] = []
     for path, oid in links.items():
         if path not in declared:
@@ -59,9 +63,14 @@ def _with(wanted: Wanted, clone: Clone, above: str, level: int, count: list[int]
 def _clone(wanted: Wanted, parent: Clone, shown_path: str, path: str, given: str, oid: str) -> Clone:
     where = f"unable to fetch the submodule {refs.shown(shown_path)}"
     url = _absolute(parent.url, given)
-    name = _own_name(parent, url)
-    if not name and urlsplit(url).scheme != "https":
-        raise wanted.refused(where, f"Its URL “{refs.shown(given[:200])}” is none of HTTPS, and no other is fetched.")
+    try:
+        name = _own_name(parent, url)
+        is_fetched = bool(name) or urlsplit(url).scheme == "https"
+    except ValueError:
+        name, is_fetched = "", False
+    if not is_fetched:
+        why = f"Its URL “{refs.shown(given[: remote.MAX_SHOWN])}” is none of HTTPS, and no other is fetched."
+        raise wanted.refused(where, why)
     inside = replace(wanted, version=oid)
     if name:
         repository = own.repository(inside, name).git

@@ -34,12 +34,14 @@ class Version:
     short: str
 
     def refnames(self) -> list[str]:
-        """The full refnames that may be meant, in that order; GitHub's and GitLab's refs of requests among them."""
+        """The full refnames that may be meant, in that order; GitHub's and GitLab's refs of requests among them.
+
+        A full refname is itself before all else: no branch that is called `refs/heads/main` takes its place.
+        """
         if not self.name:
             return []
-        found = [f"{refs.HEADS}{self.name}", f"{refs.TAGS}{self.name}"]
-        if self.name.startswith("refs/"):
-            found.append(self.name)
+        found = [self.name] if self.name.startswith("refs/") else []
+        found += [f"{refs.HEADS}{self.name}", f"{refs.TAGS}{self.name}"]
         if request := _REQUEST.fullmatch(self.name):
             found += [f"refs/pull/{request[1]}/head", f"refs/merge-requests/{request[1]}/head"]
         return found

@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 
 from dulwich.objects import Commit
@@ -17,6 +18,8 @@ from builds import tarstream
 from repos.git import program, refs
 from repos.git.store import BareRepository
 
+# The largest trees that people work in have half a million files; a commit of a few kilobytes can have any number.
+MAX_FILES = 1_000_000
 # Packing a large repository's history once for a build.
 PACK_SECONDS = 600.0
 STREAM_SECONDS = 1800.0
@@ -35,6 +38,10 @@ _CONFIGURATION = """[core]
 """
 
 
+class CommitTooLarge(Exception):
+    """The commit has more files or bytes than a source may have; the text says which, in a sentence."""
+
+
 class Workspace:
     """A clone in the making: a context manager around a scratch folder that never holds a checked-out file.
 
@@ -46,8 +53,9 @@ class Workspace:
         remote_url: What `origin` is called inside.
         directory: Absolute path of the work tree in the container.
         scratch: Where the scratch folder is made.
+        max_bytes: How much the files may come to.
         submodules: Name to URL of those whose clones are put into this one's folders.
-        check: Called at least twice a second while git packs; what it raises ends that.
+        check: Called at least twice a second while git writes or packs; what it raises ends that.
     """
 
     def __init__(
@@ -60,6 +68,7 @@ class Workspace:
         remote_url: str = "",
         directory: str,
         scratch: Path,
+        max_bytes: int,
         submodules: Mapping[str, str] | None = None,
         check: Callable[[], None] | None = None,
     ) -> None:
@@ -70,6 +79,7 @@ class Workspace:
         self._remote_url = remote_url
         self._prefix = directory.strip("/")
         self._parent = scratch
+        self._max_bytes = max_bytes
         self._submodules = submodules or {}
         self._options = program.Options(configuration=_CONFIGURATION_OF_PACKING, check=check)
 
@@ -87,9 +97,30 @@ class Workspace:
         shutil.rmtree(self._scratch.path, ignore_errors=True)
 
     def files(self) -> Iterator[bytes]:
-        """A tar of the commit's files: modes and links as committed, submodules as empty folders, dates of now."""
+        """A tar of the commit's files: modes and links as committed, submodules as empty folders, dates of now.
+
+        Trees that hold one another ten times each, ten levels of them, are ten thousand million files of a commit that
+        is no larger than others: they are counted first, and what is written of them has an end.
+
+        Raises:
+            CommitTooLarge: Before the first byte where it has too many files, at the limit where they are too large.
+        """
+        count = 0
+        names = ["ls-tree", "-r", "-t", "-z", "--name-only", "--full-tree", "--end-of-options", self._oid]
+        with closing(program.pieces(self._scratch, names, timeout_seconds=PACK_SECONDS, options=self._options)) as some:
+            for piece in some:
+                count += piece.count(b"\0")
+                if count > MAX_FILES:
+                    raise CommitTooLarge(f"The commit has more than the {MAX_FILES:,} files that a source may have.")
         argv = ["archive", "--format=tar", f"--prefix={self._prefix}/", f"{self._oid}^{{tree}}"]
-        return program.pieces(self._scratch, argv, timeout_seconds=STREAM_SECONDS)
+        total = 0
+        files = program.pieces(self._scratch, argv, timeout_seconds=STREAM_SECONDS, options=self._options)
+        with closing(files):
+            for piece in files:
+                total += len(piece)
+                if total > self._max_bytes:
+                    raise CommitTooLarge(f"The commit's files come to more than {self._max_bytes:,} bytes.")
+                yield piece
 
     def git_folder(self) -> Iterator[bytes]:
         """A tar of `.git`. Packs the history first, which takes a moment for a long one."""
@@ -128,7 +159,7 @@ class Workspace:
             text += "\tfetch = +refs/heads/*:refs/remotes/origin/*\n"
         for name, url in self._submodules.items():
             text += f"[submodule {_quoted(name)}]\n\tactive = true\n\turl = {_quoted(url)}\n"
-        (root / "config").write_text(text)
+        (root / "config").write_bytes(refs.encode(text))
 
     def _write_refs(self) -> list[str]:
         """`packed-refs` as a clone would have it; the oids they name."""
@@ -149,12 +180,17 @@ class Workspace:
 
 
 def _boundary(repository: BareRepository, oid: str, depth: int) -> list[str]:
-    """The commits whose parents a clone of this depth leaves out."""
-    level, seen = {oid}, {oid}
-    for _ in range(depth - 1):
-        level = {parent for one in level for parent in _parents(repository, one)} - seen
+    """The commits whose parents a clone of this depth leaves out, or that the repository itself leaves out."""
+    there = repository.path / "shallow"
+    ends = set(there.read_text("ascii").split()) if there.exists() else set()
+    level, seen, found = {oid}, {oid}, set()
+    # Git's own word for all of a history is the largest depth that there is: the end of the history comes first.
+    while level and depth > 1:
+        found |= level & ends
+        level = {parent for one in level - ends for parent in _parents(repository, one)} - seen
         seen |= level
-    return sorted(one for one in level if _parents(repository, one))
+        depth -= 1
+    return sorted(found | {one for one in level if _parents(repository, one)})
 
 
 def _parents(repository: BareRepository, oid: str) -> list[str]:

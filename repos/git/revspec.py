@@ -14,8 +14,10 @@ from repos.git import objects, refs
 from repos.git.store import BareRepository
 
 MAX_SUGGESTIONS_AMONG = 1000
-# What may stand before a name that people use for a ref, in the order in which it is meant.
-PREFIXES = (refs.HEADS, refs.TAGS, "")
+# What may stand before a name that people use for a ref, in the order in which it is meant. A full refname is itself
+# before all else, as gitrevisions(7) has it: else whoever may push any branch takes over `refs/heads/main` with one
+# that is called that behind its own `refs/heads/`.
+PREFIXES = ("", refs.HEADS, refs.TAGS)
 
 
 class RevisionNotFound(NotFound):

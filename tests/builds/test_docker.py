@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import re
+import tarfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -219,6 +221,36 @@ def test_a_container_that_dies_is_found_dead_with_a_reason(make: Make):
     with pytest.raises(PhaseError, match="found dead before completing the build") as caught:
         outcome(executor, "kill -9 -1; sleep 60")
     assert caught.value.is_fault and caught.value.status_code == "INTERNAL_SERVICE_ERROR"
+
+
+def test_files_on_their_way_into_the_container_do_not_delay_an_interruption(make: Make):
+    executor = make()
+
+    def endless() -> Iterator[bytes]:
+        file = tarfile.TarInfo("tmp/endless")
+        file.size = 2**40
+        yield file.tobuf()
+        executor.interrupt()
+        yield from itertools.repeat(bytes(1024), 2**30)
+
+    with pytest.raises(Interrupted):
+        executor.put(endless())
+
+
+def test_sources_of_many_parts_do_not_fill_the_disk_before_it_is_watched(install: str):
+    file = tarfile.TarInfo("tmp/part")
+    file.size = 4 * 2**20
+    part = [file.tobuf(), bytes(file.size), bytes(1024)]
+    executor = DockerExecutor(install)
+    try:
+        executor.provision(Spec("docker:1", "codeservices/base", 2**30, 1, disk_bytes=10**7), lambda sentence: None)
+        executor.put(part)
+        executor.put(part)
+        with pytest.raises(PhaseError) as caught:
+            executor.put(part)
+        assert (caught.value.status_code, caught.value.is_fault) == ("CLIENT_ERROR", False)
+    finally:
+        executor.close()
 
 
 def test_a_flood_of_output_does_not_delay_an_interruption(make: Make, leftovers):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import posixpath
 import tarfile
+import tempfile
 import tracemalloc
 import zipfile
 from collections.abc import Iterator
@@ -26,7 +27,7 @@ FILE, LINK, HARD, FOLDER = tarfile.REGTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE, ta
 
 def header(name: str | bytes, kind: bytes = FILE, target: str = "", *, size: int = 0, mode: int = 0o644) -> bytes:
     """One ustar header, with whatever is asked for."""
-    raw = name if isinstance(name, bytes) else name.encode()
+    raw = name if isinstance(name, bytes) else name.encode("utf-8", "surrogateescape")
     info = tarfile.TarInfo("x")
     info.type, info.linkname, info.mode = kind, target, mode
     block = bytearray(info.tobuf(tarfile.USTAR_FORMAT)[:512])
@@ -68,6 +69,7 @@ class Container(FakeExecutor):
     @contextmanager
     def read(self, path: str) -> Iterator[Iterator[bytes] | None]:
         self.reads.append(path)
+        path.encode()  # the engine is asked by URL
         if self.raw is not None:
             yield iter([self.raw])
             return
@@ -169,6 +171,17 @@ def test_a_link_inside_is_the_file_it_leads_to_and_one_that_leads_out_is_never_f
     assert not any(path.startswith("/etc") and path.endswith("passwd") for path in container.reads)
 
 
+@pytest.mark.parametrize("keeps_links", [True, False])
+def test_links_to_names_that_are_no_utf_8_are_passed_over_and_told(keeps_links: bool):
+    name = b"\xff".decode("utf-8", "surrogateescape")
+    container = Container(
+        ("ok.txt", FILE, b"ok"), ("link", LINK, name), (f"{name}/second", HARD, "first"), ("third", LINK, f"{name}/x")
+    )
+    found, notes = collected(container, "**/*", enable_symlinks=keeps_links)
+    assert found == {"ok.txt": b"ok"}
+    assert [note.partition(":")[0] for note in notes if "is a link" in note] == ["Skipping 'link'", "Skipping 'third'"]
+
+
 def test_no_pattern_goes_through_a_parent_that_leads_out():
     container = Container(("out", LINK, "/etc"), ("/etc/passwd", FILE, b"root"), ("ok", FILE, b"ok"))
     found, notes = collected(container, "out/*", "out/passwd", "ok")
@@ -193,6 +206,14 @@ def test_a_base_directory_outside_the_workspace_matches_nothing(base: str):
 def test_hard_links_are_files_with_the_same_content_wherever_the_first_name_lies():
     raw = entry("demo/a", b"same") + entry("demo/b", b"", HARD, "demo/a") + entry("demo/c", b"", HARD, "demo/a")
     assert files_of(raw)[0] == {"a": b"same", "b": b"same", "c": b"same"}
+
+
+@pytest.mark.parametrize("size_bytes", [packing.AGAIN_BYTES, packing.AGAIN_BYTES + 1])
+def test_what_is_put_in_again_takes_no_room_on_the_host(size_bytes: int, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+    content = bytes(size_bytes)
+    found, _ = collected(Container(("real", FILE, content), ("link", LINK, "real")), "**/*")
+    assert found == {"real": content, "link": content}
 
 
 def test_credentials_of_the_role_never_get_into_an_artifact():

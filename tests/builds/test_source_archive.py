@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from builds.sources import archive
+from builds.sources import archive, members
 from builds.sources.archive import ArchiveError
 
 DIRECTORY = "/codebuild/output/src"
@@ -161,6 +161,16 @@ def test_nothing_is_written_through_a_link_or_below_a_file():
     through = zipped((entry("link", stat.S_IFLNK | 0o777), b"folder"), ("link/x", b"1"))
     assert "“link/x” lies below “link”, which is no folder" in refusal(through)
     assert "lies below “a”, which is no folder" in refusal(zipped(("a/b/c", b"1"), ("a", b"2")))
+
+
+@pytest.mark.parametrize("names", [("a", "a.b", "a-b/c", "a b", "a/b"), ("d/a", "d/a!", "d/a!/b")])
+def test_a_file_below_another_is_found_whatever_stands_between_them(names: tuple[str, ...]):
+    assert "which is no folder" in refusal(zipped(*((name, b"1") for name in names)))
+
+
+def test_deep_folders_are_no_work():
+    deep = "/".join("a" * 2000)
+    members.check_places((f"{number}/{deep}", members.FILE) for number in range(16_000))
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")

@@ -82,7 +82,14 @@ def test_a_version_is_the_objects_etag(alice, project):
 
 
 def test_a_folder_is_all_objects_below_it(alice, project, tmp_path):
-    for key, content in {"app/a.txt": b"1", "app/b/c.txt": b"22", "app/empty/": b"", "apple": b"no"}.items():
+    for key, content in {
+        "app/a.txt": b"1",
+        "app/b/c.txt": b"22",
+        "app/empty/": b"",
+        "apple": b"no",
+        "APP/d.txt": b"no",
+        "app0": b"no",
+    }.items():
         stored(alice, key, content)
     folder = Folder(tmp_path / "container")
     found = sourced.opened(build_of(project, location="sources/app/"), alice.principal, folder).primary

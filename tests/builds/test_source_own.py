@@ -90,6 +90,14 @@ def test_a_version_is_a_branch_a_tag_or_a_commit(alice, repository, project, ver
     assert (found.directory, found.url) == ("/codebuild/output/src/demo", f"{LOCATION}demo")
 
 
+@pytest.mark.parametrize("version", ["refs/heads/main", "refs/heads/main^{{{second}}}", "refs/tags/v1"])
+def test_no_branch_takes_the_place_of_a_full_refname(alice, repository, project, version: str):
+    for name in ("refs/heads/main", "refs/tags/v1"):
+        gitrepo.git(repository.git, "update-ref", f"refs/heads/{name}", repository.side)
+    found = sourced.opened(build_of(project, version.format(second=repository.second)), alice.principal).primary
+    assert found.refname == version.partition("^")[0] and found.oid in (repository.first, repository.second)
+
+
 def test_the_container_gets_a_clone(alice, repository, project, folder):
     sourced.opened(build_of(project), alice.principal, folder)
     clone = folder.path("/codebuild/output/src/demo")

@@ -205,6 +205,42 @@ def test_a_certificate_that_nobody_vouches_for_is_refused_unless_the_project_ask
     assert sourced.opened(build_of(project, insecureSsl=True), alice.principal).primary.oid
 
 
+@pytest.fixture
+def library(theirs, tmp_path):
+    """A repository beside theirs, of 400,000 bytes."""
+    made = BareRepository(tmp_path / "served" / "lib")
+    made.path.mkdir()
+    gitrepo.git(made.path, "init", "--quiet", "--bare", "--initial-branch=main", ".")
+    made.tip = gitrepo.commit(made, {"big": random.Random(2).randbytes(400_000)})
+    yield made
+    made.close()
+
+
+def test_the_certificate_of_another_server_counts_for_its_submodules(
+    alice, project, theirs, library, foreign, settings
+):
+    settings.OUTBOUND_RULES, settings.OUTBOUND_CA_BUNDLE = Rules(["localhost", "127.0.0.1"]), ""
+    url = foreign.url("lib", host="127.0.0.1")
+    modules = f'[submodule "lib"]\n\tpath = lib\n\turl = {url}\n'
+    gitrepo.commit(theirs, {".gitmodules": modules, "lib": ("160000", library.tip)}, branch="trunk")
+    told = refusal(build_of(project, insecureSsl=True, gitSubmodulesConfig={"fetchSubmodules": True}), alice.principal)
+    assert f"unable to fetch {url} " in told and "The certificate of 127.0.0.1 is not trusted here." in told
+
+
+def test_submodules_share_what_a_source_may_have(alice, project, theirs, library, foreign, settings):
+    settings.BUILD_SOURCE_MAX_BYTES = 600_000
+    url = foreign.url("lib", host="localhost")
+    for names in (["x"], ["x", "y"]):
+        modules = "".join(f'[submodule "{one}"]\n\tpath = {one}\n\turl = {url}\n' for one in names)
+        links = dict.fromkeys(names, ("160000", library.tip))
+        gitrepo.commit(theirs, {".gitmodules": modules, **links}, branch="trunk")
+        build = build_of(project, gitSubmodulesConfig={"fetchSubmodules": True})
+        if names == ["x"]:
+            assert len(sourced.opened(build, alice.principal).clones) == 2
+        else:
+            assert "It is larger than what is left of the 586 KB that all sources" in refusal(build, alice.principal)
+
+
 def test_private_addresses_are_reached_only_where_an_administrator_allows_them(alice, project, settings):
     settings.OUTBOUND_RULES = Rules([])
     told = refusal(build_of(project), alice.principal)

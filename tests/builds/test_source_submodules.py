@@ -60,6 +60,15 @@ def test_a_submodule_lies_in_its_folder_at_its_commit(alice, library, url: str, 
     assert notes == ["Fetching the submodule deps/lib"]
 
 
+def test_a_submodule_s_name_and_folder_may_be_any_bytes(alice, library, tmp_path):
+    project = using("../lib", library.tip, path="deps/\udcfe", name="b\udcfe")
+    folder = Folder(tmp_path / "container")
+    clone = sourced.opened(logged.running_build(project), alice.principal, folder).primary
+    inside = folder.path(clone.directory)
+    assert (inside / "deps/\udcfe/lib.c").read_text() == "int lib;"
+    assert git(inside, "config", "submodule.b\udcfe.active") == "true"
+
+
 def test_submodules_come_only_where_they_are_asked_for(alice, project, tmp_path):
     project.source["gitSubmodulesConfig"] = {"fetchSubmodules": False}
     folder = Folder(tmp_path / "container")
@@ -113,10 +122,16 @@ def test_a_repository_that_holds_itself_ends(alice):
         ("https://127.0.0.1:1/lib", "leads to an address of this machine or of a private network"),
         ("https://ann:secret@example.com/lib", "unable to access"),
         ("../nowhere", "repository not found for primary source"),
+        ("https://[lib", "is none of HTTPS, and no other is fetched"),
+        ("https://example.com:99999/lib", "unable to access https://example.com:99999/lib"),
+        ("https://example.com/\udcfe", "unable to access https://example.com/\\xfe"),
+        ("https://example.com/\x1b[2J", "unable to access https://example.com/\\x1b[2J"),
     ],
+    ids=ascii,
 )
 def test_a_submodule_from_elsewhere_than_https_is_refused(alice, library, url: str, words: str):
-    assert words in refusal(logged.running_build(using(url, library.tip)), alice.principal)
+    told = refusal(logged.running_build(using(url, library.tip)), alice.principal)
+    assert words in told and told.isprintable()
 
 
 def test_a_commit_that_its_repository_lacks_is_told(alice, library):

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import zipfile
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from builds import lifecycle, retention, running, shapes, tasks
+from builds import lifecycle, retention, running, shapes, tarstream, tasks
 from builds.artifacts import manifest
-from builds.caches import entries, local
+from builds.caches import archive, entries, local
 from builds.logs import download
 from builds.models import Build, CacheEntry, Leftover, Project
 from codeservices import storage, work
@@ -273,6 +275,25 @@ def test_a_cache_that_was_changed_by_others_is_ignored_and_made_anew(alice, proj
     assert (entry.key in keys()) is bool(entry.bucket)  # what somebody else put there is theirs
 
 
+def test_what_took_the_place_of_a_cache_does_not_fill_the_disk(alice, project, monkeypatch):
+    change(project, cache=S3_CACHE)
+    blocks = {"cache": {"paths": ["d/*"], "key": "k"}}
+    build(alice, project, "write d/x good", **blocks)
+    services.put_object(alice.principal, BUCKET, CacheEntry.objects.get().key, io.BytesIO(bytes(4 * 1024**2)))
+    copied, digest = [], archive.digest
+    monkeypatch.setattr(archive, "digest", lambda file: copied.append(file.seek(0, 2)) or digest(file))
+    assert "is damaged or was changed by others" in log_of(build(alice, project, "show d/x", "exit 1", **blocks))
+    assert copied == [tarstream.PIECE_BYTES]
+
+
+def test_a_draft_that_gets_its_name_meanwhile_is_no_orphan(monkeypatch):
+    with local.draft() as file:
+        path = Path(file.name)
+        os.utime(path, (0, 0))
+        monkeypatch.setattr(Path, "iterdir", lambda folder: iter([folder / "gone", path]))
+        assert local.remove_orphans(set()) == 1 and not path.exists()
+
+
 def test_no_cache_comes_from_another_project_but_by_a_namespace_that_both_name(alice, project):
     other = factories.project("other", repository_name=None)
     blocks = {"cache": {"paths": ["d/*"], "key": "k"}}
@@ -327,6 +348,15 @@ def test_an_invalidated_cache_is_gone_and_builds_that_ran_meanwhile_leave_none(a
     assert keys() == set()
     build(alice, project, "write d/x new", **blocks)
     assert CacheEntry.objects.count() == 1
+
+
+def test_a_namespace_under_another_prefix_is_not_shared_and_not_forgotten(alice, project):
+    change(project, cache={**S3_CACHE, "cacheNamespace": "shared"})
+    build(alice, project, "write d/x one", cache={"paths": ["d/*"]})
+    other = factories.project("other", repository_name=None)
+    for location, count in ((f"{BUCKET}/elsewhere", 0), (BUCKET, 0), (f"{BUCKET}/caches", 1)):
+        change(other, cache={"type": "S3", "location": location, "cacheNamespace": "shared"})
+        assert entries.invalidate(alice.principal, "other") == count
 
 
 def test_the_caches_of_a_worker_stay_within_their_bound_and_the_unused_go_first(alice, project, settings):

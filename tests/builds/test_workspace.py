@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from builds.sources.workspace import Workspace
+from builds.sources.workspace import CommitTooLarge, Workspace
 from repos.git.store import BareRepository
 from tests import gitrepo
 
@@ -25,7 +25,8 @@ def repository(tmp_path: Path) -> BareRepository:
 def unpacked(repository: BareRepository, oid: str, tmp_path: Path, **options) -> Path:
     root = tmp_path / "root"
     scratch = tmp_path / "scratch"
-    with Workspace(repository, oid, directory=DIRECTORY, scratch=scratch, **options) as workspace:
+    limits = {"max_bytes": 10**8, **options}
+    with Workspace(repository, oid, directory=DIRECTORY, scratch=scratch, **limits) as workspace:
         for pieces in (workspace.files(), workspace.git_folder()):
             with tarfile.open(fileobj=io.BytesIO(b"".join(pieces)), mode="r:") as archive:
                 archive.extractall(root)
@@ -88,7 +89,9 @@ def test_the_whole_history_has_all_branches_and_tags_but_nothing_unreachable(rep
     assert git(folder, "count-objects", "-v").count("in-pack: 0") == 0
 
 
-@pytest.mark.parametrize(("depth", "subjects"), [(1, ["3"]), (2, ["3", "2"]), (9, ["3", "2", "1"])])
+@pytest.mark.parametrize(
+    ("depth", "subjects"), [(1, ["3"]), (2, ["3", "2"]), (9, ["3", "2", "1"]), (2**31 - 1, ["3", "2", "1"])]
+)
 def test_a_depth_cuts_the_history(repository, tmp_path, depth: int, subjects: list[str]):
     for number in (1, 2, 3):
         oid = gitrepo.commit(repository, {"a": str(number)}, str(number))
@@ -106,6 +109,32 @@ def test_a_commit_that_its_branch_has_left_behind_brings_no_newer_commits(reposi
     folder = unpacked(repository, old, tmp_path, depth=1, refname="refs/heads/main")
     assert git(folder, "log", "--all", "--format=%s") == "old"
     assert new not in git(folder, "cat-file", "--batch-all-objects", "--batch-check")
+
+
+@pytest.mark.parametrize("depth", [2, 5])
+def test_a_repository_that_is_cut_itself_gives_what_it_has(repository, tmp_path, depth: int):
+    oids = [gitrepo.commit(repository, {"a": str(number)}, str(number)) for number in range(4)]
+    cut = BareRepository(tmp_path / "cut.git")
+    gitrepo.git(tmp_path, "clone", "--quiet", "--bare", "--depth=3", f"file://{repository.path}", str(cut.path))
+    folder = unpacked(cut, oids[-1], tmp_path, depth=depth)
+    assert git(folder, "log", "--format=%s").split() == ["3", "2", "1"][:depth]
+    cut.close()
+
+
+def test_a_tree_without_end_is_refused_before_anything_is_written(repository, tmp_path):
+    content = gitrepo.git(repository, "hash-object", "-w", "--stdin", input="x")
+    tree = gitrepo.git(repository, "mktree", input="".join(f"100644 blob {content}\t{one}\n" for one in range(20)))
+    for _ in range(8):
+        tree = gitrepo.git(repository, "mktree", input="".join(f"040000 tree {tree}\t{one}\n" for one in range(20)))
+    bomb = gitrepo.git(repository, "commit-tree", "-m", "bomb", tree)
+    with pytest.raises(CommitTooLarge, match="more than the 1,000,000 files"):
+        unpacked(repository, bomb, tmp_path)
+
+
+def test_files_that_are_too_large_together_are_not_written_whole(repository, tmp_path):
+    oid = gitrepo.commit(repository, {str(number): "x" * 500_000 for number in range(4)})
+    with pytest.raises(CommitTooLarge, match="come to more than 1,000,000 bytes"):
+        unpacked(repository, oid, tmp_path, max_bytes=1_000_000)
 
 
 def test_odd_tags_and_an_empty_tree_are_no_obstacle(repository, tmp_path):

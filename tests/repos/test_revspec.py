@@ -42,6 +42,15 @@ def test_a_longer_tag_beats_a_branch_and_a_branch_beats_a_tag_of_its_name(reposi
     assert revspec.resolve_revision(repository, "refs/tags/v1") == Revision("refs/tags/v1", "refs/tags/v1", oid)
 
 
+def test_a_full_refname_is_itself_whatever_a_branch_is_called(repository, oid):
+    newer = gitrepo.commit(repository, {"a": "2"})
+    gitrepo.update_ref(repository, "refs/heads/refs/heads/main", oid)
+    for spec in ("refs/heads/main", "refs/heads/refs/heads/main"):
+        expected = newer if spec == "refs/heads/main" else oid
+        assert revspec.resolve_revision(repository, spec) == Revision(spec, spec, expected)
+        assert revspec.resolve(repository, spec) == Resolved(spec, spec, expected, "")
+
+
 def test_tags_of_tags_lead_to_the_commit(repository, oid):
     inner = gitrepo.tag(repository, "inner", oid, "Inner")
     outer = gitrepo.tag(repository, "outer", inner, "Outer")
