@@ -244,8 +244,13 @@ class BuildCache:
         return Owner(project_pk, self.build.cache.get("cacheNamespace", ""), place)
 
     def _refnames(self) -> list[str]:
-        """The refs whose caches this build may begin with: its own, and the one that the project is about."""
-        return list(dict.fromkeys((self.refname, self._default_refname())))
+        """The refs whose caches this build may begin with: its own, and the one that the project is about.
+
+        Where that is not known, as of another git server's default branch, it is not "": builds of bare commits write
+        there, and those may be of anybody's pull request.
+        """
+        default = self._default_refname()
+        return [self.refname] if default in ("", self.refname) else [self.refname, default]
 
     def _default_refname(self) -> str:
         project = self.build.project

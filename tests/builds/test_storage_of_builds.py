@@ -24,7 +24,8 @@ from codeservices.errors import AccessDenied, NotFound
 from codeservices.iam.models import Role
 from codeservices.objects import pieces, services
 from codeservices.objects.models import Bucket, Piece, StoredObject
-from tests import factories
+from repos.models import Repository
+from tests import factories, gitrepo
 from tests.executors import FakeExecutor
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis_server", "install", "no_broker")]
@@ -306,6 +307,29 @@ def test_no_cache_comes_from_another_project_but_by_a_namespace_that_both_name(a
     assert "\nshared\n" in log_of(build(alice, other, "show d/x", **blocks))
     change(other, cache={**S3_CACHE, "location": f"{BUCKET}/elsewhere", "cacheNamespace": "shared"})
     assert "\n(none)\n" in log_of(build(alice, other, "show d/x", "exit 1", **blocks))
+
+
+@pytest.mark.parametrize("has_default", [True, False])
+def test_a_branch_begins_with_its_own_cache_or_the_default_branch_s_and_no_other(alice, has_default: bool, monkeypatch):
+    repository = factories.repository("demo")
+    oid = gitrepo.commit(repository.git, {"a": "1"})
+    gitrepo.commit(repository.git, {"a": "2"}, branch="side")
+    project = factories.project("branches")
+    change(project, cache=S3_CACHE)
+    if not has_default:
+        monkeypatch.setattr(Repository, "default_branch", None)
+    blocks = {"cache": {"paths": ["d/*"], "key": "k"}}
+
+    def shown(version: str) -> str:
+        return log_of(build(alice, project, "show d/x", "exit 1", overrides={"sourceVersion": version}, **blocks))
+
+    for version, what in ((oid, "of a commit"), ("side", "of a side")):
+        build(alice, project, f"write d/x {what}", overrides={"sourceVersion": version}, **blocks)
+        assert "\n(none)\n" in shown("main")
+    build(alice, project, "write d/x main", overrides={"sourceVersion": "main"}, **blocks)
+    assert "\nmain\n" in shown("main") and "\nof a side\n" in shown("side") and "\nof a commit\n" in shown(oid)
+    gitrepo.commit(repository.git, {"a": "3"}, branch="new")
+    assert ("\nmain\n" if has_default else "\n(none)\n") in shown("new")
 
 
 def test_a_role_that_may_not_read_or_write_the_cache_builds_without(alice, project):
