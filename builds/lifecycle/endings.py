@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Mapping
+from typing import Any
 
 from django.db import transaction
 from django.db.models import F, Max
@@ -83,8 +84,22 @@ def end_phases(build: Build, status: str, code: str, message: str, *, line_count
         project_pk = build.project_id
         if project_pk is not None and status in RETRIED and build.auto_retry_limit:
             Project.objects.select_for_update().filter(pk=project_pk).first()
-        open_phases.update(status=status, ended_at=now, contexts=[{"statusCode": code, "message": message}])
+        outcome = {"status": status, "ended_at": now, "contexts": [{"statusCode": code, "message": message}]}
+        if not open_phases.update(**outcome):
+            _tell_in_finalizing(build, outcome)
         finish(build, status, line_count=line_count)
+
+
+def _tell_in_finalizing(build: Build, outcome: Mapping[str, Any]) -> None:
+    """Its worker went between two phases: what was not done is to bring it to its end, and the reason stands there.
+
+    Where COMPLETED has begun without a FINALIZING, PROVISIONING has failed and tells why.
+    """
+    phases = Phase.objects.filter(build=build)
+    if phases.filter(phase_type=PhaseType.FINALIZING).update(**outcome):
+        return
+    if not phases.filter(phase_type=PhaseType.COMPLETED).exists():
+        Phase.objects.create(build=build, phase_type=PhaseType.FINALIZING, started_at=outcome["ended_at"], **outcome)
 
 
 def seal_log(build: Build, closing: list[str]) -> int | None:

@@ -21,8 +21,13 @@ ENGINE_ERRORS = (docker.errors.DockerException, requests.exceptions.RequestExcep
 def connect(docker_host: str = "", *, timeout_seconds: int = ENGINE_SECONDS) -> docker.DockerClient:
     """A client of the engine at `docker_host`, or of the local one where that is empty; close it after use."""
     if docker_host:
-        return docker.DockerClient(base_url=docker_host, timeout=timeout_seconds)
-    return docker.from_env(timeout=timeout_seconds)
+        client = docker.DockerClient(base_url=docker_host, timeout=timeout_seconds)
+    else:
+        client = docker.from_env(timeout=timeout_seconds)
+    if client.api.base_url.startswith("http+docker:"):
+        # No proxy leads to a socket of this machine; to look for one in the environment takes longer than to ask.
+        client.api.trust_env = False
+    return client
 
 
 def is_local(docker_host: str) -> bool:

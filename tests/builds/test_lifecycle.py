@@ -307,6 +307,22 @@ def test_a_build_whose_worker_went_silent_ends_with_a_reason_its_whole_log_and_n
     dead.close()
 
 
+@pytest.mark.parametrize("begun", [(), ("FINALIZING", "COMPLETED")], ids=["before the first", "after the last"])
+def test_a_build_whose_worker_went_silent_between_two_phases_tells_its_reason(alice, project, begun):
+    build = lifecycle.claim(start(alice, project).pk)
+    assert build is not None
+    for name in begun:
+        ended = {"status": "SUCCEEDED", "ended_at": timezone.now()} if name != "COMPLETED" else {}
+        Phase.objects.create(build=build, phase_type=name, started_at=timezone.now(), **ended)
+    for _ in range(2):  # the lease is doubted first
+        Build.objects.filter(pk=build.pk).update(lease_expires_at=timezone.now() - timedelta(seconds=1))
+        lifecycle.end_expired_leases()
+    build.refresh_from_db()
+    assert (build.status, phase_statuses(build)["FINALIZING"]) == ("FAULT", "FAULT")
+    assert "went silent" in context_of(build, "FINALIZING")["message"]
+    assert list(build.phases.values_list("phase_type", flat=True))[-2:] == ["FINALIZING", "COMPLETED"]
+
+
 def test_a_log_that_could_not_be_closed_is_sealed_by_the_sweep(alice, project):
     build = lifecycle.claim(start(alice, project).pk)
     assert build is not None
