@@ -415,6 +415,23 @@ def test_what_an_old_signature_covers_can_be_read_in_one_way(s3: Any, signed: st
     assert refused(s3.head_object, Bucket="bucket", Key="k")[1] == 404
 
 
+def test_unfinished_uploads_are_listed_page_by_page(s3: Any) -> None:
+    wanted = []
+    for key in ("a/1", "a/2", "a/2", "a/2", "A/3", "b"):
+        wanted.append((key, s3.create_multipart_upload(Bucket="bucket", Key=key)["UploadId"]))
+    pages = s3.get_paginator("list_multipart_uploads")
+
+    def listed(**more: Any) -> list[tuple[str, str]]:
+        found = pages.paginate(Bucket="bucket", PaginationConfig={"PageSize": 2}, **more)
+        return [(one["Key"], one["UploadId"]) for page in found for one in page.get("Uploads", [])]
+
+    assert listed() == sorted(wanted)
+    assert listed(Prefix="a/") == sorted(one for one in wanted if one[0].startswith("a/"))
+    behind = s3.list_multipart_uploads(Bucket="bucket", KeyMarker="a/2", UploadIdMarker="none")
+    assert [one["Key"] for one in behind["Uploads"]] == ["b"]
+    assert "Uploads" not in s3.list_multipart_uploads(Bucket="bucket", Prefix="a\0")
+
+
 def test_a_presigned_copy_is_no_upload(s3: Any) -> None:
     s3.put_object(Bucket="bucket", Key="from", Body=b"content")
     url = signed_in_the_old_way(
