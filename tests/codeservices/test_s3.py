@@ -432,6 +432,28 @@ def test_unfinished_uploads_are_listed_page_by_page(s3: Any) -> None:
     assert "Uploads" not in s3.list_multipart_uploads(Bucket="bucket", Prefix="a\0")
 
 
+def test_tags_are_a_right_of_their_own(s3: Any, live_server_url: str) -> None:
+    def client(name: str, *actions: str) -> Any:
+        everything = {"Effect": "Allow", "Action": list(actions), "Resource": "*"}
+        document = {"Version": "2012-10-17", "Statement": [everything]}
+        return client_of(factories.user(name, document=document), live_server_url)
+
+    s3.put_object(Bucket="bucket", Key="tagged", Body=b"1", Tagging="a=b")
+    copy = {"Bucket": "bucket", "Key": "copy", "CopySource": "bucket/tagged"}
+    writer = client("writer", "s3:PutObject", "s3:GetObject")
+    here = {"Bucket": "bucket", "Key": "k", "Tagging": "a=b"}
+    assert refused(writer.put_object, **here) == ("AccessDenied", 403)
+    assert refused(writer.create_multipart_upload, **here) == ("AccessDenied", 403)
+    assert refused(writer.copy_object, **copy) == ("AccessDenied", 403)
+    writer.put_object(Bucket="bucket", Key="k", Body=b"1")
+    writer.copy_object(**copy, TaggingDirective="REPLACE")
+    tagger = client("tagger", "s3:PutObject", "s3:GetObject", "s3:PutObjectTagging")
+    tagger.put_object(**here)
+    assert refused(tagger.copy_object, **copy) == ("AccessDenied", 403)
+    for one in (writer, tagger):
+        one.close()
+
+
 def test_a_presigned_copy_is_no_upload(s3: Any) -> None:
     s3.put_object(Bucket="bucket", Key="from", Body=b"content")
     url = signed_in_the_old_way(

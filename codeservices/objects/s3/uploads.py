@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 from codeservices.errors import InvalidInput
-from codeservices.objects import multipart
+from codeservices.objects import multipart, tags
 from codeservices.objects.checksums import ALGORITHMS, FULL_OBJECT_ALGORITHMS
 from codeservices.objects.models import MultipartUpload
 from codeservices.objects.multipart import MAX_PARTS, WantedPart
@@ -29,8 +29,10 @@ def create_multipart_upload(call: Call) -> Answer:
     known = {"": [""], "COMPOSITE": ALGORITHMS, "FULL_OBJECT": FULL_OBJECT_ALGORITHMS}
     if algorithm not in known.get(checksum_type, []):
         raise InvalidInput("Value for x-amz-checksum-type header is invalid.", code="InvalidRequest")
+    said = about.read(call)
+    tags.check_may_set(call.principal, call.bucket, call.key, said.tags)
     upload = multipart.begin(
-        call.principal, call.bucket, call.key, about.read(call), algorithm=algorithm, checksum_type=checksum_type
+        call.principal, call.bucket, call.key, said, algorithm=algorithm, checksum_type=checksum_type
     )
     told = [xml.text("Bucket", call.bucket), xml.text("Key", call.key), xml.text("UploadId", upload.upload_id.hex)]
     headers = {"x-amz-checksum-algorithm": algorithm, "x-amz-checksum-type": checksum_type} if algorithm else {}
