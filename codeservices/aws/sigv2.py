@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import hmac
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import parse_qsl
@@ -34,6 +35,11 @@ _SIGNED = frozenset(
     }
 )
 _OWN = ("AWSAccessKeyId", "Signature", "Expires")
+_HEADERS = ("content-md5", "content-type")
+# A name and a value that mean the same in the text that is signed as in a request, and nothing beside it.
+HEADER_NAME = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+")
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_OTHER_PARAMETER = re.compile(rf"&(?:{'|'.join(sorted(_SIGNED))})(?:[=&]|$)")
 _TOKEN = "x-amz-security-token"  # noqa: S105  a parameter's name
 
 
@@ -58,14 +64,25 @@ def is_presigned(query: str) -> bool:
 
 
 def parse(request: SignedRequest) -> Claim:
-    """Read the URL; raises SignatureError IncompleteSignatureException for parameters that are not signed."""
+    """Read the URL.
+
+    What is signed has no escapes: where a line break or a parameter's name stands inside a value, the same text could
+    be read as another request than the one that was signed, and a line break would get into an answer's headers.
+
+    Raises:
+        SignatureError: IncompleteSignatureException for parameters that are not signed, or can be read in two ways.
+    """
     own: dict[str, str] = {}
     headers: dict[str, str] = {}
     resource: list[tuple[str, str]] = []
     for name, value in parse_qsl(request.query, keep_blank_values=True, max_num_fields=200):
+        if name in own or name.lower() in headers or name in dict(resource):
+            raise _incomplete(f"The parameter {name[:100]} may be given once.")
+        if CONTROL.search(value) or (name in _SIGNED and _OTHER_PARAMETER.search(value)):
+            raise _incomplete(f"The value of {name[:100]} holds a control character, or another parameter.")
         if name in _OWN:
             own[name] = value
-        elif name.lower().startswith("x-amz-") or name.lower() in ("content-md5", "content-type"):
+        elif (name.lower().startswith("x-amz-") and HEADER_NAME.fullmatch(name.lower())) or name.lower() in _HEADERS:
             headers[name.lower()] = value
         elif name in _SIGNED:
             resource.append((name, value))

@@ -28,6 +28,7 @@ MAX_PRESIGNED_SECONDS = 7 * 24 * 3600  # AWS's own limit for a presigned request
 _TIME_FORMAT = "%Y%m%dT%H%M%SZ"
 _TIME = re.compile(r"\d{8}T\d{6}Z", re.ASCII)
 _KEY_ID = re.compile(r"\w{1,128}", re.ASCII)
+_REGION = re.compile(r"[\w-]{1,64}", re.ASCII)
 _HEX = re.compile(r"[0-9a-f]{64}")
 _GIT_PASSWORD = re.compile(r"(\d{8}T\d{6})Z([0-9a-f]{64})", re.ASCII)
 _MISMATCH = (
@@ -275,6 +276,8 @@ def _claim(credential: str, signed: str, signature: str, timestamp: str, request
         raise SignatureError(f"Credential should be scoped with a valid terminator: '{TERMINATOR}'.")
     if _KEY_ID.fullmatch(key_id) is None:
         raise _incomplete("The access key id in the Credential must have 1 to 128 letters and digits.")
+    if _REGION.fullmatch(region) is None:  # it is remembered of the key, where nothing longer fits
+        raise _incomplete("The region in the Credential must have 1 to 64 letters, digits and dashes.")
     names = tuple(signed.split(";"))
     if list(names) != sorted({name.lower() for name in names}) or not all(names):
         raise _incomplete("SignedHeaders must list lower-case header names once each, sorted and joined by ';'.")

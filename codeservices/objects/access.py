@@ -66,10 +66,15 @@ def upload_for(principal: Principal, action: str, bucket_name: str, key: str, up
     """Authorize the action on the key of an upload in parts, then fetch it; raises NotFound NoSuchUpload."""
     bucket = bucket_of_key(principal, action, bucket_name, key)
     found = MultipartUpload.objects.select_related("bucket")
-    wanted = found.filter(bucket=bucket, key=key, upload_id=upload_id).first() if _is_id(upload_id) else None
+    wanted = found.filter(bucket=bucket, key=key, upload_id=upload_id).first() if is_upload_id(upload_id) else None
     if wanted is None:
         raise no_such_upload()
     return wanted
+
+
+def is_upload_id(text: str) -> bool:
+    """Whether an upload could have this id."""
+    return len(text) == 32 and all(letter in "0123456789abcdef" for letter in text)
 
 
 def no_such_bucket(name: str) -> NotFound:
@@ -89,7 +94,3 @@ def _bucket(name: str) -> Bucket:
     if found is None:
         raise no_such_bucket(name)
     return found
-
-
-def _is_id(text: str) -> bool:
-    return len(text) == 32 and all(letter in "0123456789abcdef" for letter in text)

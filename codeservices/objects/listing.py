@@ -80,7 +80,7 @@ class _Walk:
     def run(self, after: str) -> Listing:
         # At `start` or behind it, as a folded prefix is followed by whatever does not begin with it.
         folded = self._folded(after) if after.startswith(self._prefix) else ""
-        start, is_exclusive = (_successor(folded), False) if folded and folded == after else (after, True)
+        start, is_exclusive = (successor(folded), False) if folded and folded == after else (after, True)
         while start is not None:
             rows = list(self._rows(start, is_exclusive))
             if not rows:
@@ -92,7 +92,7 @@ class _Walk:
                 if len(self._objects) + len(self._prefixes) >= self._limit:
                     return Listing(self._bucket, self._objects, self._prefixes, self._last)
                 jump = self._take(row)
-            start, is_exclusive = (_successor(jump), False) if jump else (rows[-1].key, True)
+            start, is_exclusive = (successor(jump), False) if jump else (rows[-1].key, True)
             # Behind a folded prefix most likely another follows, each with many keys that nobody reads.
             self._batch = FIRST_BATCH if jump else min(2 * self._batch, self._limit + 1)
         return Listing(self._bucket, self._objects, self._prefixes)
@@ -102,7 +102,7 @@ class _Walk:
         found = found.filter(key__gt=start) if is_exclusive else found.filter(key__gte=start)
         if self._prefix:
             found = found.filter(key__gte=self._prefix)
-            end = _successor(self._prefix)
+            end = successor(self._prefix)
             found = found.filter(key__lt=end) if end is not None else found
         return list(found[: self._batch])
 
@@ -123,7 +123,7 @@ class _Walk:
         return key[: at + len(self._delimiter)] if at >= 0 else ""
 
 
-def _successor(prefix: str) -> str | None:
+def successor(prefix: str) -> str | None:
     """The first text behind all that begin with `prefix`, in the order of code points; None where there is none."""
     stem = prefix.rstrip("\U0010ffff")
     if not stem:

@@ -15,13 +15,14 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from codeservices.errors import InvalidInput
 from codeservices.iam.principal import Principal
 from codeservices.objects import access, checksums, pieces
 from codeservices.objects.buckets import locked
+from codeservices.objects.listing import successor
 from codeservices.objects.models import MultipartUpload, Piece, StoredObject
 from codeservices.objects.services import About, Condition, begin_put, check_quota, count, replace
 
@@ -176,10 +177,33 @@ def list_parts(
     return upload, upload.parts.order_by("number")
 
 
-def list_uploads(principal: Principal, bucket_name: str) -> QuerySet[MultipartUpload]:
-    """The uploads of a bucket that are neither completed nor aborted, by key and id."""
+def list_uploads(
+    principal: Principal, bucket_name: str, *, prefix: str = "", after_key: str = "", after_id: str = "", limit: int
+) -> list[MultipartUpload]:
+    """Uploads of a bucket that are neither completed nor aborted, by key and id.
+
+    Args:
+        prefix: What their keys begin with.
+        after_key: Only those of keys behind it.
+        after_id: With `after_key`, also those of that very key whose ids are behind this one.
+        limit: How many at most; a bucket may have any number.
+
+    Raises:
+        AccessDenied, NotFound: NoSuchBucket.
+    """
     bucket = access.bucket_for(principal, "s3:ListBucketMultipartUploads", bucket_name)
-    return bucket.uploads.order_by("key", "upload_id")
+    if "\0" in prefix + after_key:
+        return []
+    found = bucket.uploads.order_by("key", "upload_id")
+    if prefix:
+        end = successor(prefix)
+        found = found.filter(key__gte=prefix) if end is None else found.filter(key__gte=prefix, key__lt=end)
+    if after_key:
+        behind = Q(key__gt=after_key)
+        if access.is_upload_id(after_id):
+            behind |= Q(key=after_key, upload_id__gt=after_id)
+        found = found.filter(behind)
+    return list(found[:limit])
 
 
 def etag_of_parts(parts: Sequence[Piece]) -> str:

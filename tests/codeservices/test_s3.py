@@ -5,18 +5,22 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
+import hmac
 import http.client
 import io
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import boto3
 import pytest
 from boto3.s3.transfer import TransferConfig
+from botocore.auth import S3SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
@@ -377,6 +381,106 @@ def test_a_presigned_url_lets_its_bearer_do_one_thing(s3: Any, alice: User, live
     assert get(url.replace("/bucket/a", "/bucket/b"))[0] == 403
     assert get(url.replace("text%2Fplain", "text%2Fhtml"))[0] == 403
     client.close()
+
+
+def signed_in_the_old_way(client: Any, method: str, path: str, signed: str, query: str) -> str:
+    """A presigned URL of signature version 2.
+
+    Args:
+        signed: What is signed after the expiry: header lines, and the path with its own parameters.
+        query: The parameters as they are sent, each percent-encoded.
+    """
+    secret, key_id = client._request_signer._credentials.secret_key, client._request_signer._credentials.access_key
+    expires = int(time.time()) + 600
+    text = f"{method}\n\n\n{expires}\n{signed}"
+    signature = quote(base64.b64encode(hmac.digest(secret.encode(), text.encode(), "sha1")), safe="")
+    own = f"AWSAccessKeyId={key_id}&Expires={expires}&Signature={signature}"
+    return f"{client.meta.endpoint_url}{path}?{own}&{query}"
+
+
+@pytest.mark.parametrize(
+    ("signed", "query"),
+    [
+        ("x-amz-meta-a:1\r\nset-cookie: a=b\n/bucket/k", "x-amz-meta-a=1%0D%0Aset-cookie%3A%20a%3Db"),
+        ("x-amz-meta-a\r\nset-cookie:1\n/bucket/k", "x-amz-meta-a%0D%0Aset-cookie=1"),
+        # Signed for a copy, for a part: not to be read as the upload of an object.
+        ("x-amz-copy-source:/bucket/a:b\n/bucket/k", "x-amz-copy-source%3A/bucket/a=b"),
+        ("/bucket/k?partNumber=1&uploadId=0", "partNumber=1%26uploadId%3D0"),
+    ],
+)
+def test_what_an_old_signature_covers_can_be_read_in_one_way(s3: Any, signed: str, query: str) -> None:
+    url = signed_in_the_old_way(s3, "PUT", "/bucket/k", signed, query)
+    status, _, headers = get(url, method="PUT", data=b"x", **{"content-type": ""})
+    assert status == 400 and "set-cookie" not in headers
+    assert refused(s3.head_object, Bucket="bucket", Key="k")[1] == 404
+
+
+def test_unfinished_uploads_are_listed_page_by_page(s3: Any) -> None:
+    wanted = []
+    for key in ("a/1", "a/2", "a/2", "a/2", "A/3", "b"):
+        wanted.append((key, s3.create_multipart_upload(Bucket="bucket", Key=key)["UploadId"]))
+    pages = s3.get_paginator("list_multipart_uploads")
+
+    def listed(**more: Any) -> list[tuple[str, str]]:
+        found = pages.paginate(Bucket="bucket", PaginationConfig={"PageSize": 2}, **more)
+        return [(one["Key"], one["UploadId"]) for page in found for one in page.get("Uploads", [])]
+
+    assert listed() == sorted(wanted)
+    assert listed(Prefix="a/") == sorted(one for one in wanted if one[0].startswith("a/"))
+    behind = s3.list_multipart_uploads(Bucket="bucket", KeyMarker="a/2", UploadIdMarker="none")
+    assert [one["Key"] for one in behind["Uploads"]] == ["b"]
+    assert "Uploads" not in s3.list_multipart_uploads(Bucket="bucket", Prefix="a\0")
+
+
+def test_tags_are_a_right_of_their_own(s3: Any, live_server_url: str) -> None:
+    def client(name: str, *actions: str) -> Any:
+        everything = {"Effect": "Allow", "Action": list(actions), "Resource": "*"}
+        document = {"Version": "2012-10-17", "Statement": [everything]}
+        return client_of(factories.user(name, document=document), live_server_url)
+
+    s3.put_object(Bucket="bucket", Key="tagged", Body=b"1", Tagging="a=b")
+    copy = {"Bucket": "bucket", "Key": "copy", "CopySource": "bucket/tagged"}
+    writer = client("writer", "s3:PutObject", "s3:GetObject")
+    here = {"Bucket": "bucket", "Key": "k", "Tagging": "a=b"}
+    assert refused(writer.put_object, **here) == ("AccessDenied", 403)
+    assert refused(writer.create_multipart_upload, **here) == ("AccessDenied", 403)
+    assert refused(writer.copy_object, **copy) == ("AccessDenied", 403)
+    writer.put_object(Bucket="bucket", Key="k", Body=b"1")
+    writer.copy_object(**copy, TaggingDirective="REPLACE")
+    tagger = client("tagger", "s3:PutObject", "s3:GetObject", "s3:PutObjectTagging")
+    tagger.put_object(**here)
+    assert refused(tagger.copy_object, **copy) == ("AccessDenied", 403)
+    for one in (writer, tagger):
+        one.close()
+
+
+def test_a_presigned_copy_is_no_upload(s3: Any) -> None:
+    s3.put_object(Bucket="bucket", Key="from", Body=b"content")
+    url = signed_in_the_old_way(
+        s3, "PUT", "/bucket/to", "x-amz-copy-source:/bucket/from\n/bucket/to", "x-amz-copy-source=/bucket/from"
+    )
+    assert get(url, method="PUT", data=b"", **{"content-type": ""})[0] == 200
+    assert body(s3.get_object(Bucket="bucket", Key="to")) == b"content"
+
+
+def test_headers_in_a_presigned_query_count(s3: Any) -> None:
+    """As clients that move headers into the query sign them."""
+    wrong = base64.b64encode(hashlib.sha256(b"another").digest()).decode()
+    right = base64.b64encode(hashlib.sha256(b"hello").digest()).decode()
+    for value, status in ((wrong, 400), (right, 200)):
+        more = {"X-Amz-Checksum-Sha256": value, "X-Amz-Meta-By": "alice"}
+        request = AWSRequest("PUT", f"{s3.meta.endpoint_url}/bucket/k", params=more)
+        S3SigV4QueryAuth(s3._request_signer._credentials, "s3", "us-east-1").add_auth(request)
+        assert get(request.url, method="PUT", data=b"hello")[0] == status
+    assert s3.head_object(Bucket="bucket", Key="k")["Metadata"] == {"by": "alice"}
+
+
+def test_a_number_without_end_is_refused(s3: Any) -> None:
+    def lengthen(params: Any, **_: Any) -> None:
+        params["url"] += "&max-keys=" + "0" * 12 + "9" * 5000
+
+    s3.meta.events.register("before-call.s3.ListObjectsV2", lengthen)
+    assert refused(s3.list_objects_v2, Bucket="bucket") == ("InvalidArgument", 400)
 
 
 def test_a_presigned_url_ends(s3: Any, alice: User, live_server_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

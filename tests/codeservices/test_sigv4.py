@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
@@ -142,6 +143,15 @@ def test_a_presigned_query_lives_a_week_at_most(expires: str):
     url = "https://host.example/?Action=GetCallerIdentity&Version=2011-06-15"
     request = by_botocore(SigV4QueryAuth, method="GET", url=url, body=b"", service="sts", expires=60, token="TOK")
     wrong = replace(request, query=request.query.replace("X-Amz-Expires=60", f"X-Amz-Expires={expires}"))
+    assert refusal(wrong, service="sts", now=datetime.now(UTC))[0] == "IncompleteSignatureException"
+
+
+@pytest.mark.parametrize("region", ["us%00east", "r" * 65, "us%0Aeast"])
+def test_a_region_is_a_short_word(region: str):
+    url = "https://host.example/?Action=GetCallerIdentity&Version=2011-06-15"
+    request = by_botocore(SigV4QueryAuth, method="GET", url=url, body=b"", service="sts", expires=60)
+    wrong = replace(request, query=re.sub(r"%2F[a-z0-9-]+%2Fsts%2F", f"%2F{region}%2Fsts%2F", request.query))
+    assert wrong != request
     assert refusal(wrong, service="sts", now=datetime.now(UTC))[0] == "IncompleteSignatureException"
 
 

@@ -48,7 +48,7 @@ class Call:
         given = self.query.get(name, "")
         if not given:
             return default
-        if not (given.isascii() and given.isdigit()) or int(given[:12]) > 2**31 - 1:
+        if not (given.isascii() and given.isdigit()) or len(given) > 10 or int(given) > 2**31 - 1:
             raise InvalidInput(f"Provided {name} not an integer or within integer range", code="InvalidArgument")
         return min(int(given), maximum)
 

@@ -32,6 +32,7 @@ class Source(NamedTuple):
 def put_object(call: Call) -> Receiving:
     said, condition = about.read(call), about.condition_of(call)
     bucket = services.begin_put(call.principal, call.bucket, call.key, call.size_bytes)
+    tags.check_may_set(call.principal, call.bucket, call.key, said.tags)
     if condition is not None:  # sooner than the bytes come, and again when they have come
         condition(StoredObject.objects.filter(bucket=bucket, key=call.key).first())
     writer = PieceWriter(settings.OBJECT_MAX_BYTES, integrity.algorithms(call.headers))
@@ -134,7 +135,10 @@ def copy_object(call: Call) -> Answer:
             if keeps:
                 said = services.About(stored.content_type, stored.headers, stored.metadata, said.tags)
             if _directive(call, "x-amz-tagging-directive") == "COPY":
+                if stored.tags:
+                    access.object_for(call.principal, "s3:GetObjectTagging", stored.bucket.name, stored.key)
                 said = services.About(said.content_type, said.headers, said.metadata, stored.tags)
+            tags.check_may_set(call.principal, call.bucket, call.key, said.tags)
             copy_bytes(reader, 0, stored.size_bytes, writer)
         piece = writer.finish()
         made = services.replace(

@@ -51,6 +51,10 @@ _SAFE = {
     "cross-origin-resource-policy": "same-origin",
 }
 
+_OF_SIGNATURE = frozenset(
+    f"x-amz-{name}" for name in ("algorithm", "credential", "date", "expires", "signedheaders", "signature")
+)
+
 _database = RequestThreads(8, "s3-request")
 # What reads, writes and copies bytes; a disk that hangs must leave the others free.
 _files = RequestThreads(16, "s3-bytes")
@@ -125,6 +129,8 @@ class S3Request:
                 status=403,
             )
         address, query = routing.address_of(self.raw_path), self._query()
+        if self.is_presigned:
+            self.headers = {**self.headers, **self._headers_in_query()}
         name = routing.operation_of(self.method, address, query, self.headers)
         act = await _database.run(self._admit, name)
         self.act = act
@@ -190,7 +196,26 @@ class S3Request:
             pairs = parse_qsl(self.raw_query, keep_blank_values=True, errors="strict", max_num_fields=200)
         except ValueError:
             raise InvalidInput("Couldn't parse the specified URI.", code="InvalidURI") from None
-        return {name: value for name, value in pairs if not name.startswith(("X-Amz-", "x-amz-"))}
+        return {name: value for name, value in pairs if not name.lower().startswith("x-amz-")}
+
+    def _headers_in_query(self) -> dict[str, str]:
+        """Headers that whoever signed the URL put into its query: they count as if they were sent.
+
+        Raises:
+            InvalidInput: InvalidArgument for what could not have been sent.
+        """
+        found: dict[str, str] = {}
+        for name, value in parse_qsl(self.raw_query, keep_blank_values=True):
+            header = name.lower()
+            if not header.startswith("x-amz-") or header in _OF_SIGNATURE:
+                continue
+            if header in found or not sigv2.HEADER_NAME.fullmatch(header) or sigv2.CONTROL.search(value):
+                raise InvalidInput(
+                    f"The parameter {name[:100]!r} stands for a header: one value, no control characters.",
+                    code="InvalidArgument",
+                )
+            found[header] = value
+        return found
 
     def _content_length(self) -> int:
         name = "x-amz-decoded-content-length" if self._stated_hash() in STREAMING else "content-length"
@@ -338,7 +363,11 @@ class S3Request:
             **({"connection": "close"} if self._waits else {}),
             **headers,
         }
-        encoded = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in every.items()]
+        # Whatever lies in the database, a value never ends the line that it stands in.
+        encoded = [
+            (name.encode("latin-1"), sigv2.CONTROL.sub(" ", value).encode("latin-1", "replace"))
+            for name, value in every.items()
+        ]
         await self._send({"type": "http.response.start", "status": status, "headers": encoded})
 
     async def _refuse(self, error: ServiceError) -> None:

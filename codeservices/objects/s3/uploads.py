@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 from codeservices.errors import InvalidInput
-from codeservices.objects import multipart
+from codeservices.objects import multipart, tags
 from codeservices.objects.checksums import ALGORITHMS, FULL_OBJECT_ALGORITHMS
 from codeservices.objects.models import MultipartUpload
 from codeservices.objects.multipart import MAX_PARTS, WantedPart
@@ -29,8 +29,10 @@ def create_multipart_upload(call: Call) -> Answer:
     known = {"": [""], "COMPOSITE": ALGORITHMS, "FULL_OBJECT": FULL_OBJECT_ALGORITHMS}
     if algorithm not in known.get(checksum_type, []):
         raise InvalidInput("Value for x-amz-checksum-type header is invalid.", code="InvalidRequest")
+    said = about.read(call)
+    tags.check_may_set(call.principal, call.bucket, call.key, said.tags)
     upload = multipart.begin(
-        call.principal, call.bucket, call.key, about.read(call), algorithm=algorithm, checksum_type=checksum_type
+        call.principal, call.bucket, call.key, said, algorithm=algorithm, checksum_type=checksum_type
     )
     told = [xml.text("Bucket", call.bucket), xml.text("Key", call.key), xml.text("UploadId", upload.upload_id.hex)]
     headers = {"x-amz-checksum-algorithm": algorithm, "x-amz-checksum-type": checksum_type} if algorithm else {}
@@ -143,13 +145,19 @@ def list_parts(call: Call) -> Answer:
 
 @operation("ListMultipartUploads")
 def list_multipart_uploads(call: Call) -> Answer:
-    found = multipart.list_uploads(call.principal, call.bucket)
     encoded = encoding_of(call)
     prefix, marker = call.query.get("prefix", ""), call.query.get("key-marker", "")
     limit = call.number("max-uploads", MAX_LISTED, MAX_LISTED)
     if call.query.get("delimiter"):
         raise InvalidInput("Uploads are listed without a delimiter here.", code="InvalidArgument")
-    rows = [one for one in found if one.key.startswith(prefix) and _is_behind(one, marker, call)]
+    rows = multipart.list_uploads(
+        call.principal,
+        call.bucket,
+        prefix=prefix,
+        after_key=marker,
+        after_id=call.query.get("upload-id-marker", ""),
+        limit=limit + 1,
+    )
     shown = rows[:limit]
     told = [
         xml.text("Bucket", call.bucket),
@@ -173,16 +181,6 @@ def list_multipart_uploads(call: Call) -> Answer:
         ]
         told.append(xml.element("Upload", row))
     return Answer(content=xml.document("ListMultipartUploadsResult", told))
-
-
-def _is_behind(upload: MultipartUpload, key_marker: str, call: Call) -> bool:
-    """Whether an upload comes behind the markers; uploads of one key follow each other by their ids."""
-    id_marker = call.query.get("upload-id-marker", "")
-    if not key_marker:
-        return True
-    if upload.key == key_marker:
-        return bool(id_marker) and upload.upload_id.hex > id_marker
-    return upload.key > key_marker
 
 
 def _initiator(upload: MultipartUpload) -> list[str]:
