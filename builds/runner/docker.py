@@ -104,7 +104,7 @@ class DockerExecutor:
             name = f"codeservices-{re.sub(r'[^A-Za-z0-9_.-]', '-', spec.build_id)}-{self._session[:6]}"
             # The engine takes longer for a network than for all the rest, and needs it only when the container starts.
             with ThreadPoolExecutor(1, "network") as beside:
-                with_network = beside.submit(self._make_network, name, labels)
+                with_network = beside.submit(self._make_network, self._client, name, labels)
                 host = self._client.info()
                 self._on_image(str(host["ID"]), self._image.reference, self._image.is_new)
                 self._close_network(note)
@@ -116,8 +116,8 @@ class DockerExecutor:
             raise engine.fault("make the build's container", error) from error
         self._check()
 
-    def _make_network(self, name: str, labels: Mapping[str, str]) -> None:
-        self._network = network.create(self._client, self._install, name, labels)
+    def _make_network(self, client: docker.DockerClient, name: str, labels: Mapping[str, str]) -> None:
+        self._network = network.create(client, self._install, name, labels)
 
     def put(self, tar: Iterable[bytes]) -> None:
         self._check()
