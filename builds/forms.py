@@ -325,26 +325,15 @@ def initial_of(project: Project | None, repository_name: str = "") -> dict[str, 
 class StartForm(ConsoleForm):
     """Start a build, with overrides for this one run."""
 
-    source_version = forms.CharField(
-        required=False,
-        label="Branch, tag or commit",
-        max_length=source_rules.MAX_VERSION,
-        widget=forms.TextInput(attrs={"class": "code", "autocomplete": "off", "spellcheck": "false"}),
-    )
-
     def __init__(self, *args: Any, project: Project, **options: Any) -> None:
         super().__init__(*args, **options)
         # With a beginning of their own, since an identifier may be another field's name.
         self._secondary = {f"secondary-{one.identifier}": one for one in project.secondary}
+        self.fields["source_version"] = _version_field("Branch, tag or commit")
         for name, one in self._secondary.items():
-            where, usual = one.repository_name or one.location, one.version or "the default branch"
-            self.fields[name] = forms.CharField(
-                required=False,
-                label=f"Version of {one.identifier}",
-                max_length=source_rules.MAX_VERSION,
-                help_text=f"Of {where}. Empty means {usual}.",
-                widget=forms.TextInput(attrs={"class": "code", "autocomplete": "off", "spellcheck": "false"}),
-            )
+            where = one.repository_name or one.location
+            usual = one.version or "the default branch, or the object as it is"
+            self.fields[name] = _version_field(f"Version of {one.identifier}", f"Of {where}. Empty means {usual}.")
 
     def secondary_fields(self) -> list[forms.BoundField]:
         """The fields of the secondary sources, to be shown below the primary one's."""
@@ -375,6 +364,12 @@ class BuildFilterForm(ConsoleForm):
 
     status = forms.ChoiceField(required=False, choices=(("", "Any status"), *Status.choices))
     project = forms.CharField(required=False, max_length=150)
+
+
+def _version_field(label: str, help_text: str = "") -> forms.CharField:
+    widget = forms.TextInput(attrs={"class": "code", "autocomplete": "off", "spellcheck": "false"})
+    maximum = source_rules.MAX_VERSION
+    return forms.CharField(required=False, label=label, max_length=maximum, help_text=help_text, widget=widget)
 
 
 def _count(text: str | None) -> int:

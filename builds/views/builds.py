@@ -76,9 +76,9 @@ def build_start(request: ConsoleRequest, name: str) -> HttpResponse:
     problems: list[str] = []
     if form.is_valid() and (table is None or table.is_valid()):
         overrides = form.overrides()
+        note(projectName=name, **overrides)
         if table is not None and table.variables():
             overrides["environmentVariablesOverride"] = table.variables()
-        note(projectName=name, sourceVersion=overrides.get("sourceVersion"))
         try:
             build = lifecycle.start_build(request.principal, name, overrides)
         except InvalidProject as error:

@@ -134,6 +134,9 @@ def test_a_secondary_source_takes_a_version_for_one_build(alice_client, project,
         assert alice_client.post("/projects/demo/start", {"secondary-tools": given}).status_code == 302
     versions = [build.secondary_source_versions[0]["sourceVersion"] for build in Build.objects.order_by("pk")]
     assert versions == ["v1", "v2"]
+    told = [event.request_parameters for event in Event.objects.filter(event_name="StartBuild").order_by("pk")]
+    given = {"sourceIdentifier": "tools", "sourceVersion": "v2"}
+    assert told == [{"projectName": "demo"}, {"projectName": "demo", "secondarySourcesVersionOverride": [given]}]
 
 
 def test_a_bad_version_of_a_secondary_source_is_told_beside_its_field(alice_client, two_sources, no_broker):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -108,28 +107,26 @@ def test_a_thread_whose_client_has_gone_is_lent_when_its_view_has_ended(handler:
 
 
 def test_so_many_are_answered_at_once_and_the_others_wait(handler: Handler) -> None:
-    at_work: list[int] = []
-    lock = threading.Lock()
-    most = 0
+    at_work, gate = threading.Semaphore(0), threading.Event()
+    count = page_threads.ANSWERS_AT_ONCE
 
     def answer(request: HttpRequest) -> HttpResponse:
-        nonlocal most
-        with lock:
-            at_work.append(1)
-            most = max(most, len(at_work))
-        time.sleep(0.01)
-        with lock:
-            at_work.pop()
+        at_work.release()
+        gate.wait(10)
         return HttpResponse(b"page")
 
     handler.get_response = answer  # type: ignore[method-assign]
 
     async def many() -> list[list[dict[str, Any]]]:
-        return await asyncio.gather(*(ask(handler) for _ in range(3 * page_threads.ANSWERS_AT_ONCE)))
+        asking = [asyncio.ensure_future(ask(handler)) for _ in range(3 * count)]
+        async with asyncio.timeout(10):
+            while len(handler._places._waiters or ()) < 2 * count or at_work._value < count:
+                await asyncio.sleep(0.001)
+        assert at_work._value == count
+        gate.set()
+        return await asyncio.gather(*asking)
 
-    answers = asyncio.run(many())
-    assert all(sent[1]["body"] == b"page" for sent in answers)
-    assert most <= page_threads.ANSWERS_AT_ONCE
+    assert all(sent[1]["body"] == b"page" for sent in asyncio.run(many()))
 
 
 def test_event_streams_hold_neither_place_nor_thread(handler: Handler) -> None:
