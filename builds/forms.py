@@ -329,11 +329,10 @@ class StartForm(ConsoleForm):
         super().__init__(*args, **options)
         # With a beginning of their own, since an identifier may be another field's name.
         self._secondary = {f"secondary-{one.identifier}": one for one in project.secondary}
-        self.fields["source_version"] = _version_field("Branch, tag or commit")
+        self.fields["source_version"] = _version_field("Branch, tag or commit", _meant(project.source_version))
         for name, one in self._secondary.items():
             where = one.repository_name or one.location
-            usual = one.version or "the default branch, or the object as it is"
-            self.fields[name] = _version_field(f"Version of {one.identifier}", f"Of {where}. Empty means {usual}.")
+            self.fields[name] = _version_field(f"Version of {one.identifier}", f"Of {where}. {_meant(one.version)}")
 
     def secondary_fields(self) -> list[forms.BoundField]:
         """The fields of the secondary sources, to be shown below the primary one's."""
@@ -366,10 +365,17 @@ class BuildFilterForm(ConsoleForm):
     project = forms.CharField(required=False, max_length=150)
 
 
-def _version_field(label: str, help_text: str = "") -> forms.CharField:
+def _version_field(label: str, help_text: str) -> forms.CharField:
     widget = forms.TextInput(attrs={"class": "code", "autocomplete": "off", "spellcheck": "false"})
     maximum = source_rules.MAX_VERSION
     return forms.CharField(required=False, label=label, max_length=maximum, help_text=help_text, widget=widget)
+
+
+def _meant(version: str) -> str:
+    """What an empty field means, where this is the project's version."""
+    if version:
+        return f"Empty means {version}, as the project says."
+    return "Empty means the default branch, or the object as it is."
 
 
 def _count(text: str | None) -> int:

@@ -129,7 +129,7 @@ def two_sources(project):
 
 def test_a_secondary_source_takes_a_version_for_one_build(alice_client, project, two_sources, no_broker):
     page = page_of(alice_client, "/projects/demo/start")
-    assert "Version of tools" in page and "Of demo. Empty means v1." in page
+    assert "Version of tools" in page and "Of demo. Empty means v1, as the project says." in page
     for given in ("", "v2"):
         assert alice_client.post("/projects/demo/start", {"secondary-tools": given}).status_code == 302
     versions = [build.secondary_source_versions[0]["sourceVersion"] for build in Build.objects.order_by("pk")]
