@@ -33,6 +33,8 @@ _LOOKS = 5
 class BoundedProtocol(HttpToolsProtocol):
     """One connection, dropped when its client lets us wait for too long. Without TLS the kernel sends files."""
 
+    _application: Any
+    _is_plain: bool
     _head_timer: TimerHandle | None = None
     _head_bytes = 0
     _body_timer: TimerHandle | None = None
@@ -43,6 +45,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]
+        self._application = self.app
+        self._is_plain = transport.get_extra_info("ssl_object") is None
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -58,7 +62,14 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._head_is_done()
-        super().on_headers_complete()
+        if self._is_plain:
+            # uvicorn makes the request's cycle and has the program started in the loop's next turn, or later.
+            offering = zero_copy.Offering(self._application)
+            self.app = offering
+            super().on_headers_complete()
+            offering.cycle = self.cycle
+        else:
+            super().on_headers_complete()
         self._body_is_done()
         self._await_body()
 
@@ -94,11 +105,6 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def timeout_keep_alive_handler(self) -> None:
         self.drop()
-
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        if self.transport.get_extra_info("ssl_object") is None:
-            app = zero_copy.offered(app, cycle)
-        super()._start_asgi_task(cycle, app)
 
     # ---- the bounds --------------------------------------------------------------------------------------------------
 

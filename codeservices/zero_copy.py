@@ -29,10 +29,24 @@ Send = Callable[[Any], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
-def offered(application: Any, cycle: RequestResponseCycle) -> Application:
-    """The program with the extension, for one request of a plain connection."""
+class Offering:
+    """The program with the extension, for one request of a plain connection.
 
-    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+    It relies on attributes of uvicorn's cycle that are public and documented nowhere; a test says which.
+
+    Attributes:
+        cycle: The request's own. Until it is known, and always over TLS, nothing is offered.
+    """
+
+    def __init__(self, application: Any) -> None:
+        self.cycle: RequestResponseCycle | None = None
+        self._application: Application = application
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        cycle = self.cycle
+        if cycle is None:
+            await self._application(scope, receive, send)
+            return
         with contextlib.ExitStack() as stack:
             sending: _Sending | None = None
 
@@ -47,9 +61,7 @@ def offered(application: Any, cycle: RequestResponseCycle) -> Application:
                 await sending.send(message["file"], message["offset"], message["count"])
 
             extensions = {**(scope.get("extensions") or {}), EXTENSION: {}}
-            await application({**scope, "extensions": extensions}, receive, send_any)
-
-    return answer
+            await self._application({**scope, "extensions": extensions}, receive, send_any)
 
 
 class _Sending:
