@@ -38,13 +38,11 @@ def _word(request: HttpRequest) -> str:
     if project is None:
         return badge.UNKNOWN
     branch, tag = request.GET.get("branch", ""), request.GET.get("tag", "")
-    for build in project.builds.order_by("-pk")[:BUILDS_LOOKED_AT]:
-        if _is_of(build, branch, tag):
+    for build, its_branch in branches.with_branches(project.builds.order_by("-pk")[:BUILDS_LOOKED_AT]):
+        if _has_tag(build, tag) if tag else branch in ("", its_branch):
             return WORDS.get(Status(build.status), badge.FAILING)
     return badge.UNKNOWN
 
 
-def _is_of(build: Build, branch: str, tag: str) -> bool:
-    if tag:
-        return build.source_version.partition("^{")[0] in (tag, f"refs/tags/{tag}")
-    return not branch or branches.branch_of(build) == branch
+def _has_tag(build: Build, tag: str) -> bool:
+    return build.source_version.partition("^{")[0] in (tag, f"refs/tags/{tag}")

@@ -11,7 +11,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from builds import host, lease, lifecycle, tasks
+from builds import branches, host, lease, lifecycle, tasks
 from builds.lifecycle import stops
 from builds.models import Build, Priority, Project
 from codeservices.errors import InvalidInput, LimitExceeded
@@ -200,6 +200,16 @@ def test_the_default_branch_is_a_branch_too(db):
     lifecycle.start_build(factories.SERVICE, "demo", {"sourceVersion": "main"})
     older.refresh_from_db()
     assert older.status == "STOPPED"
+
+
+def test_the_default_branch_is_asked_for_once_for_all_builds_of_a_repository(db, django_assert_num_queries):
+    gitrepo.commit(factories.repository("demo").git, {"a": "b"})
+    factories.project()
+    first, *others = [lifecycle.start_build(factories.SERVICE, "demo") for _ in range(4)]
+    with django_assert_num_queries(2):
+        assert branches.is_superseded(first)
+    with django_assert_num_queries(2):
+        assert branches.older_builds(others[-1]) == [*reversed([first, *others[:-1]])]
 
 
 def test_builds_of_one_branch_started_at_once_leave_the_newest(db):
