@@ -14,6 +14,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.actions import delete_selected as confirm_delete_selected
 from django.contrib.admin.options import IS_POPUP_VAR
 from django.contrib.admin.utils import model_ngettext, unquote
+from django.core.exceptions import PermissionDenied
 from django.db import models, transaction
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -103,16 +104,19 @@ class ActionAdmin(Asks, admin.ModelAdmin):
     # ---- what a class fills in ---------------------------------------------------------------------------------------
 
     def create(self, request: ConsoleRequest, values: dict[str, Any]) -> Model:
-        """Make a row from the form's values by a service."""
-        raise NotImplementedError
+        """Make a row from the form's values by a service. Without one, such rows are not made in the panel."""
+        raise PermissionDenied(f"The panel makes no {self.opts.verbose_name_plural}.")
 
     def change(self, request: ConsoleRequest, before: Any, values: dict[str, Any], changed: Iterable[str]) -> None:
-        """Bring the named changes of the form to the row by services; each call in a `row_act` of its own."""
-        raise NotImplementedError
+        """Bring the named changes of the form to the row by services; each call in a `row_act` of its own.
+
+        Without a service, such rows are only looked at.
+        """
+        raise PermissionDenied(f"The panel changes no {self.opts.verbose_name_plural}.")
 
     def remove(self, request: ConsoleRequest, obj: Any) -> None:
-        """Delete a row by a service."""
-        raise NotImplementedError
+        """Delete a row by a service. Without one, such rows are not deleted in the panel."""
+        raise PermissionDenied(f"The panel deletes no {self.opts.verbose_name_plural}.")
 
     def add_resource(self) -> str:
         """What `add_action` is asked on before the row has a name."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from codeservices.iam.authorize import authorize, begin, decide, note
+from codeservices.iam.authorize import authorize, begin, decide, is_allowed, note
 from codeservices.iam.models import User
 from codeservices.iam.principal import Principal
 
@@ -27,3 +27,8 @@ def may_own(principal: Principal, action: str, user: User) -> bool:
     """The same answer for one's own, without raising or recording."""
     is_own = principal.kind == "user" and principal.user_pk == user.pk
     return is_own and not decide(principal, action, user.arn).is_explicit_deny
+
+
+def may_look_after(principal: Principal, action: str, user: User) -> bool:
+    """Whether `authorize_own` lets it be done, without raising or recording."""
+    return may_own(principal, action, user) or is_allowed(principal, action, user.arn)

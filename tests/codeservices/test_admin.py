@@ -72,6 +72,15 @@ def test_whoever_has_the_panel_and_nothing_else_sees_neither_list_nor_row(world:
     assert Event.objects.filter(outcome=Outcome.DENIED, principal_name="oscar", event_name="ListUsers").count() == 1
 
 
+def test_a_class_that_offers_a_button_names_the_service_behind_it():
+    for model, panel in admin.site._registry.items():
+        assert isinstance(panel, ActionAdmin)
+        offered = {"create": panel.add_action, "change": panel.change_actions, "remove": panel.delete_action}
+        for method, actions in offered.items():
+            is_refusal = getattr(type(panel), method) is getattr(ActionAdmin, method)
+            assert not (actions and is_refusal), f"{model} {method}"
+
+
 def test_a_row_that_is_hidden_and_one_that_is_missing_look_the_same(world: World):
     client = operator("iam:ListUsers")
     dora = User.objects.get(name="dora")

@@ -28,6 +28,7 @@ from codeservices.iam.models import (
     TemporaryCredential,
     User,
 )
+from codeservices.iam.principal import Principal
 
 LIST_ACCESS_KEYS = "iam:ListAccessKeys"
 
@@ -38,17 +39,16 @@ class CredentialAdmin(ActionAdmin):
     Attributes:
         id_field: The field that holds what the services call it by.
         related_name: A user's credentials of this kind.
+        set_status, delete: The services that take the user's name and the credential's id.
     """
 
-    id_field = ""
-    related_name = ""
+    id_field: str
+    related_name: str
+    set_status: Callable[[Principal, str, str, str], None]
+    delete: Callable[[Principal, str, str], None]
     list_select_related = ("user",)
     filter_links = ("user",)
     actions = ("activate", "deactivate")
-
-    def set_status(self, request: ConsoleRequest, obj: Any, status: str) -> None:
-        """Change the status by a service."""
-        raise NotImplementedError
 
     def owner_of(self, obj: Any) -> Any:
         return obj.user
@@ -62,23 +62,29 @@ class CredentialAdmin(ActionAdmin):
     def change(self, request: ConsoleRequest, before: Any, values: dict[str, Any], changed: Iterable[str]) -> None:
         if "status" in changed:
             with row_act(request, self, **self._told(before), status=values["status"]):
-                self.set_status(request, before, values["status"])
+                self._set_status(request, before, values["status"])
+
+    def remove(self, request: ConsoleRequest, obj: Any) -> None:
+        self.delete(request.principal, obj.user.name, getattr(obj, self.id_field))
 
     @admin.action(description="Activate selected %(verbose_name_plural)s")
     def activate(self, request: ConsoleRequest, queryset: QuerySet[Any]) -> None:
         self.each(
-            request, queryset, lambda row: self.set_status(request, row, CredentialStatus.ACTIVE), done="activated"
+            request, queryset, lambda row: self._set_status(request, row, CredentialStatus.ACTIVE), done="activated"
         )
 
     @admin.action(description="Deactivate selected %(verbose_name_plural)s")
     def deactivate(self, request: ConsoleRequest, queryset: QuerySet[Any]) -> None:
         self.each(
-            request, queryset, lambda row: self.set_status(request, row, CredentialStatus.INACTIVE), done="deactivated"
+            request, queryset, lambda row: self._set_status(request, row, CredentialStatus.INACTIVE), done="deactivated"
         )
 
     @admin.display(description="user", ordering="user__name")
     def owner(self, obj: Any) -> str:
         return columns.link(obj.user)
+
+    def _set_status(self, request: ConsoleRequest, obj: Any, status: str) -> None:
+        self.set_status(request.principal, obj.user.name, getattr(obj, self.id_field), status)
 
     def _told(self, obj: Any) -> dict[str, str]:
         return {"userName": obj.user.name, self.id_field: getattr(obj, self.id_field)}
@@ -87,6 +93,10 @@ class CredentialAdmin(ActionAdmin):
 @admin.register(AccessKey)
 class AccessKeyAdmin(CredentialAdmin):
     id_field, related_name = "access_key_id", "access_keys"
+    set_status, delete = (
+        staticmethod(user_credentials.update_access_key),
+        staticmethod(user_credentials.delete_access_key),
+    )
     list_action = view_action = LIST_ACCESS_KEYS
     change_actions, delete_action = ("iam:UpdateAccessKey",), "iam:DeleteAccessKey"
     list_display = ("access_key_id", "owner", "status", "last_used_at", "last_used_service", "created_at")
@@ -97,16 +107,14 @@ class AccessKeyAdmin(CredentialAdmin):
     readonly_fields = ("access_key_id", "owner", "last_used_at", "last_used_service", "last_used_region", "created_at")
     fields = (*readonly_fields, "status")
 
-    def set_status(self, request: ConsoleRequest, obj: AccessKey, status: str) -> None:
-        user_credentials.update_access_key(request.principal, obj.user.name, obj.access_key_id, status)
-
-    def remove(self, request: ConsoleRequest, obj: AccessKey) -> None:
-        user_credentials.delete_access_key(request.principal, obj.user.name, obj.access_key_id)
-
 
 @admin.register(GitCredential)
 class GitCredentialAdmin(CredentialAdmin):
     id_field, related_name = "credential_id", "git_credentials"
+    set_status, delete = (
+        staticmethod(user_credentials.update_git_credential),
+        staticmethod(user_credentials.delete_git_credential),
+    )
     list_action = view_action = "iam:ListServiceSpecificCredentials"
     change_actions = ("iam:UpdateServiceSpecificCredential",)
     delete_action = "iam:DeleteServiceSpecificCredential"
@@ -118,16 +126,12 @@ class GitCredentialAdmin(CredentialAdmin):
     readonly_fields = ("service_user_name", "credential_id", "owner", "last_used_at", "created_at")
     fields = (*readonly_fields, "status")
 
-    def set_status(self, request: ConsoleRequest, obj: GitCredential, status: str) -> None:
-        user_credentials.update_git_credential(request.principal, obj.user.name, obj.credential_id, status)
-
-    def remove(self, request: ConsoleRequest, obj: GitCredential) -> None:
-        user_credentials.delete_git_credential(request.principal, obj.user.name, obj.credential_id)
-
 
 @admin.register(SshPublicKey)
 class SshPublicKeyAdmin(CredentialAdmin):
     id_field, related_name = "key_id", "ssh_public_keys"
+    set_status = staticmethod(ssh_keys.update)
+    delete = staticmethod(ssh_keys.delete)
     list_action = view_action = "iam:ListSSHPublicKeys"
     change_actions, delete_action = ("iam:UpdateSSHPublicKey",), "iam:DeleteSSHPublicKey"
     list_display = ("key_id", "owner", "status", "fingerprint", "uploaded_at")
@@ -137,12 +141,6 @@ class SshPublicKeyAdmin(CredentialAdmin):
     date_hierarchy = "uploaded_at"
     readonly_fields = ("key_id", "owner", "fingerprint", "uploaded_at", "public_key")
     fields = (*readonly_fields, "status")
-
-    def set_status(self, request: ConsoleRequest, obj: SshPublicKey, status: str) -> None:
-        ssh_keys.update(request.principal, obj.user.name, obj.key_id, status)
-
-    def remove(self, request: ConsoleRequest, obj: SshPublicKey) -> None:
-        ssh_keys.delete(request.principal, obj.user.name, obj.key_id)
 
     @admin.display(description="public key")
     def public_key(self, obj: SshPublicKey) -> str:

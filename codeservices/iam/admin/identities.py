@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django import forms
@@ -78,10 +78,17 @@ class MfaDeviceInline(LookOnlyInline):
 
 
 class IdentityAdmin(ActionAdmin):
-    """What carries policies: attaching and detaching one is an act of its own."""
+    """What carries policies: attaching and detaching one is an act of its own.
+
+    Attributes:
+        kind: What it is to the services that attach.
+        add_fields: What the page of a new row asks for.
+        rename: The service that gives a row another name and path; it takes the old name. None where none does.
+    """
 
     kind: Kind
     add_fields: tuple[str, ...] = ()
+    rename: Callable[..., object] | None = None
 
     def attach_actions(self) -> tuple[str, str]:
         return f"iam:Attach{self.kind.name}Policy", f"iam:Detach{self.kind.name}Policy"
@@ -108,16 +115,13 @@ class IdentityAdmin(ActionAdmin):
         return field
 
     def change(self, request: ConsoleRequest, before: Any, values: dict[str, Any], changed: Iterable[str]) -> None:
-        if {"name", "path"} & set(changed):
-            with row_act(request, self, **self._told(before), newName=values["name"], newPath=values["path"]):
-                self.rename(request, before.name, values["name"], values["path"])
+        if self.rename is not None and {"name", "path"} & set(changed):
+            new_name, new_path = values["name"], values["path"]
+            with row_act(request, self, **self._told(before), newName=new_name, newPath=new_path):
+                self.rename(request.principal, before.name, new_name=new_name, new_path=new_path)
         name = values.get("name", before.name)
         if "policies" in changed:
             self._attach(request, before, name, set(values["policies"]))
-
-    def rename(self, request: ConsoleRequest, name: str, new_name: str, new_path: str) -> None:
-        """Rename or move the row by a service."""
-        raise NotImplementedError
 
     def _attach(self, request: ConsoleRequest, before: Any, name: str, wanted: set[Policy]) -> None:
         attached = set(before.policies.all())
@@ -159,6 +163,7 @@ class IdentityAdmin(ActionAdmin):
 @admin.register(User)
 class UserAdmin(IdentityAdmin):
     kind = attachments.USER
+    rename = staticmethod(users.update_user)
     list_action, view_action = "iam:ListUsers", "iam:GetUser"
     add_action, delete_action = "iam:CreateUser", "iam:DeleteUser"
     change_actions = ("iam:UpdateUser", "iam:AttachUserPolicy", "iam:DetachUserPolicy")
@@ -220,9 +225,6 @@ class UserAdmin(IdentityAdmin):
     def create(self, request: ConsoleRequest, values: dict[str, Any]) -> User:
         with row_act(request, self, userName=values["name"], path=values["path"]):
             return users.create_user(request.principal, values["name"], path=values["path"], email=values["email"])
-
-    def rename(self, request: ConsoleRequest, name: str, new_name: str, new_path: str) -> None:
-        users.update_user(request.principal, name, new_name=new_name, new_path=new_path)
 
     def change(self, request: ConsoleRequest, before: User, values: dict[str, Any], changed: Iterable[str]) -> None:
         super().change(request, before, values, changed)
@@ -292,6 +294,7 @@ class UserAdmin(IdentityAdmin):
 @admin.register(Group)
 class GroupAdmin(IdentityAdmin):
     kind = attachments.GROUP
+    rename = staticmethod(groups.update_group)
     list_action, view_action = "iam:ListGroups", "iam:GetGroup"
     add_action, delete_action = "iam:CreateGroup", "iam:DeleteGroup"
     change_actions = ("iam:UpdateGroup", "iam:AttachGroupPolicy", "iam:DetachGroupPolicy")
@@ -321,9 +324,6 @@ class GroupAdmin(IdentityAdmin):
     def create(self, request: ConsoleRequest, values: dict[str, Any]) -> Group:
         with row_act(request, self, groupName=values["name"], path=values["path"]):
             return groups.create_group(request.principal, values["name"], path=values["path"])
-
-    def rename(self, request: ConsoleRequest, name: str, new_name: str, new_path: str) -> None:
-        groups.update_group(request.principal, name, new_name=new_name, new_path=new_path)
 
     def remove(self, request: ConsoleRequest, obj: Group) -> None:
         groups.delete_group(request.principal, obj.name)

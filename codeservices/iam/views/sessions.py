@@ -15,7 +15,7 @@ from codeservices.iam import mfa, sessions, throttle, users
 from codeservices.iam.authorize import is_allowed
 from codeservices.iam.forms.sign_in import ProofForm
 from codeservices.iam.models import User
-from codeservices.iam.own import may_own
+from codeservices.iam.own import may_look_after, may_own
 from codeservices.iam.views.shared import chosen
 
 
@@ -53,21 +53,14 @@ def user_sign_in_lock(request: ConsoleRequest, name: str) -> HttpResponse:
 
 def sign_in_context(request: ConsoleRequest, user: User) -> dict[str, Any]:
     """What the sections of sign-in on a user's page and on one's own need."""
-    is_own = request.user.pk == user.pk
-    may_see = may_own(request.principal, "iam:GetLoginProfile", user) or is_allowed(
-        request.principal, "iam:GetLoginProfile", user.arn
-    )
-    may_see_devices = may_own(request.principal, "iam:ListMFADevices", user) or is_allowed(
-        request.principal, "iam:ListMFADevices", user.arn
-    )
+    principal, is_own = request.principal, request.user.pk == user.pk
     return {
-        "sessions": sessions.live_sessions(user) if may_see else None,
+        "sessions": sessions.live_sessions(user) if may_look_after(principal, "iam:GetLoginProfile", user) else None,
         "current_key": request.session.session_key if is_own else None,
-        "may_end_sessions": may_own(request.principal, "iam:UpdateLoginProfile", user)
-        or is_allowed(request.principal, "iam:UpdateLoginProfile", user.arn),
-        "mfa_devices": user.mfa_devices.all() if may_see_devices else None,
-        "may_enrol": may_own(request.principal, "iam:EnableMFADevice", user),
-        "may_remove_mfa": is_allowed(request.principal, "iam:DeactivateMFADevice", user.arn),
+        "may_end_sessions": may_look_after(principal, "iam:UpdateLoginProfile", user),
+        "mfa_devices": user.mfa_devices.all() if may_look_after(principal, "iam:ListMFADevices", user) else None,
+        "may_enrol": may_own(principal, "iam:EnableMFADevice", user),
+        "may_remove_mfa": is_allowed(principal, "iam:DeactivateMFADevice", user.arn),
         "recovery_codes_left": user.recovery_codes.count(),
         "max_mfa_devices": mfa.MAX_DEVICES,
         "proof_form": ProofForm(),
