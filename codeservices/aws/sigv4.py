@@ -1,10 +1,9 @@
-"""AWS Signature Version 4: canonical request, string to sign, compare; headers, presigned queries and git passwords.
+"""AWS Signature Version 4: canonical request, string to sign, compare; for headers and for presigned queries.
 
 The caller looks up the secret, so nothing here knows where keys lie. Errors carry the JSON services' code names;
 `codeservices.aws.query` translates them for IAM and STS.
 
-Sources: AWS General Reference, "Signing AWS API requests"; the git variant from the behaviour of
-`aws codecommit credential-helper` and git-remote-codecommit.
+Source: AWS General Reference, "Signing AWS API requests".
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -30,7 +28,6 @@ _TIME = re.compile(r"\d{8}T\d{6}Z", re.ASCII)
 _KEY_ID = re.compile(r"\w{1,128}", re.ASCII)
 _REGION = re.compile(r"[\w-]{1,64}", re.ASCII)
 _HEX = re.compile(r"[0-9a-f]{64}")
-_GIT_PASSWORD = re.compile(r"(\d{8}T\d{6})Z([0-9a-f]{64})", re.ASCII)
 _MISMATCH = (
     "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key "
     "and signing method. Consult the service documentation for details."
@@ -177,51 +174,6 @@ def sign(key: bytes, text: str) -> str:
     return hmac.digest(key, text.encode(), "sha256").hex()
 
 
-def looks_like_git_password(password: str) -> bool:
-    """Whether a Basic password has the form that the credential helper computes: time, Z, 64 hex digits."""
-    return _GIT_PASSWORD.fullmatch(password) is not None
-
-
-def verify_git_password(
-    password: str, *, secret: str, path: str, hosts: Iterable[str], regions: Iterable[str], now: datetime
-) -> str | None:
-    """Check a git password that `aws codecommit credential-helper` or git-remote-codecommit computed.
-
-    The variant differs from a request's signature: method GIT, no body hash, and no Z in the time that is signed.
-    Which spelling of path and host and which region the client signed stands nowhere, so every likely one is tried.
-
-    Args:
-        password: Time, Z and signature: 80 characters.
-        secret: The secret access key of the Basic user name.
-        path: The repository's path as the client asked for it, without /info/refs and the like.
-        hosts: Host names the client may have signed, each with and without its port.
-        regions: Regions the client may be configured with.
-        now: An aware datetime in UTC; the time signed may lie 15 minutes to either side.
-
-    Returns:
-        The region that was signed where the password is right and fresh, else None.
-    """
-    match = _GIT_PASSWORD.fullmatch(password)
-    if match is None:
-        return None
-    timestamp, signature = match.groups()
-    signed_at = _read_time(timestamp + "Z")
-    if signed_at is None or abs(now - signed_at) > MAX_SKEW:
-        return None
-    bare = path.rstrip("/")
-    paths = dict.fromkeys((path, bare, bare + "/"))
-    for region in dict.fromkeys(regions):
-        key = signing_key(secret, timestamp[:8], region, "codecommit")
-        scope = f"{timestamp[:8]}/{region}/codecommit/{TERMINATOR}"
-        for host in dict.fromkeys(hosts):
-            for spelling in paths:
-                canonical = f"GIT\n{spelling}\n\nhost:{host}\n\nhost\n"
-                expected = sign(key, string_to_sign(timestamp, scope, canonical))
-                if hmac.compare_digest(expected, signature):
-                    return region
-    return None
-
-
 # ---- reading the claim ----------------------------------------------------------------------------------------------
 
 
@@ -254,7 +206,7 @@ def _parse_query(query: dict[str, str]) -> Signature:
         expires.isascii() and expires.isdigit() and 1 <= int(expires[:8]) <= MAX_PRESIGNED_SECONDS and len(expires) <= 8
     ):
         raise _incomplete(f"X-Amz-Expires must be a number of seconds from 1 to {MAX_PRESIGNED_SECONDS}.")
-    if _read_time(query["X-Amz-Date"]) is None:
+    if read_time(query["X-Amz-Date"]) is None:
         raise _incomplete("X-Amz-Date must be in ISO-8601 'basic format', as in 20170901T123456Z.")
     claim = _claim(
         query["X-Amz-Credential"], query["X-Amz-SignedHeaders"], query["X-Amz-Signature"], query["X-Amz-Date"], None
@@ -298,12 +250,13 @@ def _header_time(request: SignedRequest) -> str:
                 text = parsedate_to_datetime(text).astimezone(UTC).strftime(_TIME_FORMAT)
             except (ValueError, OverflowError):
                 text = ""
-    if _read_time(text) is None:
+    if read_time(text) is None:
         raise _incomplete("Date must be in ISO-8601 'basic format', as in 20170901T123456Z.")
     return text
 
 
-def _read_time(text: str) -> datetime | None:
+def read_time(text: str) -> datetime | None:
+    """The moment of a signature, 20170901T123456Z; None where the text is none."""
     if _TIME.fullmatch(text) is None:
         return None
     try:
@@ -320,7 +273,7 @@ def _incomplete(sentence: str) -> SignatureError:
 
 
 def _check_clock(claim: Signature, now: datetime) -> None:
-    signed_at = _read_time(claim.timestamp)
+    signed_at = read_time(claim.timestamp)
     if signed_at is None:
         raise _incomplete("Date must be in ISO-8601 'basic format', as in 20170901T123456Z.")
     shown = now.strftime(_TIME_FORMAT)

@@ -16,7 +16,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from codeservices.aws import model, sigv4
+from codeservices.aws import git_password, model
 from codeservices.errors import LimitExceeded
 from codeservices.iam import identifiers, rules, secrets
 from codeservices.iam.models import AccessKey, CredentialStatus, GitCredential, Role, TemporaryCredential, User
@@ -228,7 +228,7 @@ def authenticate_basic(username: str, password: str, *, path: str, hosts: Iterab
     """
     if "\0" in username:  # nobody is called so, and PostgreSQL fails on it
         return None
-    if sigv4.looks_like_git_password(password):
+    if git_password.looks_signed(password):
         return _authenticate_signed(username, password, path, hosts)
     credential = GitCredential.objects.select_related("user").filter(service_user_name=username).first()
     stored = credential.password_hash if credential else secrets.keyed_hash("")
@@ -251,7 +251,7 @@ def _authenticate_signed(username: str, password: str, path: str, hosts: Iterabl
     # Clients sign with the region they are configured for, and the request does not say which. There are few: AWS's
     # own, ours, and one of somebody's invention that the same key has signed an API request with.
     likely = (settings.REGION, key.last_used_region, *model.regions())
-    region = sigv4.verify_git_password(
+    region = git_password.verify(
         password, secret=key.secret, path=path, hosts=tuple(hosts), regions=filter(None, likely), now=now
     )
     if region is None:
