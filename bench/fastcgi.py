@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench import processes
-from repos.git import program
+from repos.git.configuration import ENVIRONMENT
 
 NGINX, FCGIWRAP = "/usr/sbin/nginx", "/usr/sbin/fcgiwrap"
 INSTALL = "sudo apt-get update && sudo apt-get install -y --no-install-recommends nginx-light fcgiwrap"
@@ -64,7 +64,7 @@ def running(folder: Path, server: str) -> Iterator[tuple[int, tuple[int, ...]]]:
     user = f"user {getpass.getuser()};" if os.geteuid() == 0 else ""
     text = CONFIGURATION.format(folder=folder, port=port, user=user, server=server)
     (folder / "nginx.conf").write_text(text)
-    environment = {"PATH": os.environ["PATH"], **program.ENVIRONMENT}
+    environment = {"PATH": os.environ["PATH"], **ENVIRONMENT}
     started = [
         subprocess.Popen(command, env=environment, start_new_session=True)
         for command in (

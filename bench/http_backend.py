@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import fastcgi, processes
-from repos.git import program
+from repos.git.configuration import CONFIGURATION
 
 USER, PASSWORD = "bench", "correct-horse-battery-staple"
 
@@ -106,7 +106,7 @@ def _configure(folder: Path) -> None:
     (folder / "timed.sh").chmod(0o700)
     digest = base64.b64encode(hashlib.sha1(PASSWORD.encode()).digest()).decode()
     (folder / "passwords").write_text(f"{USER}:{{SHA}}{digest}\n")
-    configuration = {**program.CONFIGURATION, "safe.directory": "*", "http.receivepack": "true"}
+    configuration = {**CONFIGURATION, "safe.directory": "*", "http.receivepack": "true"}
     for key, value in configuration.items():
         subprocess.run(["git", "config", "--file", str(folder / "gitconfig"), key, value], check=True)
 

@@ -15,6 +15,7 @@ from dulwich.objects import Commit, ObjectID
 
 from codeservices.errors import InvalidInput, ServiceError
 from repos.git import inspection, program, refs
+from repos.git.configuration import TOLERATED_DEFECTS
 from repos.git.log import Signature
 from repos.git.remote_errors import RemoteError
 from repos.git.store import BareRepository
@@ -97,7 +98,7 @@ def seal(draft: BareRepository, command: RefCommand) -> int:
         max_output_bytes=MAX_PACK_BYTES,
         timeout_seconds=SEAL_SECONDS,
     )
-    tolerated = ",".join(f"{defect}=ignore" for defect in program.TOLERATED_DEFECTS)
+    tolerated = ",".join(f"{defect}=ignore" for defect in TOLERATED_DEFECTS)
     try:
         program.run(draft, ["index-pack", "--stdin", f"--strict={tolerated}"], input=pack, timeout_seconds=SEAL_SECONDS)
         inspection.inspect(draft, [command])

@@ -13,8 +13,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from codeservices.errors import ServiceError
-from repos.git.program import READ_BYTES, WireProcess
+from repos.git.processes import READ_BYTES
 from repos.git.wire import ProtocolError
+from repos.git.wire_process import WireProcess
 
 Receive = Callable[[], Awaitable[Any]]
 

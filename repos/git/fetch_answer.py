@@ -23,7 +23,8 @@ from dataclasses import dataclass
 
 from repos.git.exchange import GIT_SECONDS, ClientLeft, GitStalled
 from repos.git.fetch_cache import Draft, FetchCache, Followed, Kept, WriterLost
-from repos.git.program import GitError, WireProcess
+from repos.git.program import GitError
+from repos.git.wire_process import WireProcess
 
 logger = logging.getLogger(__name__)
 

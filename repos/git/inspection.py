@@ -5,7 +5,8 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterable
 
-from repos.git import program, quarantine
+from repos.git import quarantine
+from repos.git.configuration import HOOKS, environment_of
 from repos.git.remote_errors import RemoteError
 from repos.git.store import BareRepository
 from repos.git.wire import RefCommand
@@ -31,11 +32,11 @@ def inspect(incoming: BareRepository, commands: Iterable[RefCommand]) -> None:
     given = "".join(f"{one.old_oid} {one.new_oid} x\n" for one in commands)
     try:
         ended = subprocess.run(
-            [program.HOOKS / "pre-receive"],
+            [HOOKS / "pre-receive"],
             input=given.encode("ascii"),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            env=program.environment_of(incoming, more),
+            env=environment_of(incoming, more),
             cwd=incoming.path,
             timeout=INSPECT_SECONDS,
             check=False,

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 from codeservices.errors import InvalidInput, NotFound
 from repos.git import program, ref_files
+from repos.git.configuration import INTERNAL_REFS
 from repos.git.store import BareRepository
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 HEADS = "refs/heads/"
 TAGS = "refs/tags/"
-INTERNAL = f"{program.INTERNAL_REFS}/"
+INTERNAL = f"{INTERNAL_REFS}/"
 ZERO_OID = "0" * 40
 OID = re.compile(r"[0-9a-f]{40}")
 MAX_BRANCH_NAME = 256

@@ -25,6 +25,7 @@ from codeservices import outbound, sizes
 from codeservices.errors import InvalidInput, ServiceError
 from codeservices.timed_socket import TimedSocket, seconds_left
 from repos.git import program, refs
+from repos.git.configuration import TOLERATED_DEFECTS
 from repos.git.progress import Progress, ProgressReader
 from repos.git.remote_errors import IDENTITY_DEFECTS, STALL_SECONDS, RemoteError, explained
 from repos.git.store import BareRepository
@@ -61,7 +62,7 @@ _CONFIGURATION: Mapping[str, str] = {
     "fetch.unpackLimit": "1",  # always a pack: moving it into place is one step
     # Only what becomes part of a repository must outlive a power cut; the refs of a quarantine need not.
     "core.fsync": "objects,derived-metadata",
-    **{f"fetch.fsck.{defect}": "ignore" for defect in program.TOLERATED_DEFECTS},
+    **{f"fetch.fsck.{defect}": "ignore" for defect in TOLERATED_DEFECTS},
 }
 _SHA256_OID = re.compile(r"[0-9a-f]{64}")
 

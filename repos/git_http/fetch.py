@@ -8,10 +8,11 @@ from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-from repos.git import exchange, fetch_request, program, wire
+from repos.git import exchange, fetch_request, wire
 from repos.git.exchange import CLIENT_SECONDS, ClientLeft, RequestBody
 from repos.git.fetch_answer import FetchAnswers, Piece
 from repos.git.fetch_request import FetchRequest
+from repos.git.wire_process import WireProcess
 from repos.git_http import kept
 from repos.git_http.kept import Admitted
 from repos.git_http.request import GitRequest
@@ -101,7 +102,7 @@ class _Fetch:
         """Answer together with all equal requests; False where that can't be, and nothing was said."""
         request, repository = self._request, self._admitted.repository
 
-        def start() -> AbstractAsyncContextManager[program.WireProcess]:
+        def start() -> AbstractAsyncContextManager[WireProcess]:
             return request.process(repository, "upload-pack", "--strict", is_raw=True)
 
         key = self._admitted.request_key(asked, request.protocol).hex()

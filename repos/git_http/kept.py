@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from django.conf import settings
 
 from codeservices import registry
-from repos.git import program, ref_answers, refs, wire
+from repos.git import ref_answers, refs, wire
+from repos.git.configuration import fingerprint
 from repos.git.fetch_answer import FetchAnswers
 from repos.git.fetch_cache import Count, FetchCache
 from repos.git.fetch_request import FetchRequest
@@ -95,7 +96,7 @@ class Admitted:
 @functools.cache
 def _program() -> str:
     # A git that is upgraded under a running process says the same of refs; the process is restarted soon.
-    return program.fingerprint()
+    return fingerprint()
 
 
 def _cache() -> FetchCache | None:

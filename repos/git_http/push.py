@@ -9,7 +9,9 @@ from django.conf import settings
 from codeservices.audit import record
 from codeservices.errors import ServiceError
 from repos import quota
-from repos.git import exchange, program, refs, report, wire
+from repos.git import exchange, refs, report, wire
+from repos.git.configuration import HOOKS
+from repos.git.wire_process import spawn
 from repos.git_http.request import GitRequest
 from repos.git_http.slots import slot
 from repos.models import PushState, Repository
@@ -96,11 +98,11 @@ async def _run(
 
     assert request.act is not None
     request.act.additional["dataTransferred"] = True
-    child = await program.spawn(
+    child = await spawn(
         repository.git,
         ["receive-pack", "--stateless-rpc"],
         protocol=request.protocol,
-        configuration={"receive.maxInputSize": str(max_bytes), "core.hooksPath": str(program.HOOKS)},
+        configuration={"receive.maxInputSize": str(max_bytes), "core.hooksPath": str(HOOKS)},
         pass_fds=begun.lock.filenos(),
     )
     refusal = None

@@ -19,6 +19,7 @@ from codeservices.errors import InvalidInput, NotFound, ServiceError
 from repos.git import exchange, program, refs, wire
 from repos.git.exchange import ClientLeft, RequestBody
 from repos.git.fetch_answer import Stretch
+from repos.git.wire_process import WireProcess, spawn
 from repos.git_http import threads
 from repos.git_http.answers import NO_CACHE, Answer
 from repos.git_http.slots import slot
@@ -109,16 +110,16 @@ class GitRequest:
     @contextlib.asynccontextmanager
     async def process(
         self, repository: Repository, service: wire.Service, *options: str, is_raw: bool = False
-    ) -> AsyncIterator[program.WireProcess]:
+    ) -> AsyncIterator[WireProcess]:
         async with slot(self.holder):
             args = [service, "--stateless-rpc", *options]
-            child = await program.spawn(repository.git, args, protocol=self.protocol, is_raw=is_raw)
+            child = await spawn(repository.git, args, protocol=self.protocol, is_raw=is_raw)
             try:
                 yield child
             finally:
                 await child.stop()
 
-    def check_exit(self, child: program.WireProcess, exit_code: int) -> None:
+    def check_exit(self, child: WireProcess, exit_code: int) -> None:
         if exit_code == 0:
             return
         error = program.GitError(child.command, exit_code, child.complaint())

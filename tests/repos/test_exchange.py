@@ -6,9 +6,10 @@ import zlib
 
 import pytest
 
-from repos.git import exchange, program
+from repos.git import exchange
 from repos.git.exchange import ClientLeft, RequestBody
 from repos.git.wire import ProtocolError
+from repos.git.wire_process import spawn
 from tests import gitrepo
 
 
@@ -104,7 +105,7 @@ def run(repository, script: str, asked: RequestBody, send=None, **options) -> tu
         said.append(piece)
 
     async def whole_exchange() -> int:
-        child = await program.spawn(repository, ["-c", f"alias.x=!{script} #", "x"])
+        child = await spawn(repository, ["-c", f"alias.x=!{script} #", "x"])
         try:
             return await exchange.run(child, pieces(asked), send or keep, **options)
         finally:

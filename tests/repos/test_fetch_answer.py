@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from repos.git import fetch_answer, program
+from repos.git import fetch_answer
 from repos.git.exchange import ClientLeft, GitStalled
 from repos.git.fetch_answer import FetchAnswers
 from repos.git.fetch_cache import Count, Draft, FetchCache
-from repos.git.program import GitError, WireProcess
+from repos.git.program import GitError
+from repos.git.wire_process import WireProcess, spawn
 from tests import gitrepo
 
 WAIT_SECONDS = 20
@@ -40,7 +41,7 @@ class World:
     async def start(self) -> AsyncIterator[WireProcess]:
         with (self.folder / "starts").open("a") as starts:
             starts.write("x")
-        child = await program.spawn(self.repository, ["-c", f"alias.x=!{self.script} #", "x"], is_raw=True)
+        child = await spawn(self.repository, ["-c", f"alias.x=!{self.script} #", "x"], is_raw=True)
         self.running += 1
         try:
             yield child

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from repos.git import program, wire
+from repos.git import program, wire, wire_process
+from repos.git.processes import CPU_SECONDS, MEMORY_BYTES, limit
+from repos.git.wire_process import spawn
 from tests import gitpush, gitrepo
 
 
@@ -149,9 +151,7 @@ def test_a_repository_that_another_user_owns_is_served(repository):
 
 
 async def advertised(repository, protocol: str = "") -> bytes:
-    child = await program.spawn(
-        repository, ["receive-pack", "--stateless-rpc", "--http-backend-info-refs"], protocol=protocol
-    )
+    child = await spawn(repository, ["receive-pack", "--stateless-rpc", "--http-backend-info-refs"], protocol=protocol)
     try:
         output = await child.process.stdout.read()
         await child.process.wait()
@@ -173,7 +173,7 @@ def test_the_wire_advertises_what_the_fixed_configuration_says(repository):
 
 def test_a_stopped_wire_process_takes_its_children_along(repository, tmp_path):
     async def start_and_stop() -> int:
-        child = await program.spawn(repository, sleeper(repository, tmp_path, "sleep 60; true #"))
+        child = await spawn(repository, sleeper(repository, tmp_path, "sleep 60; true #"))
         assert await child.process.stdout.readline() == b"one\n"
         await child.stop()
         return child.process.returncode
@@ -183,10 +183,10 @@ def test_a_stopped_wire_process_takes_its_children_along(repository, tmp_path):
 
 
 def test_a_wire_process_that_will_not_stop_is_killed(repository, tmp_path, monkeypatch):
-    monkeypatch.setattr(program, "GRACE_SECONDS", 0.2)
+    monkeypatch.setattr(wire_process, "GRACE_SECONDS", 0.2)
 
     async def start_and_stop() -> None:
-        child = await program.spawn(repository, sleeper(repository, tmp_path, "trap '' TERM; sleep 60 & wait; wait #"))
+        child = await spawn(repository, sleeper(repository, tmp_path, "trap '' TERM; sleep 60 & wait; wait #"))
         assert await child.process.stdout.readline() == b"one\n"
         await child.stop()
 
@@ -197,7 +197,7 @@ def test_a_wire_process_that_will_not_stop_is_killed(repository, tmp_path, monke
 def test_a_wire_process_tells_why_it_failed_without_the_place_on_disk(repository):
     async def complaint() -> str:
         (repository.path / "HEAD").write_text("nonsense\n")
-        child = await program.spawn(repository, ["upload-pack", "--strict", "--stateless-rpc"])
+        child = await spawn(repository, ["upload-pack", "--strict", "--stateless-rpc"])
         try:
             await child.process.wait()
             return child.complaint()
@@ -225,16 +225,16 @@ def test_pack_index_and_ref_are_on_the_disk_before_a_push_is_acknowledged(reposi
 def test_limits_hold_for_git_and_for_what_git_starts(repository):
     until_limited = "until [ $(ulimit -d) != unlimited ]; do :; done; ulimit -d; ulimit -t; ulimit -c"
     shown = program.run(repository, ["-c", f"alias.limits=!sh -c '{until_limited}' #", "limits"])
-    assert shown.decode().split() == [str(program.MEMORY_BYTES // 1024), str(program.CPU_SECONDS), "0"]
+    assert shown.decode().split() == [str(MEMORY_BYTES // 1024), str(CPU_SECONDS), "0"]
 
 
 def test_limits_hold_for_what_had_been_started_before_they_were_set():
     script = "exec 3<&0; cat <&3 & echo $!; wait"
     with subprocess.Popen(["sh", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
         child = int(parent.stdout.readline())
-        program._limit(parent.pid)
+        limit(parent.pid)
         for pid in (parent.pid, child):
-            assert resource.prlimit(pid, resource.RLIMIT_DATA) == (program.MEMORY_BYTES, program.MEMORY_BYTES)
+            assert resource.prlimit(pid, resource.RLIMIT_DATA) == (MEMORY_BYTES, MEMORY_BYTES)
         parent.stdin.close()
 
 
@@ -263,7 +263,7 @@ def test_a_push_that_is_stopped_leaves_no_quarantine(repository):
     commands = gitpush.push_body([f"{gitpush.ZERO} {'1' * 40} refs/heads/x"], b"PACK\0\0\0\2\0\0\0\1")
 
     async def start_and_stop() -> None:
-        child = await program.spawn(repository, ["receive-pack", "--stateless-rpc"])
+        child = await spawn(repository, ["receive-pack", "--stateless-rpc"])
         child.process.stdin.write(commands)
         deadline = time.monotonic() + 5
         while not list(repository.path.glob("objects/tmp_objdir-*/pack/tmp_pack_*")) and time.monotonic() < deadline:

@@ -8,6 +8,7 @@ pushes go on meanwhile.
 from __future__ import annotations
 
 from repos.git import program, refs
+from repos.git.configuration import CONFIGURATION
 from repos.git.upkeep.jobs import Workshop
 
 FSCK_SECONDS = 12 * 3600.0
@@ -54,8 +55,4 @@ def _look(shop: Workshop) -> list[str]:
 def _tolerated() -> dict[str, str]:
     """The defects of old histories that a push may carry are none here either."""
     prefix = "receive.fsck."
-    return {
-        f"fsck.{key.removeprefix(prefix)}": value
-        for key, value in program.CONFIGURATION.items()
-        if key.startswith(prefix)
-    }
+    return {f"fsck.{key.removeprefix(prefix)}": value for key, value in CONFIGURATION.items() if key.startswith(prefix)}

@@ -126,7 +126,7 @@ def _renew_times(repository: BareRepository) -> None:
 
 
 def _bounds() -> dict[str, str]:
-    """Half of the processors, and the memory that `program.CONFIGURATION` allows a thread."""
+    """Half of the processors, and the memory that the configuration of every git allows a thread."""
     return {
         "pack.threads": str(max(1, (os.cpu_count() or 2) // 2)),
         "pack.deltaCacheSize": "64m",
