@@ -12,8 +12,7 @@ from codeservices.iam.principal import Principal
 from repos import names
 from repos.access import check_writable, on_ref, repository_for
 from repos.git import objects, program, refs
-from repos.git.refs import InvalidBranchName
-from repos.git.wire import RefCommand
+from repos.git.refs import InvalidBranchName, RefCommand
 from repos.models import Repository
 from repos.pushes import ref_updates
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from codeservices.iam.principal import Principal
 from repos import quota
 from repos.git import commit, refs, store
+from repos.git.refs import RefCommand
 from repos.git.store import BareRepository
-from repos.git.wire import RefCommand
 from repos.models import Repository
 from repos.pushes import ref_updates
 

@@ -18,9 +18,9 @@ from repos.editing import drafts, rules
 from repos.editing.rules import SILENT, Wording
 from repos.git import commit, log, objects, program, refs, store, tree, tree_change
 from repos.git.log import Signature
+from repos.git.refs import RefCommand
 from repos.git.store import BareRepository
 from repos.git.tree_change import Change, Changed, Copy, Delete, Put
-from repos.git.wire import RefCommand
 from repos.models import Repository
 from repos.pushes import ref_updates
 

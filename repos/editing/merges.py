@@ -21,9 +21,9 @@ from repos.git import commit, merge, merge_conflicts, merge_solution, objects, r
 from repos.git.merge import Conflict
 from repos.git.merge_conflicts import Detail, Relation
 from repos.git.merge_solution import NO_RESOLUTION, Resolution, Strategy
+from repos.git.refs import RefCommand
 from repos.git.revspec import Revision
 from repos.git.store import BareRepository
-from repos.git.wire import RefCommand
 from repos.models import Repository
 from repos.pushes import ref_updates
 from repos.remembered import remembered

@@ -17,9 +17,9 @@ from codeservices.errors import InvalidInput, ServiceError
 from repos.git import inspection, program, refs
 from repos.git.configuration import TOLERATED_DEFECTS
 from repos.git.log import Signature
+from repos.git.refs import RefCommand
 from repos.git.remote_errors import RemoteError
 from repos.git.store import BareRepository
-from repos.git.wire import RefCommand
 
 # What one commit may bring here, packed; larger ones are pushed.
 MAX_PACK_BYTES: Final = 512 * 1024**2

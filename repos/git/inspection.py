@@ -7,9 +7,9 @@ from collections.abc import Iterable
 
 from repos.git import quarantine
 from repos.git.configuration import HOOKS, environment_of
+from repos.git.refs import RefCommand
 from repos.git.remote_errors import RemoteError
 from repos.git.store import BareRepository
-from repos.git.wire import RefCommand
 
 # The linux kernel's tree is looked at within seconds.
 INSPECT_SECONDS = 600.0

@@ -19,15 +19,11 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from codeservices.errors import InvalidInput, NotFound
 from repos.git import program, ref_files
 from repos.git.configuration import INTERNAL_REFS
 from repos.git.store import BareRepository
-
-if TYPE_CHECKING:
-    from repos.git.wire import RefCommand
 
 HEADS = "refs/heads/"
 TAGS = "refs/tags/"
@@ -57,6 +53,23 @@ class BranchMissing(NotFound):
     """There is no such branch."""
 
     code = "BranchDoesNotExistException"
+
+
+@dataclass(frozen=True)
+class RefCommand:
+    """One line of a push: make, move or delete a ref. A zero oid stands for "does not exist"."""
+
+    refname: str
+    old_oid: str
+    new_oid: str
+
+    @property
+    def is_create(self) -> bool:
+        return self.old_oid == ZERO_OID and not self.is_delete
+
+    @property
+    def is_delete(self) -> bool:
+        return self.new_oid == ZERO_OID
 
 
 def is_valid_refname(refname: str) -> bool:

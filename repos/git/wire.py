@@ -14,6 +14,7 @@ from typing import Literal
 
 from codeservices.errors import InvalidInput
 from repos.git import refs
+from repos.git.refs import RefCommand
 
 FLUSH = b"0000"
 MAX_PKT_BYTES = 65520
@@ -52,23 +53,6 @@ class TooManyCommands(ProtocolError):
     """A push names more refs than one may."""
 
     code = "MaximumReferencesExceededException"
-
-
-@dataclass(frozen=True)
-class RefCommand:
-    """One line of a push: make, move or delete a ref. A zero oid stands for "does not exist"."""
-
-    refname: str
-    old_oid: str
-    new_oid: str
-
-    @property
-    def is_create(self) -> bool:
-        return self.old_oid == refs.ZERO_OID and not self.is_delete
-
-    @property
-    def is_delete(self) -> bool:
-        return self.new_oid == refs.ZERO_OID
 
 
 @dataclass(frozen=True)

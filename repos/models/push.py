@@ -8,7 +8,7 @@ from django.db import models
 from django.utils import timezone
 
 from repos.git import refs
-from repos.git.wire import RefCommand
+from repos.git.refs import RefCommand
 from repos.models.repository import Repository
 
 

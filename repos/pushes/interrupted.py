@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from repos.git import locks, program, refs
+from repos.git.refs import RefCommand
 from repos.git.store import BareRepository, RepositoryMissing
 from repos.git.upkeep import leftovers
-from repos.git.wire import RefCommand
 from repos.models import Push, PushState
 from repos.upkeep import schedule
 

@@ -28,7 +28,7 @@ from codeservices.iam.principal import Principal
 from repos import quota, usage
 from repos.access import RepositoryDoesNotExist, check_writable
 from repos.git import locks, program, refs
-from repos.git.wire import RefCommand
+from repos.git.refs import RefCommand
 from repos.models import Push, PushState, Repository
 from repos.pushes import interrupted, rules
 from repos.pushes import lock as push_lock

@@ -13,7 +13,7 @@ from codeservices.errors import Conflict
 from codeservices.iam.principal import Principal
 from repos.access import authorize_ref
 from repos.git import program, refs
-from repos.git.wire import RefCommand
+from repos.git.refs import RefCommand
 from repos.models import Push, Repository
 from repos.pushes import receive, rules
 

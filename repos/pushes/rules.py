@@ -9,7 +9,7 @@ from codeservices.errors import AccessDenied, ServiceError
 from codeservices.iam.principal import Principal
 from repos.access import authorize_ref
 from repos.git import refs
-from repos.git.wire import RefCommand
+from repos.git.refs import RefCommand
 from repos.models import Repository
 
 MAX_TOLD_REASONS = 5

@@ -17,7 +17,7 @@ from codeservices.iam.principal import Principal
 from repos import names, provision
 from repos.access import repository_for
 from repos.git import patterns, refs
-from repos.git.wire import RefCommand
+from repos.git.refs import RefCommand
 from repos.models import Import, Mirror, Repository, RunState
 from repos.remote import incoming, mirrors, owners, runs, sources
 from repos.remote.runs import Reporter, RunCancelled, RunLost

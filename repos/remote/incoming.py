@@ -20,8 +20,8 @@ from codeservices.iam.authorize import authorize
 from codeservices.iam.principal import Principal
 from repos import quota
 from repos.git import inspection, patterns, refs, store
+from repos.git.refs import RefCommand
 from repos.git.store import BareRepository
-from repos.git.wire import RefCommand
 from repos.models import RemoteSource, Repository
 from repos.pushes import ref_updates
 from repos.remote import sources

@@ -16,8 +16,8 @@ from codeservices.iam.authorize import is_allowed
 from codeservices.iam.principal import Principal
 from repos.access import repository_for
 from repos.git import patterns, refs
+from repos.git.refs import RefCommand
 from repos.git.remote_errors import RemoteError
-from repos.git.wire import RefCommand
 from repos.models import Import, Mirror, MirrorRun, Repository, RunState
 from repos.remote import incoming, owners, runs, sources
 from repos.remote.runs import Reporter, RunCancelled, RunLost

@@ -24,7 +24,7 @@ from codeservices.errors import Conflict, NotFound, ServiceError
 from codeservices.iam.principal import Principal
 from repos.access import repository_for
 from repos.git import refs
-from repos.git.wire import RefCommand
+from repos.git.refs import RefCommand
 from repos.models import (
     Push,
     Repository,

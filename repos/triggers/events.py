@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from repos.git import refs
-from repos.git.wire import RefCommand
+from repos.git.refs import RefCommand
 from repos.triggers.matching import matches
 
 REFERENCE_CHANGES, TEST = "ReferenceChanges", "TriggerEventTest"

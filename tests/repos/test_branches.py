@@ -14,7 +14,7 @@ from codeservices.errors import AccessDenied, InvalidInput, NotFound
 from repos import branches, provision
 from repos.access import RepositoryArchived
 from repos.git import log, program, refs, tags
-from repos.git.wire import RefCommand
+from repos.git.refs import RefCommand
 from repos.models import Push, PushState, Repository
 from repos.pushes import lock as push_lock
 from repos.pushes import receive, ref_updates

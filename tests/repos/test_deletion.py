@@ -13,7 +13,7 @@ from codeservices.errors import AccessDenied
 from repos import deletion, provision, tasks
 from repos.access import RepositoryDoesNotExist, repository_for
 from repos.git import refs, store
-from repos.git.wire import RefCommand
+from repos.git.refs import RefCommand
 from repos.models import Push, PushState, Repository
 from repos.names import InvalidRepositoryName
 from repos.pushes import receive, rules

@@ -9,7 +9,7 @@ import pytest
 from codeservices.errors import AccessDenied, InvalidInput
 from repos import quota
 from repos.git import refs
-from repos.git.wire import RefCommand
+from repos.git.refs import RefCommand
 from repos.models import Push, Repository
 from repos.pushes import receive, rules
 from tests import factories, gitrepo

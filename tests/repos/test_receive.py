@@ -15,8 +15,8 @@ from codeservices.errors import LimitExceeded
 from codeservices.iam.authorize import authorize
 from repos import tasks
 from repos.git import locks, refs, store
+from repos.git.refs import RefCommand
 from repos.git.upkeep import leftovers
-from repos.git.wire import RefCommand
 from repos.models import Push, PushState, Repository, Upkeep
 from repos.pushes import interrupted, receive, rules
 from repos.pushes import lock as push_lock

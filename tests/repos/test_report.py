@@ -3,7 +3,8 @@
 import pytest
 
 from repos.git import quarantine, report, wire
-from repos.git.wire import PushRequest, RefCommand
+from repos.git.refs import RefCommand
+from repos.git.wire import PushRequest
 
 A, B, ZERO = "a" * 40, "b" * 40, "0" * 40
 

@@ -14,7 +14,7 @@ from codeservices.errors import AccessDenied, Conflict, NotFound, ServiceError
 from codeservices.notifications import confirmation, topics
 from codeservices.notifications.models import Message, Subscription, SubscriptionState, Topic
 from repos import tasks
-from repos.git.wire import RefCommand
+from repos.git.refs import RefCommand
 from repos.models import Push, PushState, Repository, TriggerDelivery
 from repos.pushes import receive
 from repos.triggers import config as trigger_config

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from repos.git import refs
-from repos.git.wire import RefCommand
+from repos.git.refs import RefCommand
 from repos.triggers import events as trigger_events
 from repos.triggers.events import Origin
 

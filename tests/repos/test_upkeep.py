@@ -14,9 +14,9 @@ from repos import tasks
 from repos.access import RepositoryDoesNotExist
 from repos.git import locks, refs
 from repos.git.locks import RepositoryBusy
+from repos.git.refs import RefCommand
 from repos.git.upkeep import fsck, leftovers, state
 from repos.git.upkeep.strategy import Job
-from repos.git.wire import RefCommand
 from repos.models import JobOutcome, Repository, Upkeep, UpkeepRun
 from repos.pushes import receive
 from repos.upkeep import jobs as upkeep_jobs

@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from repos.git import wire
-from repos.git.wire import RefCommand
+from repos.git.refs import RefCommand
 
 A, B, ZERO = "a" * 40, "b" * 40, "0" * 40
 CAPABILITIES = " report-status-v2 side-band-64k atomic object-format=sha1 agent=git/2.39.5"
