@@ -47,6 +47,12 @@ class About:
 
 # Looks at the object that is to be replaced, or None, and raises where the caller wants that not to happen.
 Condition = Callable[[StoredObject | None], None]
+# Called in the transaction in which an object appears, to write the row that names it: both are there, or neither.
+OnStored = Callable[[StoredObject], None]
+
+
+def _nothing(_: StoredObject) -> None:
+    """Nobody has to know."""
 
 
 def put_object(
@@ -57,8 +63,12 @@ def put_object(
     *,
     content_type: str = "",
     metadata: Mapping[str, str] | None = None,
+    on_stored: OnStored = _nothing,
 ) -> StoredObject:
     """Store a file from its position on under a key, in place of the object that was there; whole or not at all.
+
+    Args:
+        on_stored: Writes what has to be there exactly when the object is.
 
     Raises:
         AccessDenied: s3:PutObject is not allowed on the key.
@@ -67,7 +77,7 @@ def put_object(
         ServiceError: QuotaExceeded.
     """
     found = begin_put(principal, bucket, key)
-    return store(found, key, file, About(content_type, metadata=metadata or {}))
+    return store(found, key, file, About(content_type, metadata=metadata or {}), on_stored)
 
 
 def begin_put(principal: Principal, bucket: str, key: str, size_bytes: int = 0) -> Bucket:
@@ -79,13 +89,18 @@ def begin_put(principal: Principal, bucket: str, key: str, size_bytes: int = 0) 
     return found
 
 
-def store(bucket: Bucket, key: str, file: IO[bytes], about: About | None = None) -> StoredObject:
+def store(
+    bucket: Bucket, key: str, file: IO[bytes], about: About | None = None, on_stored: OnStored = _nothing
+) -> StoredObject:
     """`put_object` of this server's own work: nobody is asked for a right."""
     with pieces.PieceWriter(settings.OBJECT_MAX_BYTES) as writer:
         for data in storage.pieces(file):
             writer.write(data)
         piece = writer.finish()
-        return replace(bucket, key, [piece], about or About(), etag=piece.md5, sha256=writer.sha256)
+        with transaction.atomic():
+            stored = replace(bucket, key, [piece], about or About(), etag=piece.md5, sha256=writer.sha256)
+            on_stored(stored)
+        return stored
 
 
 def open_object(principal: Principal, bucket: str, key: str) -> tuple[StoredObject, IO[bytes]]:
