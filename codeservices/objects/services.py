@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from codeservices import storage
 from codeservices.errors import NotFound, ServiceError
+from codeservices.iam.authorize import authorize
 from codeservices.iam.principal import Principal
 from codeservices.objects import access, pieces
 from codeservices.objects.buckets import ensure_bucket, locked
@@ -76,13 +77,19 @@ def put_object(
         InvalidInput: KeyTooLongError, EntityTooLarge.
         ServiceError: QuotaExceeded.
     """
-    found = begin_put(principal, bucket, key)
-    return store(found, key, file, About(content_type, metadata=metadata or {}), on_stored)
+    about = About(content_type, metadata=metadata or {})
+    return store(begin_put(principal, bucket, key, about), key, file, about, on_stored)
 
 
-def begin_put(principal: Principal, bucket: str, key: str, size_bytes: int = 0) -> Bucket:
-    """Whether something of that size may be put under a key, before any byte of it is read; raises as `put_object`."""
+def begin_put(principal: Principal, bucket: str, key: str, about: About, size_bytes: int = 0) -> Bucket:
+    """Whether something of that size may be put under a key, before any byte of it is read; raises as `put_object`.
+
+    To store an object with tags takes the right to tag it. Source: Amazon S3 API Reference, "PutObject", "CopyObject",
+    "CreateMultipartUpload": x-amz-tagging.
+    """
     found = access.bucket_of_key(principal, "s3:PutObject", bucket, key)
+    if about.tags:
+        authorize(principal, "s3:PutObjectTagging", access.object_arn(bucket, key))
     if size_bytes > settings.OBJECT_MAX_BYTES:
         raise pieces.too_large(settings.OBJECT_MAX_BYTES)
     check_quota(found, size_bytes)
@@ -98,7 +105,7 @@ def store(
             writer.write(data)
         piece = writer.finish()
         with transaction.atomic():
-            stored = replace(bucket, key, [piece], about or About(), etag=piece.md5, sha256=writer.sha256)
+            stored = replace(bucket, key, [piece], about or About(), etag=piece.md5)
             on_stored(stored)
         return stored
 

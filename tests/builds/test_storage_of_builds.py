@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -75,7 +76,10 @@ def test_primary_and_secondary_artifacts_lie_where_the_project_says(alice, proje
     assert stored.metadata == {"codebuild-buildarn": made.arn}
     shown = shapes.build(made, "https://x")
     assert shown["artifacts"]["location"] == f"arn:aws:s3:::{BUCKET}/{key}"
-    assert (shown["artifacts"]["sha256sum"], shown["artifacts"]["md5sum"]) == (stored.sha256, stored.etag)
+    assert (shown["artifacts"]["sha256sum"], shown["artifacts"]["md5sum"]) == (
+        hashlib.sha256(content(key)).hexdigest(),
+        stored.etag,
+    )
     (docs,) = shown["secondaryArtifacts"]
     assert (docs["artifactIdentifier"], docs["location"]) == ("docs", f"arn:aws:s3:::{BUCKET}/out/docs")
     assert "sha256sum" not in docs
