@@ -64,11 +64,13 @@ def put_object(
     *,
     content_type: str = "",
     metadata: Mapping[str, str] | None = None,
+    condition: Condition | None = None,
     on_stored: OnStored = _nothing,
 ) -> StoredObject:
     """Store a file from its position on under a key, in place of the object that was there; whole or not at all.
 
     Args:
+        condition: Asked once nobody else can change the object any more.
         on_stored: Writes what has to be there exactly when the object is.
 
     Raises:
@@ -78,7 +80,8 @@ def put_object(
         ServiceError: QuotaExceeded.
     """
     about = About(content_type, metadata=metadata or {})
-    return store(begin_put(principal, bucket, key, about), key, file, about, on_stored)
+    found = begin_put(principal, bucket, key, about)
+    return store(found, key, file, about, condition=condition, on_stored=on_stored)
 
 
 def begin_put(principal: Principal, bucket: str, key: str, about: About, size_bytes: int = 0) -> Bucket:
@@ -97,7 +100,13 @@ def begin_put(principal: Principal, bucket: str, key: str, about: About, size_by
 
 
 def store(
-    bucket: Bucket, key: str, file: IO[bytes], about: About | None = None, on_stored: OnStored = _nothing
+    bucket: Bucket,
+    key: str,
+    file: IO[bytes],
+    about: About | None = None,
+    *,
+    condition: Condition | None = None,
+    on_stored: OnStored = _nothing,
 ) -> StoredObject:
     """`put_object` of this server's own work: nobody is asked for a right."""
     with pieces.PieceWriter(settings.OBJECT_MAX_BYTES) as writer:
@@ -105,7 +114,7 @@ def store(
             writer.write(data)
         piece = writer.finish()
         with transaction.atomic():
-            stored = replace(bucket, key, [piece], about or About(), etag=piece.md5)
+            stored = replace(bucket, key, [piece], about or About(), etag=piece.md5, condition=condition)
             on_stored(stored)
         return stored
 
