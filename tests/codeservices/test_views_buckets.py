@@ -48,7 +48,7 @@ def page(client: Client, name: str = "bucket", status: int = 200, **query: str) 
     return unescape(answer.content.decode())
 
 
-def post(client: Client, name: str, **form: Any) -> Any:
+def post(client: Client, name: str, /, **form: Any) -> Any:
     return client.post(reverse(f"objects:{name}", args=["sources"]), form, follow=True)
 
 
