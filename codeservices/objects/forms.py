@@ -26,11 +26,10 @@ class UploadForm(ConsoleForm):
     """One file, and the key that it gets."""
 
     file = forms.FileField(allow_empty_file=True)
-    prefix = forms.CharField(
+    folder = forms.CharField(
         required=False,
         max_length=MAX_KEY_BYTES,
         strip=False,
-        label="Folder",
         help_text="What the key begins with, up to the last slash; empty for the bucket's root.",
         widget=forms.TextInput(attrs=_code(placeholder="releases/")),
     )
@@ -46,6 +45,6 @@ class UploadForm(ConsoleForm):
     def key(self) -> str:
         """The object's key."""
         given = self.cleaned_data
-        folder: str = given["prefix"]
+        folder: str = given["folder"]
         name: str = given["name"] or given["file"].name
         return f"{folder}/{name}" if folder and not folder.endswith("/") else f"{folder}{name}"

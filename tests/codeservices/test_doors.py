@@ -261,7 +261,7 @@ CONSOLE = {
     "objects:object_download": Door("s3:GetObject", args=BUCKET, query="?key=a/note.txt"),
     "objects:object_delete": Door(CLOSED, "s3:DeleteObject", BUCKET, {"key": "a/note.txt", "confirm_name": "note.txt"}),
     # A form of these tests carries no file.
-    "objects:object_upload": Door("s3:PutObject", "s3:PutObject", BUCKET, {"prefix": "a/"}, statuses=(400,)),
+    "objects:object_upload": Door("s3:PutObject", "s3:PutObject", BUCKET, {"folder": "a/"}, statuses=(400,)),
     "objects:upload_list": Door("s3:ListBucketMultipartUploads", args=BUCKET),
     "objects:upload_abort": Door(
         CLOSED, "s3:AbortMultipartUpload", BUCKET, {"key": "a/large", "upload_id": "upload_id"}
@@ -508,7 +508,8 @@ def test_what_is_hidden_looks_the_same_as_what_does_not_exist(world: World):
         for first in (door.args[0], door.args[0].upper(), "nothing"):
             rest = [world.names.get(one, one) for one in door.args[1:]]
             form = {**door.form, "confirm_name": first, "csrfmiddlewaretoken": TOKEN}
-            answer = getattr(carol, method)(reverse(name, args=[first, *rest]), form if method == "post" else None)
+            path = reverse(name, args=[first, *rest]) + door.query
+            answer = getattr(carol, method)(path, form if method == "post" else None)
             told = body(answer).partition("is not authorized to perform")[2].partition("because")[0]
             assert first in told, (name, first, told)
             answers.append((answer.status_code, told.replace(first, "…")))

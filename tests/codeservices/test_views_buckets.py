@@ -128,7 +128,7 @@ def test_an_odd_key_has_its_page_its_download_and_its_end(alice_client: Client, 
 def test_a_file_is_uploaded_and_replaces_another_only_on_demand(alice_client: Client, bucket: Bucket) -> None:
     def upload(content: bytes, **more: str) -> Any:
         file = SimpleUploadedFile("src.zip", content, "text/html")
-        return post(alice_client, "object_upload", file=file, prefix="v1", **more)
+        return post(alice_client, "object_upload", file=file, folder="v1", **more)
 
     assert "src.zip is stored: 3 B." in upload(b"one").content.decode()
     stored = StoredObject.objects.get()
@@ -139,7 +139,7 @@ def test_a_file_is_uploaded_and_replaces_another_only_on_demand(alice_client: Cl
     assert StoredObject.objects.get().size_bytes == 6
     assert upload(b"", name="empty").status_code == 200
     assert upload(b"x", name="n" * 1024).status_code == 400
-    assert post(alice_client, "object_upload", prefix="").status_code == 400
+    assert post(alice_client, "object_upload", folder="").status_code == 400
 
 
 def test_each_object_is_decided_on_for_itself(bucket: Bucket) -> None:
@@ -159,7 +159,7 @@ def test_each_object_is_decided_on_for_itself(bucket: Bucket) -> None:
     for name, status in (("mine.txt", 200), ("theirs.txt", 403)):
         file = SimpleUploadedFile(name, b"x")
         assert rita.post(
-            reverse("objects:object_upload", args=["sources"]), {"file": file, "prefix": "inbox/"}
+            reverse("objects:object_upload", args=["sources"]), {"file": file, "folder": "inbox/"}
         ).status_code == (302 if status == 200 else 403)
     assert set(StoredObject.objects.values_list("key", flat=True)) == {"open/a", "shut/b", "inbox/mine.txt"}
 

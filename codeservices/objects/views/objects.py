@@ -60,8 +60,8 @@ def object_delete(request: ConsoleRequest, name: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def object_upload(request: ConsoleRequest, name: str) -> HttpResponse:
     """The form that uploads one file."""
-    prefix = request.POST.get("prefix", request.GET.get("prefix", ""))[:MAX_KEY_BYTES]
-    form = UploadForm(request.POST or None, request.FILES or None, initial={"prefix": prefix})
+    prefix = request.POST.get("folder", request.GET.get("prefix", ""))[:MAX_KEY_BYTES]
+    form = UploadForm(request.POST or None, request.FILES or None, initial={"folder": prefix})
     is_sent = request.method == "POST" and form.is_valid()
     # Whoever may upload nothing there is told so, whatever is in the form.
     found = access.bucket_of_key(request.principal, "s3:PutObject", name, form.key() if is_sent else f"{prefix}*")

@@ -14,8 +14,9 @@ from django.views.decorators.http import require_GET, require_POST
 
 from codeservices.http import ConsoleRequest
 from codeservices.iam.authorize import is_allowed
+from codeservices.iam.principal import Principal
 from codeservices.objects import access, multipart
-from codeservices.objects.models import MultipartUpload, Piece
+from codeservices.objects.models import MultipartUpload
 from codeservices.objects.names import MAX_KEY_BYTES
 
 UPLOADS_A_PAGE = 50
@@ -40,17 +41,7 @@ def upload_list(request: ConsoleRequest, name: str) -> HttpResponse:
         request.principal, name, after_key=after_key, after_id=after_id, limit=UPLOADS_A_PAGE + 1
     )
     shown = found[:UPLOADS_A_PAGE]
-    parts = Piece.objects.filter(upload__in=shown).values("upload").annotate(count=Count("pk"), size=Sum("size_bytes"))
-    figures = {one["upload"]: (one["count"], one["size"]) for one in parts.order_by()}
-    rows = [
-        Row(
-            one,
-            *figures.get(one.pk, (0, 0)),
-            aborted_at=multipart.aborted_at(one),
-            may_abort=is_allowed(request.principal, "s3:AbortMultipartUpload", access.object_arn(name, one.key)),
-        )
-        for one in shown
-    ]
+    rows = [_row(request.principal, name, one) for one in shown]
     context = {
         "bucket": access.bucket_for(request.principal, "s3:ListBucketMultipartUploads", name),
         "rows": rows,
@@ -68,3 +59,14 @@ def upload_abort(request: ConsoleRequest, name: str) -> HttpResponse:
     multipart.abort(request.principal, name, key, request.POST.get("upload_id", ""))
     messages.success(request, f"The upload of {key} is aborted.")
     return redirect("objects:upload_list", name)
+
+
+def _row(principal: Principal, bucket_name: str, upload: MultipartUpload) -> Row:
+    parts = upload.parts.aggregate(count=Count("pk"), size=Sum("size_bytes"))
+    return Row(
+        upload,
+        part_count=parts["count"],
+        size_bytes=parts["size"] or 0,
+        aborted_at=multipart.aborted_at(upload),
+        may_abort=is_allowed(principal, "s3:AbortMultipartUpload", access.object_arn(bucket_name, upload.key)),
+    )
