@@ -153,6 +153,7 @@ class BuildAdmin(OfBuild):
         "source_version",
         "resolved_source_oid",
         "variables",
+        "cache_owner",
         "service_role_arn",
         "timeout_minutes",
         "queued_timeout_minutes",
@@ -285,14 +286,18 @@ class CacheEntryAdmin(ActionAdmin):
 
 @admin.register(Leftover)
 class LeftoverAdmin(ActionAdmin):
-    """What waits for the sweep; an old one tells that the store can't be reached."""
+    """What waits for the sweep, or for the build that is storing it; an old one: the store can't be reached."""
 
     list_action, view_action = "codebuild:ListBuilds", "s3:GetObject"
     list_display = ("__str__", "object_modified_at", "created_at")
     search_fields = ("bucket", "key")
     search_help_text = "Bucket or key"
     date_hierarchy = "created_at"
-    fields = ("bucket", "key", "object_modified_at", "manifest_key", "created_at")
+    fields = ("bucket", "key", "object_modified_at", "manifest_key", "build_link", "created_at")
+
+    @admin.display(description="being stored by")
+    def build_link(self, obj: Leftover) -> str:
+        return columns.link(obj.build)
 
     def resource_of(self, obj: Leftover) -> str:
         return f"arn:aws:s3:::{obj.bucket}/{obj.key}"

@@ -139,6 +139,9 @@ class Build(models.Model):
     secondary_artifacts_config = models.JSONField(default=list, blank=True)
     environment = models.JSONField()
     cache = models.JSONField(default=dict, blank=True)
+    # Whose caches it writes: "" for those of its branch, else the ARN of whoever started it otherwise than the project
+    # says, without being allowed to change the project (see builds/caches/scopes.py).
+    cache_owner = models.CharField(max_length=600, blank=True)
     service_role_arn = models.CharField(max_length=600)
     timeout_minutes = models.PositiveIntegerField(default=60)
     queued_timeout_minutes = models.PositiveIntegerField(default=480)
@@ -329,11 +332,15 @@ class CacheEntry(models.Model):
 
 
 class Leftover(models.Model):
-    """Bytes in the object store whose build or cache is gone; the sweep removes them (see builds/retention.py).
+    """Bytes in the object store that belong to nothing any more; the sweep removes them (see builds/retention.py).
 
-    Written in the transaction that removes what they belonged to.
+    Written in the transaction that removes what they belonged to. A build that stores many objects, which takes more
+    than one transaction, writes one with each of them and takes them back with the row that names them all: what a
+    killed worker has stored by then is left over as soon as its build has ended.
     """
 
+    # The build that is storing them now; of one that runs they are not left over yet.
+    build = models.ForeignKey(Build, null=True, on_delete=models.SET_NULL, related_name="+")
     bucket = models.CharField(max_length=63)
     key = models.CharField(max_length=1024, blank=True)
     # Only the object that was stored then is removed: what somebody put there later is theirs.

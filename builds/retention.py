@@ -1,7 +1,8 @@
 """What builds and caches left in the object store goes when they go.
 
 A row that is deleted, by whom and by what cascade ever, writes a Leftover in the same transaction; the sweep removes
-the bytes. An object that took the place of the one that was stored is somebody else's, and stays.
+the bytes. So do objects that a build has stored and that no row names yet, should its worker be killed. An object that
+took the place of the one that was stored is somebody else's, and stays.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ import logging
 from datetime import datetime
 from typing import Any
 
+from django.db.models import QuerySet
 from django.db.models.signals import post_delete
 
 from builds.artifacts import manifest
 from builds.caches import entries, local
-from builds.models import Artifact, CacheEntry, Leftover
+from builds.models import Artifact, CacheEntry, Leftover, Status
 from codeservices import storage, work
 from codeservices.errors import NotFound
 from codeservices.objects import services
@@ -23,7 +25,8 @@ from codeservices.objects.models import Bucket
 
 logger = logging.getLogger(__name__)
 
-SWEPT_AT_ONCE = 200
+# An artifact of single files whose worker was killed leaves as many as it has stored.
+SWEPT_AT_ONCE = 10_000
 
 
 def register() -> None:
@@ -35,7 +38,7 @@ def register() -> None:
 def sweep() -> int:
     """Remove what is left over, and caches beyond their bounds; how many of both."""
     count = entries.make_room()
-    for leftover in Leftover.objects.all()[:SWEPT_AT_ONCE]:
+    for leftover in due()[:SWEPT_AT_ONCE]:
         try:
             _remove(leftover)
         except OSError:  # the store is away; the next sweep tries again
@@ -44,6 +47,11 @@ def sweep() -> int:
         leftover.delete()
         count += 1
     return count
+
+
+def due() -> QuerySet[Leftover]:
+    """What is left over: what a build that runs is just storing is not."""
+    return Leftover.objects.exclude(build__status=Status.IN_PROGRESS)
 
 
 def _remove(leftover: Leftover) -> None:

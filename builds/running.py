@@ -117,7 +117,7 @@ class _Steps:
             change(self.build, resolved_source_oid=primary.oid)
             spec, location = specification.read(self.build, primary, role)
             uploading.check(self.build, spec)
-            self.cache.refname = primary.refname
+            self.cache.refname = primary.holding_refname
             merged = environment.merge(spec, self._variables())
             stored = stored_values.values(role, self.build.api_id, merged)
             resolved = environment.resolve(merged, stored, self._facts(found))

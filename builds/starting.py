@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from builds import limit_rules
@@ -12,6 +12,7 @@ from builds.models import Build, Priority, Project
 from builds.projects import authorize_role, authorize_sources
 from builds.sources import rules as source_rules
 from codeservices.errors import InvalidInput
+from codeservices.iam.authorize import is_allowed
 from codeservices.iam.principal import Principal
 
 # Members that would change what the build does and that nothing here carries out: refused rather than ignored.
@@ -59,6 +60,7 @@ class Settings:
     queued_timeout_minutes: int
     priority: int = Priority.NORMAL
     auto_retry_limit: int = 0
+    cache_owner: str = ""
 
 
 def settings_of(principal: Principal, project: Project, overrides: Mapping[str, Any]) -> Settings:
@@ -83,7 +85,7 @@ def settings_of(principal: Principal, project: Project, overrides: Mapping[str, 
     retries = overrides.get("autoRetryLimitOverride")
     limit_rules.check_encryption_key(overrides.get("encryptionKeyOverride") or "")
     limit_rules.check_logs(overrides.get("logsConfigOverride") or {}, project.name)
-    return Settings(
+    wanted = Settings(
         source=source,
         source_version=source_rules.check_version(overrides.get("sourceVersion") or project.source_version),
         secondary_sources=secondary,
@@ -100,6 +102,7 @@ def settings_of(principal: Principal, project: Project, overrides: Mapping[str, 
         priority=project.priority,
         auto_retry_limit=project.auto_retry_limit if retries is None else limit_rules.check_auto_retry_limit(retries),
     )
+    return replace(wanted, cache_owner=_cache_owner(principal, project, wanted))
 
 
 def settings_of_build(build: Build) -> Settings:
@@ -118,7 +121,31 @@ def settings_of_build(build: Build) -> Settings:
         secondary_artifacts=build.secondary_artifacts_config,
         priority=build.priority,
         auto_retry_limit=build.auto_retry_limit,
+        cache_owner=build.cache_owner,
     )
+
+
+def _cache_owner(principal: Principal, project: Project, wanted: Settings) -> str:
+    """Whose caches the build writes: the starter's own where it runs something else than the project says.
+
+    Whoever may change the project could have it run that as well, so that nothing is gained by keeping theirs apart.
+    The source version is no such change, since caches are kept by ref; those of secondary sources are.
+    """
+    is_as_the_project_says = (
+        wanted.source == project.source
+        and wanted.secondary_sources == project.secondary_sources
+        and _by_identifier(wanted.secondary_source_versions) == _by_identifier(project.secondary_source_versions)
+        and wanted.environment == _environment(project, {})
+        and wanted.cache == project.cache
+        and wanted.service_role_arn == project.service_role_arn
+    )
+    if is_as_the_project_says or is_allowed(principal, "codebuild:UpdateProject", project.arn):
+        return ""
+    return principal.role_arn or principal.arn
+
+
+def _by_identifier(versions: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    return {one["sourceIdentifier"]: one["sourceVersion"] for one in versions}
 
 
 def _source(project: Project, overrides: Mapping[str, Any]) -> dict[str, Any]:

@@ -143,6 +143,9 @@ OBJECT_MAX_BYTES = env_int("CODESERVICES_OBJECT_MAX_BYTES", 50 * 1024**3, minimu
 BUCKET_QUOTA_BYTES = env_int("CODESERVICES_BUCKET_QUOTA_BYTES", 0, minimum=0)
 # An upload in parts that nobody completes is aborted after so long.
 OBJECT_UPLOAD_DAYS = env_int("CODESERVICES_OBJECT_UPLOAD_DAYS", 7, minimum=1, maximum=3650)
+# So many of them one user or role may have, and so many objects and parts one web process takes in at the same time.
+OBJECT_UPLOADS_PER_PERSON = env_int("CODESERVICES_OBJECT_UPLOADS_PER_PERSON", 1000, minimum=1)
+OBJECT_CONCURRENCY = env_int("CODESERVICES_OBJECT_CONCURRENCY", 32, minimum=1, maximum=1024)
 
 # ---- Outbound --------------------------------------------------------------------------------------------------------
 # Hosts, host:port and networks (CIDR), not public, that webhooks, imports and mirrors may reach all the same.

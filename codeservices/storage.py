@@ -21,7 +21,7 @@ _COPIED_BYTES = 1024 * 1024
 class Writer(Protocol):
     """Bytes on their way under a key. A context manager: what is not committed when it ends was never there."""
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         """Append."""
 
     def commit(self) -> None:

@@ -44,7 +44,7 @@ class FolderWriter:
         self._draft: Path | None = Path(name)
         self._file = os.fdopen(descriptor, "wb", buffering=0)
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         view = memoryview(data)
         while view:
             view = view[self._file.write(view) :]

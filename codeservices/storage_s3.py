@@ -91,7 +91,7 @@ class RemoteWriter:
         self._upload_id = ""
         self._parts: list[dict[str, Any]] = []
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         """Append; a part goes up when it is full."""
         self._buffer += data
         while len(self._buffer) >= PART_BYTES:

@@ -21,6 +21,7 @@ urlpatterns = [
     path("", include("codeservices.audit.urls")),
     path("", include("codeservices.notifications.urls")),
     path("", include("codeservices.secretstore.urls")),
+    path("", include("codeservices.objects.urls")),
     path("", include("repos.urls")),
     path("", include("builds.urls")),
 ]

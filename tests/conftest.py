@@ -46,7 +46,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[N
     from django.db import connections
 
     from codeservices.asgi import pages
-    from codeservices.objects.s3 import request as s3
+    from codeservices.objects.s3 import threads as s3
     from repos.git_http import threads
 
     yield

@@ -21,11 +21,14 @@ class StoredFile:
     modified_at: str  # ISO 8601
 
 
-def write(build: Build, files: Iterable[StoredFile]) -> str:
-    """Keep a list; the storage key it got."""
-    key = f"builds/{build.uuid}/artifacts/{secrets.token_hex(16)}.json.gz"
+def new_key(build: Build) -> str:
+    """A storage key for the list of one artifact's files."""
+    return f"builds/{build.uuid}/artifacts/{secrets.token_hex(16)}.json.gz"
+
+
+def write(key: str, files: Iterable[StoredFile]) -> None:
+    """Keep a list under a key that `new_key` gave."""
     storage.write(key, gzip.compress(json.dumps([asdict(one) for one in files]).encode(), mtime=0))
-    return key
 
 
 def read(key: str) -> list[StoredFile]:

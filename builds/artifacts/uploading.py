@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from django.conf import settings
+from django.db import transaction
 
 from builds import service_role
 from builds.artifacts import manifest, naming, packing
@@ -21,6 +22,7 @@ from builds.artifacts.manifest import StoredFile
 from builds.buildspec import Artifacts, Buildspec
 from builds.collecting import Entry, Limits, collect
 from builds.expansion import expanded
+from builds.lease import LeaseLost, held
 from builds.models import Artifact, Build, Leftover, Packaging
 from builds.projects import ARTIFACT_BUCKET
 from builds.runner.executor import PhaseError
@@ -29,7 +31,7 @@ from codeservices.audit.record import act
 from codeservices.errors import AccessDenied, ServiceError
 from codeservices.iam.principal import Principal
 from codeservices.objects.models import StoredObject
-from codeservices.objects.services import ensure_bucket, put_object
+from codeservices.objects.services import OnStored, ensure_bucket, put_object
 
 # A single file is held in memory up to here on its way into the store.
 SPOOL_BYTES = 1024 * 1024
@@ -156,38 +158,42 @@ class _Upload:
             packed = packing.pack(
                 self.tools.executor, self.wanted.spec, self.directory, file, self.limits, self.tools.note
             )
+
+            def keep(stored: StoredObject) -> None:
+                self._keep(
+                    key=stored.key,
+                    packaging=Packaging.ZIP,
+                    object_modified_at=stored.modified_at,
+                    size_bytes=packed.size_bytes,
+                    file_count=len(packed.entries),
+                    md5=packed.md5,
+                    sha256=packed.sha256,
+                )
+
             key = self.key or self.build.project_name
             with self._act(key):
-                stored = self._put(key, file, "application/zip")
-        self._keep(
-            key=key,
-            packaging=Packaging.ZIP,
-            object_modified_at=stored.modified_at,
-            size_bytes=packed.size_bytes,
-            file_count=len(packed.entries),
-            md5=packed.md5,
-            sha256=packed.sha256,
-        )
+                self._put(key, file, "application/zip", keep)
+        self._tell(key, packed.size_bytes, len(packed.entries))
 
     def _store_files(self) -> None:
+        """Every file is an object of its own, left over until the artifact's row names them all (see Leftover)."""
         choice = packing.choice(self.wanted.spec, self.directory, is_zip=False)
         writer = _FolderWriter(self)
-        try:
-            with self._act(self.key):
-                collect(self.tools.executor, choice, self.limits, writer, self.tools.note)
-        except BaseException:
-            if writer.stored:
-                Leftover.objects.create(
-                    bucket=self.bucket, key=self.key, manifest_key=manifest.write(self.build, writer.stored)
-                )
-            raise
-        self._keep(
-            key=self.key,
-            packaging=Packaging.NONE,
-            manifest_key=manifest.write(self.build, writer.stored),
-            size_bytes=sum(one.size_bytes for one in writer.stored),
-            file_count=len(writer.stored),
-        )
+        with self._act(self.key):
+            collect(self.tools.executor, choice, self.limits, writer, self.tools.note)
+        manifest_key, size_bytes = manifest.new_key(self.build), sum(one.size_bytes for one in writer.stored)
+        self._left_over(self.key, manifest_key=manifest_key)
+        manifest.write(manifest_key, writer.stored)
+        with transaction.atomic():
+            self._keep(
+                key=self.key,
+                packaging=Packaging.NONE,
+                manifest_key=manifest_key,
+                size_bytes=size_bytes,
+                file_count=len(writer.stored),
+            )
+            Leftover.objects.filter(build=self.build).delete()
+        self._tell(self.key, size_bytes, len(writer.stored))
 
     @contextmanager
     def _act(self, key: str) -> Iterator[None]:
@@ -203,7 +209,7 @@ class _Upload:
         except ServiceError as error:
             raise PhaseError("CLIENT_ERROR", f"{error.code}: {error.message} {error.hint} {what}") from error
 
-    def _put(self, key: str, file: IO[bytes], content_type: str) -> StoredObject:
+    def _put(self, key: str, file: IO[bytes], content_type: str, on_stored: OnStored) -> StoredObject:
         return put_object(
             self.principal,
             self.bucket,
@@ -211,22 +217,32 @@ class _Upload:
             file,
             content_type=content_type,
             metadata={"codebuild-buildarn": self.build.arn},
+            on_stored=on_stored,
         )
 
     def put_file(self, path: str, file: IO[bytes]) -> StoredObject:
         """Store one file of an artifact that isn't packed."""
         key = f"{self.key}/{path}" if self.key else path
-        return self._put(key, file, mimetypes.guess_type(path)[0] or "")
+
+        def keep(stored: StoredObject) -> None:
+            self._left_over(key, object_modified_at=stored.modified_at)
+
+        return self._put(key, file, mimetypes.guess_type(path)[0] or "", keep)
+
+    def _left_over(self, key: str, **fields: Any) -> None:
+        Leftover.objects.create(build=self.build, bucket=self.bucket, key=key, **fields)
 
     def _keep(self, **fields: Any) -> None:
-        """The row of what was stored."""
-        kept, _ = Artifact.objects.update_or_create(
-            build=self.build,
-            identifier=self.wanted.identifier,
-            defaults={"name": self.name[:255], "bucket": self.bucket, **fields},
+        """The row of what was stored; raises LeaseLost where the build has ended, and with it what it has stored."""
+        if not held(self.build).exists():
+            raise LeaseLost(f"{self.build} is no longer held by {self.build.lease_owner}")
+        Artifact.objects.create(
+            build=self.build, identifier=self.wanted.identifier, name=self.name[:255], bucket=self.bucket, **fields
         )
-        place = f"s3://{kept.bucket}/{kept.key}".rstrip("/")
-        self.tools.note(f"Stored {kept.file_count:,} file(s) as {place}: {kept.size_bytes:,} bytes")
+
+    def _tell(self, key: str, size_bytes: int, file_count: int) -> None:
+        place = f"s3://{self.bucket}/{key}".rstrip("/")
+        self.tools.note(f"Stored {file_count:,} file(s) as {place}: {size_bytes:,} bytes")
 
 
 class _FolderWriter:

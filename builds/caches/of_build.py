@@ -11,6 +11,7 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -27,10 +28,12 @@ from builds.expansion import expanded
 from builds.models import Build, CacheEntry, Leftover, Project
 from builds.runner.executor import PhaseError
 from builds.runner.phases import Prepared, Tools
+from builds.sources import versions
 from codeservices import work
 from codeservices.audit.record import act
 from codeservices.errors import ServiceError
 from codeservices.iam.principal import Principal
+from codeservices.objects.models import StoredObject
 from codeservices.objects.services import open_object, put_object
 from repos.models import Repository
 
@@ -67,8 +70,7 @@ class BuildCache:
         self._is_off = False
         if spec.action == "save":
             return
-        owner = self._owner()
-        scopes = [owner.scope(one) for one in self._refnames()]
+        scopes = [self._own.scope(self.refname), *(self._shared.scope(one) for one in self._refnames())]
         entry = entries.find(scopes, version(spec.paths), self._key, self._fallback_keys)
         if entry is None:
             tools.note(f"No cache was found{f' for key {self._key}' if self._key else ''}")
@@ -160,7 +162,7 @@ class BuildCache:
             tools.note("The cache is not saved: it was invalidated while this build ran")
             return
         where = {
-            "scope": self._owner().scope(self.refname),
+            "scope": self._own.scope(self.refname),
             "version": version(spec.paths),
             "cache_key": self._key,
         }
@@ -198,13 +200,41 @@ class BuildCache:
                 entries.touch(there)
                 tools.note("The cache is as it was and is not saved again")
                 return
-            place = self._store(principal, file)
-            self._keep(tools, packed, place, where)
+            is_kept = self._store(principal, file, packed, where)
+        if not is_kept:
+            tools.note("The cache is not saved: another build has saved one under this key meanwhile")
+            return
+        if self._is_local:
+            entries.make_room_here()
+        tools.note(f"Saved {packed.file_count:,} file(s) to the cache: {packed.size_bytes:,} bytes")
 
-    def _keep(self, tools: Tools, packed: PackedCache, place: dict[str, Any], where: dict[str, str]) -> None:
-        is_kept = entries.keep(
+    def _store(self, principal: Principal, file: IO[bytes], packed: PackedCache, where: dict[str, str]) -> bool:
+        """Put the bytes where they belong, together with the row that names them; whether that was added."""
+        if self._is_local:
+            name = local.keep(file)  # one that no row names goes with the next look at this disk
+            is_kept = self._keep(packed, where, host=work.host(), bucket="", key=name)
+            if not is_kept:
+                local.remove(name)
+            return is_kept
+        bucket, _, prefix = self.build.cache["location"].partition("/")
+        key = "/".join(filter(None, (prefix.strip("/"), self.build.project_name, f"{uuid.uuid4()}.tar.gz")))
+        is_kept = False
+
+        def keep(stored: StoredObject) -> None:
+            nonlocal is_kept
+            named = {"bucket": bucket, "key": key, "object_modified_at": stored.modified_at}
+            is_kept = self._keep(packed, where, **named)
+            if not is_kept:
+                Leftover.objects.create(**named)
+
+        with self._act(principal, bucket, key):
+            put_object(principal, bucket, key, file, content_type="application/gzip", on_stored=keep)
+        return is_kept
+
+    def _keep(self, packed: PackedCache, where: dict[str, str], **place: Any) -> bool:
+        return entries.keep(
             project_id=self.build.project_id,
-            namespace=self.build.cache.get("cacheNamespace", "") if place["bucket"] else "",
+            namespace=self._own.namespace,
             refname=self.refname[:255],
             size_bytes=packed.size_bytes,
             sha256=packed.sha256,
@@ -212,23 +242,6 @@ class BuildCache:
             **place,
             **where,
         )
-        if not is_kept:
-            forget(place)
-            tools.note("The cache is not saved: another build has saved one under this key meanwhile")
-            return
-        if self._is_local:
-            entries.make_room_here()
-        tools.note(f"Saved {packed.file_count:,} file(s) to the cache: {packed.size_bytes:,} bytes")
-
-    def _store(self, principal: Principal, file: IO[bytes]) -> dict[str, Any]:
-        """Where the bytes were put."""
-        if self._is_local:
-            return {"host": work.host(), "bucket": "", "key": local.keep(file)}
-        bucket, _, prefix = self.build.cache["location"].partition("/")
-        key = "/".join(filter(None, (prefix.strip("/"), self.build.project_name, f"{uuid.uuid4()}.tar.gz")))
-        with self._act(principal, bucket, key):
-            stored = put_object(principal, bucket, key, file, content_type="application/gzip")
-        return {"bucket": bucket, "key": key, "object_modified_at": stored.modified_at}
 
     # ---- whose -------------------------------------------------------------------------------------------------------
 
@@ -236,12 +249,20 @@ class BuildCache:
     def _is_local(self) -> bool:
         return self.build.cache.get("type") == "LOCAL"
 
-    def _owner(self) -> Owner:
+    @property
+    def _shared(self) -> Owner:
+        """Whose caches builds of this project begin with."""
         project_pk = self.build.project_id or 0
         if self._is_local:
             return Owner(project_pk, host=work.host())
         place = self.build.cache["location"].strip("/")
         return Owner(project_pk, self.build.cache.get("cacheNamespace", ""), place)
+
+    @property
+    def _own(self) -> Owner:
+        """Whose caches this build writes."""
+        person = self.build.cache_owner
+        return replace(self._shared, namespace="", person=person) if person else self._shared
 
     def _refnames(self) -> list[str]:
         """The refs whose caches this build may begin with: its own, and the one that the project is about.
@@ -258,9 +279,10 @@ class BuildCache:
         if not wanted and self.build.repository_name:
             repository = Repository.objects.filter(name=self.build.repository_name).first()
             wanted = (repository.default_branch or "") if repository is not None else ""
-        if not wanted or wanted.startswith("refs/"):
-            return wanted
-        return f"{_BRANCH}{wanted}"
+        version = versions.parse(wanted)
+        if version.oid:
+            return ""  # whoever may push could call a branch by that commit's id
+        return version.name if version.name.startswith("refs/") or not version.name else f"{_BRANCH}{version.name}"
 
     @contextmanager
     def _act(self, principal: Principal, bucket: str, key: str) -> Iterator[None]:
@@ -268,16 +290,6 @@ class BuildCache:
             current.parameters.update(bucketName=bucket, key=key)
             current.additional["build"] = self.build.api_id
             yield
-
-
-def forget(place: dict[str, Any]) -> None:
-    """Remove bytes that no row names."""
-    if place["bucket"]:
-        Leftover.objects.create(
-            bucket=place["bucket"], key=place["key"], object_modified_at=place["object_modified_at"]
-        )
-    else:
-        local.remove(place["key"])
 
 
 def _named(entry: CacheEntry) -> str:

@@ -68,6 +68,7 @@ def create(
             secondary_artifacts_config=wanted.secondary_artifacts,
             environment=wanted.environment,
             cache=wanted.cache,
+            cache_owner=wanted.cache_owner,
             service_role_arn=wanted.service_role_arn,
             timeout_minutes=wanted.timeout_minutes,
             queued_timeout_minutes=wanted.queued_timeout_minutes,

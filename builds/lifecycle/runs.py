@@ -24,6 +24,8 @@ def run(build: Build) -> str:
     with Reporter(build) as report, LeaseKeeper(build, report.interruption, lambda: _end_overdue(build, report)):
         try:
             result = phases.run(running.plan(build, report), running.executor(), report, report.interruption)
+        except lease.LeaseLost:
+            return _lost(build, report)
         except Exception as error:  # a defect of ours must not leave the build to its lease's end
             logger.exception("build %s", build.pk)
             report.abandon_log()
@@ -32,9 +34,7 @@ def run(build: Build) -> str:
                 endings.end(build, Status.FAULT, "INTERNAL_SERVICE_ERROR", message)
             return Status.FAULT
         if result.status == LOST:
-            logger.warning("build %s was taken from this worker", build.pk)
-            report.abandon_log()
-            return LOST
+            return _lost(build, report)
         summary = report.close_log()
         try:
             endings.finish(
@@ -47,6 +47,12 @@ def run(build: Build) -> str:
             logger.warning("build %s was taken from this worker at its very end", build.pk)
             return LOST
         return result.status
+
+
+def _lost(build: Build, report: Reporter) -> str:
+    logger.warning("build %s was taken from this worker", build.pk)
+    report.abandon_log()
+    return LOST
 
 
 def _end_overdue(build: Build, report: Reporter) -> None:

@@ -13,7 +13,7 @@ from builds.sources.members import FileTooLarge
 from builds.sources.wanted import Wanted
 from builds.sources.workspace import CommitTooLarge, Workspace
 from codeservices.errors import ServiceError
-from repos.git import blob
+from repos.git import blob, divergence, refs
 from repos.git.program import GitError
 from repos.git.store import BareRepository
 
@@ -37,6 +37,17 @@ class Clone:
     is_own: bool
     login: Login = NOBODY
     submodules: tuple[tuple[str, Clone], ...] = ()
+
+    @property
+    def holding_refname(self) -> str:
+        """The refname where the commit is in its history: `main^{OID}` may be said with any commit, of any branch."""
+        tip = refs.tip(self.repository, self.refname) if self.refname else None
+        if tip is None:
+            return ""
+        try:
+            return self.refname if divergence.is_ancestor(self.repository, self.oid, tip) else ""
+        except GitError:
+            return ""
 
     def all(self) -> Iterator[Clone]:
         """This one and its submodules, all levels of them."""

@@ -40,6 +40,7 @@ class ZipSource:
     url: str
     oid: str = ""
     refname: str = ""
+    holding_refname: str = ""
 
     def read(self, path: str, max_bytes: int) -> bytes | None:
         try:
@@ -65,6 +66,7 @@ class FolderSource:
     url: str
     oid: str = ""
     refname: str = ""
+    holding_refname: str = ""
 
     def read(self, path: str, max_bytes: int) -> bytes | None:
         if path not in self.files:

@@ -33,6 +33,7 @@ class NoSource:
     directory: str = ROOT
     oid: str = ""
     refname: str = ""
+    holding_refname: str = ""
     url: str = ""
 
     def read(self, path: str, max_bytes: int) -> bytes | None:

@@ -26,6 +26,7 @@ class Source(Protocol):
         directory: CODEBUILD_SRC_DIR in the container, or that of a secondary source.
         oid: The commit, or "" for a source without commits.
         refname: The full refname that was asked for, or "".
+        holding_refname: The same where the commit is one of that ref's, "" where it was only named beside it.
         url: CODEBUILD_SOURCE_REPO_URL: the clone URL or s3://BUCKET/KEY, or "".
     """
 
@@ -35,6 +36,8 @@ class Source(Protocol):
     def oid(self) -> str: ...
     @property
     def refname(self) -> str: ...
+    @property
+    def holding_refname(self) -> str: ...
     @property
     def url(self) -> str: ...
 

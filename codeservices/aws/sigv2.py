@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import parse_qsl
 
+from codeservices.aws import headers as header_rules
 from codeservices.aws.sigv4 import MAX_PRESIGNED_SECONDS, PresignedExpired, SignatureError, SignedRequest
 
 # Parameters that are signed as part of the resource.
@@ -36,9 +37,6 @@ _SIGNED = frozenset(
 )
 _OWN = ("AWSAccessKeyId", "Signature", "Expires")
 _HEADERS = ("content-md5", "content-type")
-# A name and a value that mean the same in the text that is signed as in a request, and nothing beside it.
-HEADER_NAME = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+")
-CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _OTHER_PARAMETER = re.compile(rf"&(?:{'|'.join(sorted(_SIGNED))})(?:[=&]|$)")
 _TOKEN = "x-amz-security-token"  # noqa: S105  a parameter's name
 
@@ -78,11 +76,11 @@ def parse(request: SignedRequest) -> Claim:
     for name, value in parse_qsl(request.query, keep_blank_values=True, max_num_fields=200):
         if name in own or name.lower() in headers or name in dict(resource):
             raise _incomplete(f"The parameter {name[:100]} may be given once.")
-        if CONTROL.search(value) or (name in _SIGNED and _OTHER_PARAMETER.search(value)):
+        if header_rules.has_control(value) or (name in _SIGNED and _OTHER_PARAMETER.search(value)):
             raise _incomplete(f"The value of {name[:100]} holds a control character, or another parameter.")
         if name in _OWN:
             own[name] = value
-        elif (name.lower().startswith("x-amz-") and HEADER_NAME.fullmatch(name.lower())) or name.lower() in _HEADERS:
+        elif (name.lower().startswith("x-amz-") and header_rules.is_name(name.lower())) or name.lower() in _HEADERS:
             headers[name.lower()] = value
         elif name in _SIGNED:
             resource.append((name, value))

@@ -235,7 +235,8 @@ def _set(topic: Topic, name: str, value: str) -> None:
             raise invalid(f"{name} Reason: {why}")
         return
     if name.endswith(("FeedbackRoleArn", "FeedbackSampleRate")):
-        if value:
+        # Terraform's provider says of every topic that none of its deliveries is logged.
+        if value not in ("", "0" if name.endswith("Rate") else ""):
             raise invalid(
                 f"{name} Reason: Every delivery is logged by this server itself.", "Look at the topic's deliveries."
             )

@@ -16,7 +16,7 @@ from awscrt import checksums as crt
 
 
 class _Running(Protocol):
-    def update(self, data: bytes, /) -> None: ...
+    def update(self, data: bytes | memoryview, /) -> None: ...
 
     def digest(self) -> bytes: ...
 
@@ -24,12 +24,12 @@ class _Running(Protocol):
 class _Crc:
     """A cyclic redundancy check as if it were a hash."""
 
-    def __init__(self, function: Callable[[bytes, int], int], size_bytes: int) -> None:
+    def __init__(self, function: Callable[[bytes | memoryview, int], int], size_bytes: int) -> None:
         self._function = function
         self._size_bytes = size_bytes
         self._value = 0
 
-    def update(self, data: bytes) -> None:
+    def update(self, data: bytes | memoryview) -> None:
         self._value = self._function(data, self._value)
 
     def digest(self) -> bytes:
@@ -53,7 +53,7 @@ class Checksum:
         self.algorithm = algorithm
         self._running = _MAKE[algorithm]()
 
-    def update(self, data: bytes) -> None:
+    def update(self, data: bytes | memoryview) -> None:
         """Add a piece."""
         self._running.update(data)
 

@@ -51,7 +51,7 @@ class StoredObject(models.Model):
     size_bytes = models.PositiveBigIntegerField()
     # Without its quotes: the MD5 in hex, or for an upload in parts the MD5 of the parts' and their number.
     etag = models.CharField(max_length=40)
-    # In hex; empty for an upload in parts, whose bytes were never read in one go.
+    # In hex, where whoever put it said so and it was; else empty: to work it out costs more than all the rest.
     sha256 = models.CharField(max_length=64, blank=True)
     # As clients gave and checked them: {"CRC32": base64}.
     checksums = models.JSONField(default=dict, blank=True)

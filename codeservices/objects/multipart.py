@@ -11,14 +11,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from codeservices.errors import InvalidInput
+from codeservices.errors import InvalidInput, ServiceError
 from codeservices.iam.principal import Principal
 from codeservices.objects import access, checksums, pieces
 from codeservices.objects.buckets import locked
@@ -43,8 +43,9 @@ class WantedPart:
 def begin(
     principal: Principal, bucket_name: str, key: str, about: About, *, algorithm: str = "", checksum_type: str = ""
 ) -> MultipartUpload:
-    """A new upload; raises as `put_object` does."""
-    bucket = begin_put(principal, bucket_name, key)
+    """A new upload; raises as `put_object` does, and ServiceError QuotaExceeded for one who has too many of them."""
+    bucket = begin_put(principal, bucket_name, key, about)
+    _check_number(principal)
     return MultipartUpload.objects.create(
         bucket=bucket,
         key=key,
@@ -160,6 +161,12 @@ def abort(principal: Principal, bucket_name: str, key: str, upload_id: str) -> N
     _let_go(access.upload_for(principal, "s3:AbortMultipartUpload", bucket_name, key, upload_id))
 
 
+def aborted_at(upload: MultipartUpload) -> datetime:
+    """When an upload that nobody has completed by then is aborted."""
+    ends_at: datetime = upload.started_at + timedelta(days=settings.OBJECT_UPLOAD_DAYS)
+    return ends_at
+
+
 def abort_old() -> int:
     """Abort uploads that nobody completed in time; how many."""
     oldest = timezone.now() - timedelta(days=settings.OBJECT_UPLOAD_DAYS)
@@ -210,6 +217,22 @@ def etag_of_parts(parts: Sequence[Piece]) -> str:
     """The MD5 of the parts' MD5s, and how many there are: what S3 tells of an upload in parts."""
     digests = b"".join(bytes.fromhex(part.md5) for part in parts)
     return f"{hashlib.md5(digests, usedforsecurity=False).hexdigest()}-{len(parts)}"
+
+
+def _check_number(principal: Principal) -> None:
+    """Raises ServiceError QuotaExceeded where somebody has as many unfinished uploads as one may have."""
+    begun = MultipartUpload.objects.filter(started_by=principal.arn)
+    if principal.session_name:  # all sessions of a role are one
+        begun = MultipartUpload.objects.filter(started_by__startswith=f"{principal.arn.rpartition('/')[0]}/")
+    if begun.count() >= settings.OBJECT_UPLOADS_PER_PERSON:
+        raise ServiceError(
+            f"You have {settings.OBJECT_UPLOADS_PER_PERSON:,} uploads in parts that are neither completed nor aborted,"
+            " and can begin no other.",
+            code="QuotaExceeded",
+            status=403,
+            hint="Abort those that nobody will complete (aws s3api list-multipart-uploads), or have"
+            " CODESERVICES_OBJECT_UPLOADS_PER_PERSON raised.",
+        )
 
 
 def _let_go(upload: MultipartUpload) -> None:

@@ -32,35 +32,29 @@ SWEPT_AT_ONCE = 1000
 
 
 class PieceWriter:
-    """A new piece, written bit by bit. A context manager: unless it is attached to something, it leaves nothing.
-
-    Attributes:
-        sha256: In hex, once it is finished.
-    """
+    """A new piece, written bit by bit. A context manager: unless it is attached to something, it leaves nothing."""
 
     def __init__(self, max_bytes: int, algorithms: Iterable[str] = ()) -> None:
         unique = uuid.uuid4().hex
         self.piece = Piece.objects.create(storage_key=f"objects/{unique[:2]}/{unique}")
-        self.sha256 = ""
         self._max_bytes = max_bytes
-        self._md5, self._sha256 = hashlib.md5(usedforsecurity=False), hashlib.sha256()
+        self._md5 = hashlib.md5(usedforsecurity=False)
         self._checksums = [Checksum(one) for one in algorithms]
         self._writer = storage.writer(self.piece.storage_key)
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         """Append; raises InvalidInput EntityTooLarge where it gets too much."""
         self.piece.size_bytes += len(data)
         if self.piece.size_bytes > self._max_bytes:
             raise too_large(self._max_bytes)
         self._md5.update(data)
-        self._sha256.update(data)
         for one in self._checksums:
             one.update(data)
         self._writer.write(data)
 
     def digest(self) -> None:
         """Work out what is known of the bytes, so that it can be checked before they are kept."""
-        self.piece.md5, self.sha256 = self._md5.hexdigest(), self._sha256.hexdigest()
+        self.piece.md5 = self._md5.hexdigest()
         self.piece.checksums = {one.algorithm: one.text() for one in self._checksums}
 
     def finish(self) -> Piece:

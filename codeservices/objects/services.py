@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from codeservices import storage
 from codeservices.errors import NotFound, ServiceError
+from codeservices.iam.authorize import authorize
 from codeservices.iam.principal import Principal
 from codeservices.objects import access, pieces
 from codeservices.objects.buckets import ensure_bucket, locked
@@ -47,6 +48,12 @@ class About:
 
 # Looks at the object that is to be replaced, or None, and raises where the caller wants that not to happen.
 Condition = Callable[[StoredObject | None], None]
+# Called in the transaction in which an object appears, to write the row that names it: both are there, or neither.
+OnStored = Callable[[StoredObject], None]
+
+
+def _nothing(_: StoredObject) -> None:
+    """Nobody has to know."""
 
 
 def put_object(
@@ -57,8 +64,14 @@ def put_object(
     *,
     content_type: str = "",
     metadata: Mapping[str, str] | None = None,
+    condition: Condition | None = None,
+    on_stored: OnStored = _nothing,
 ) -> StoredObject:
     """Store a file from its position on under a key, in place of the object that was there; whole or not at all.
+
+    Args:
+        condition: Asked once nobody else can change the object any more.
+        on_stored: Writes what has to be there exactly when the object is.
 
     Raises:
         AccessDenied: s3:PutObject is not allowed on the key.
@@ -66,26 +79,44 @@ def put_object(
         InvalidInput: KeyTooLongError, EntityTooLarge.
         ServiceError: QuotaExceeded.
     """
-    found = begin_put(principal, bucket, key)
-    return store(found, key, file, About(content_type, metadata=metadata or {}))
+    about = About(content_type, metadata=metadata or {})
+    found = begin_put(principal, bucket, key, about)
+    return store(found, key, file, about, condition=condition, on_stored=on_stored)
 
 
-def begin_put(principal: Principal, bucket: str, key: str, size_bytes: int = 0) -> Bucket:
-    """Whether something of that size may be put under a key, before any byte of it is read; raises as `put_object`."""
+def begin_put(principal: Principal, bucket: str, key: str, about: About, size_bytes: int = 0) -> Bucket:
+    """Whether something of that size may be put under a key, before any byte of it is read; raises as `put_object`.
+
+    To store an object with tags takes the right to tag it. Source: Amazon S3 API Reference, "PutObject", "CopyObject",
+    "CreateMultipartUpload": x-amz-tagging.
+    """
     found = access.bucket_of_key(principal, "s3:PutObject", bucket, key)
+    if about.tags:
+        authorize(principal, "s3:PutObjectTagging", access.object_arn(bucket, key))
     if size_bytes > settings.OBJECT_MAX_BYTES:
         raise pieces.too_large(settings.OBJECT_MAX_BYTES)
     check_quota(found, size_bytes)
     return found
 
 
-def store(bucket: Bucket, key: str, file: IO[bytes], about: About | None = None) -> StoredObject:
+def store(
+    bucket: Bucket,
+    key: str,
+    file: IO[bytes],
+    about: About | None = None,
+    *,
+    condition: Condition | None = None,
+    on_stored: OnStored = _nothing,
+) -> StoredObject:
     """`put_object` of this server's own work: nobody is asked for a right."""
     with pieces.PieceWriter(settings.OBJECT_MAX_BYTES) as writer:
         for data in storage.pieces(file):
             writer.write(data)
         piece = writer.finish()
-        return replace(bucket, key, [piece], about or About(), etag=piece.md5, sha256=writer.sha256)
+        with transaction.atomic():
+            stored = replace(bucket, key, [piece], about or About(), etag=piece.md5, condition=condition)
+            on_stored(stored)
+        return stored
 
 
 def open_object(principal: Principal, bucket: str, key: str) -> tuple[StoredObject, IO[bytes]]:

@@ -6,12 +6,11 @@ Source: Amazon S3 User Guide, "Categorizing your objects using tags"; AWS Billin
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from django.db import transaction
 
 from codeservices.errors import InvalidInput
-from codeservices.iam.authorize import authorize
 from codeservices.iam.principal import Principal
 from codeservices.objects import access
 from codeservices.objects.buckets import locked
@@ -72,15 +71,6 @@ def set_object(principal: Principal, bucket: str, key: str, given: Iterable[tupl
 def delete_object_tags(principal: Principal, bucket: str, key: str) -> None:
     """Leave an object without tags; raises likewise."""
     _set(access.object_for(principal, "s3:DeleteObjectTagging", bucket, key), {})
-
-
-def check_may_set(principal: Principal, bucket: str, key: str, tags: Mapping[str, str]) -> None:
-    """Whether an object may be stored with these tags, which is a right of its own; raises AccessDenied.
-
-    Source: Amazon S3 API Reference, "PutObject", "CopyObject": x-amz-tagging.
-    """
-    if tags:
-        authorize(principal, "s3:PutObjectTagging", access.object_arn(bucket, key))
 
 
 def _set(stored: StoredObject, tags: dict[str, str]) -> None:

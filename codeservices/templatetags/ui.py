@@ -52,6 +52,7 @@ ALIASES: dict[str, str] = {
     "before": "arrow-uturn-left",
     "blame": "user-circle",
     "branch": "share",
+    "bucket": "inbox-stack",
     "build": "play-circle",
     "close": "x-mark",
     "commit": "code-bracket-square",

@@ -41,6 +41,16 @@ def divergence(repository: BareRepository, a: str, b: str) -> Divergence:
     return Divergence(tuple(bases), behind, ahead)
 
 
+def is_ancestor(repository: BareRepository, oid: str, tip: str) -> bool:
+    """Whether a commit is in the history of another one, or is that one; both full oids, `tip` also of a tag.
+
+    Raises:
+        GitError: One of them is not there, or leads to no commit.
+    """
+    args = ["rev-list", "--max-count=1", "--end-of-options", oid, f"^{tip}"]
+    return oid == tip or not program.run(repository, args).strip()
+
+
 def ahead_behind(repository: BareRepository, base: str, oid: str, *, timeout_seconds: float) -> tuple[int, int]:
     """How many commits `oid` has that `base` has not, and the other way round; both full oids of commits.
 

@@ -1,26 +1,16 @@
-"""How many git processes run at once: places of this web process, a short queue for them, and nobody takes them all."""
+"""How many git processes run at once in this web process, and who has to wait."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import math
-import weakref
-from collections import Counter, deque
 from collections.abc import AsyncIterator
 
 from django.conf import settings
 
+from codeservices.places import RETRY_SECONDS, NoPlace, ProcessPlaces
 from repos.git_http.answers import Answer
 
-# A request that finds every place taken waits this long before it is sent away for RETRY_SECONDS.
-QUEUE_SECONDS = 15.0
-RETRY_SECONDS = 10
-# One holder has at most this share of the places, rounded up, and so many waiting requests for each of them.
-HOLDER_SHARE = 0.75
-WAITING_PER_PLACE = 8
-
-_places: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Places] = weakref.WeakKeyDictionary()
+_places = ProcessPlaces(lambda: settings.GIT_CONCURRENCY)
 
 
 class Busy(Answer):
@@ -34,67 +24,6 @@ class Busy(Answer):
         )
 
 
-class Places:
-    """Places for requests, given to the holder who has the fewest; among equals to the one who waited longest.
-
-    Args:
-        count: How many there are.
-    """
-
-    def __init__(self, count: int) -> None:
-        self._free = count
-        self._most_held = math.ceil(count * HOLDER_SHARE)
-        self._held: Counter[str] = Counter()
-        self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
-
-    async def take(self, holder: str) -> None:
-        """Take a place, waiting for one if need be; raises Busy where that would be long."""
-        if self._free and self._held[holder] < self._most_held:
-            self._give(holder)  # nobody waits who could have had it: whatever becomes free is given away at once
-            return
-        queue = self._waiting.setdefault(holder, deque())
-        if len(queue) >= WAITING_PER_PLACE * self._most_held:
-            raise Busy
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        queue.append(turn)
-        try:
-            async with asyncio.timeout(QUEUE_SECONDS):
-                await turn
-        except BaseException as error:
-            if turn.done() and not turn.cancelled():
-                self.put_back(holder)  # it came at the very moment in which we gave up
-            elif turn in queue:
-                queue.remove(turn)
-                if not queue:
-                    del self._waiting[holder]
-            if isinstance(error, TimeoutError):
-                raise Busy from None
-            raise
-
-    def put_back(self, holder: str) -> None:
-        """Give a place back, and hand it on."""
-        self._free += 1
-        self._held[holder] -= 1
-        if not self._held[holder]:
-            del self._held[holder]
-        while self._free and (following := self._next()) is not None:
-            queue = self._waiting.pop(following)
-            turn = queue.popleft()
-            if queue:
-                self._waiting[following] = queue  # behind the others: dictionaries keep their order
-            if not turn.done():
-                self._give(following)
-                turn.set_result(None)
-
-    def _give(self, holder: str) -> None:
-        self._free -= 1
-        self._held[holder] += 1
-
-    def _next(self) -> str | None:
-        entitled = [one for one, queue in self._waiting.items() if queue and self._held[one] < self._most_held]
-        return min(entitled, key=lambda one: self._held[one], default=None)
-
-
 @contextlib.asynccontextmanager
 async def slot(holder: str) -> AsyncIterator[None]:
     """One of GIT_CONCURRENCY places of this process; raises a 503 Answer where none becomes free soon.
@@ -102,11 +31,12 @@ async def slot(holder: str) -> AsyncIterator[None]:
     Args:
         holder: For whom: the user or role.
     """
-    loop = asyncio.get_running_loop()
-    if loop not in _places:
-        _places[loop] = Places(settings.GIT_CONCURRENCY)
-    await _places[loop].take(holder)
+    places = _places.here()
+    try:
+        await places.take(holder)
+    except NoPlace:
+        raise Busy from None
     try:
         yield
     finally:
-        _places[loop].put_back(holder)
+        places.put_back(holder)

@@ -14,8 +14,12 @@ import pytest
 import uvicorn
 from django.conf import settings as product_settings
 
+from builds import running
 from builds.runner import engine
 from codeservices import tls, work
+from codeservices.objects import services
+from tests.builds import played
+from tests.executors import FakeExecutor
 from tests.fixtures.web import served
 
 AWS_IMAGE = "codeservices-test/aws"
@@ -34,6 +38,21 @@ def no_broker(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     sent: list[int] = []
     monkeypatch.setattr(work.current_app, "send_task", lambda name, args, **options: sent.append(args[0]))
     return sent
+
+
+@pytest.fixture
+def places(settings, tmp_path, monkeypatch) -> list[FakeExecutor]:
+    """A bucket, a disk of this worker's own, and the containers that the builds got."""
+    settings.CACHE_ROOT = tmp_path / "cache"
+    services.ensure_bucket(played.BUCKET)
+    made: list[FakeExecutor] = []
+
+    def executor() -> FakeExecutor:
+        made.append(FakeExecutor())
+        return made[-1]
+
+    monkeypatch.setattr(running, "executor", executor)
+    return made
 
 
 @pytest.fixture(scope="session")

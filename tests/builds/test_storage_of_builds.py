@@ -2,95 +2,53 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from builds import lifecycle, retention, running, shapes, tarstream, tasks
+from builds import lifecycle, retention, shapes, tarstream, tasks
 from builds.artifacts import manifest
 from builds.caches import archive, entries, local
-from builds.logs import download
-from builds.models import Build, CacheEntry, Leftover, Project
+from builds.models import CacheEntry, Leftover, Project
 from codeservices import storage, work
 from codeservices.audit.models import Event
 from codeservices.errors import AccessDenied, NotFound
 from codeservices.iam.models import Role
-from codeservices.objects import pieces, services
+from codeservices.objects import services
 from codeservices.objects.models import Bucket, Piece, StoredObject
 from repos.models import Repository
 from tests import factories, gitrepo
-from tests.executors import FakeExecutor
+from tests.builds.played import (
+    BUCKET,
+    FILES,
+    LOCAL_CACHE,
+    S3_CACHE,
+    ZIP,
+    build,
+    change,
+    content,
+    context_of,
+    keys,
+    log_of,
+    spec,
+)
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis_server", "install", "no_broker")]
-
-BUCKET = "results"
-ZIP = {"type": "S3", "location": BUCKET, "path": "out", "namespaceType": "BUILD_ID", "name": "app", "packaging": "ZIP"}
-FILES = {**ZIP, "packaging": "NONE", "artifactIdentifier": "docs", "name": "docs", "namespaceType": "NONE"}
-S3_CACHE = {"type": "S3", "location": f"{BUCKET}/caches"}
-LOCAL_CACHE = {"type": "LOCAL", "modes": ["LOCAL_CUSTOM_CACHE"]}
-
-
-@pytest.fixture(autouse=True)
-def places(settings, tmp_path, monkeypatch) -> list[FakeExecutor]:
-    """A bucket, a disk of this worker's own, and the containers that the builds got."""
-    settings.CACHE_ROOT = tmp_path / "cache"
-    services.ensure_bucket(BUCKET)
-    made: list[FakeExecutor] = []
-
-    def executor() -> FakeExecutor:
-        made.append(FakeExecutor())
-        return made[-1]
-
-    monkeypatch.setattr(running, "executor", executor)
-    return made
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("redis_server", "install", "no_broker", "places"),
+]
 
 
 @pytest.fixture
 def project(alice) -> Project:
     return factories.project("demo", repository_name=None)
-
-
-def spec(*commands: str, phase: str = "build", **blocks: Any) -> str:
-    """A buildspec; JSON is YAML."""
-    return json.dumps({"version": 0.2, "phases": {phase: {"commands": list(commands)}}, **blocks}, indent=1)
-
-
-def build(alice, project: Project, *commands: str, phase: str = "build", **blocks: Any) -> Build:
-    """A build of the project, run to its end."""
-    overrides = blocks.pop("overrides", {})
-    text = spec(*commands, phase=phase, **blocks)
-    made = lifecycle.start_build(alice.principal, project.name, {"buildspecOverride": text, **overrides})
-    tasks.run_build(made.pk)
-    made.refresh_from_db()
-    return made
-
-
-def log_of(build: Build) -> str:
-    return b"".join(download.whole(build, "raw")).decode()
-
-
-def context_of(build: Build, phase: str = "UPLOAD_ARTIFACTS") -> dict[str, str]:
-    return build.phases.get(phase_type=phase).contexts[0]
-
-
-def keys() -> set[str]:
-    return set(StoredObject.objects.values_list("key", flat=True))
-
-
-def content(key: str) -> bytes:
-    with pieces.reader(StoredObject.objects.get(key=key)) as file:
-        return file.read()
-
-
-def change(project: Project, **fields: Any) -> None:
-    Project.objects.filter(pk=project.pk).update(**fields)
 
 
 # ---- artifacts -------------------------------------------------------------------------------------------------------
@@ -118,7 +76,10 @@ def test_primary_and_secondary_artifacts_lie_where_the_project_says(alice, proje
     assert stored.metadata == {"codebuild-buildarn": made.arn}
     shown = shapes.build(made, "https://x")
     assert shown["artifacts"]["location"] == f"arn:aws:s3:::{BUCKET}/{key}"
-    assert (shown["artifacts"]["sha256sum"], shown["artifacts"]["md5sum"]) == (stored.sha256, stored.etag)
+    assert (shown["artifacts"]["sha256sum"], shown["artifacts"]["md5sum"]) == (
+        hashlib.sha256(content(key)).hexdigest(),
+        stored.etag,
+    )
     (docs,) = shown["secondaryArtifacts"]
     assert (docs["artifactIdentifier"], docs["location"]) == ("docs", f"arn:aws:s3:::{BUCKET}/out/docs")
     assert "sha256sum" not in docs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from datetime import timedelta
 from typing import Any
@@ -16,6 +17,8 @@ from codeservices.iam import secrets
 from codeservices.iam.authorize import is_allowed
 from codeservices.iam.models import User
 from codeservices.notifications.models import Delivery, DeliveryState, Message, Receiver, Subscription, Topic
+from codeservices.objects import services
+from codeservices.objects.models import MultipartUpload
 from codeservices.secretstore.models import Parameter, Secret
 from codeservices.secretstore.parameters import writing as parameters
 from codeservices.secretstore.secrets_manager import writing as stored_secrets
@@ -83,6 +86,14 @@ def kept_values(parameter_name: str, secret_name: str) -> tuple[Parameter, Secre
     wanted = parameters.Wanted(parameter_name, "whispered", type="SecureString")
     secret, _ = stored_secrets.create_secret(factories.SERVICE, secret_name, Content(b"whispered"), version_id="1" * 32)
     return parameters.put_parameter(factories.SERVICE, wanted).parameter, secret
+
+
+def filled_bucket(name: str, empty_name: str) -> MultipartUpload:
+    """A bucket with an object and an upload that is under way, and an empty one."""
+    services.ensure_bucket(empty_name)
+    bucket = services.ensure_bucket(name)
+    services.store(bucket, "a/note.txt", io.BytesIO(b"whispered"))
+    return bucket.uploads.create(key="a/large", started_by=factories.SERVICE.arn)
 
 
 # Tables that every request writes to, and columns that tell when something was last used: no change of the world.

@@ -99,6 +99,7 @@ NOT_ABOUT_THEIR_FIRST_ARGUMENT = (
 )
 
 TRAIL = ("main",)
+BUCKET = ("shelf",)
 TOPIC = ("bell",)
 PARAMETER, SECRET = ("word",), ("riddle",)
 NEW_VALUE = {"value": "said"}
@@ -252,6 +253,19 @@ CONSOLE = {
         CLOSED, "secretsmanager:DeleteSecret", SECRET, {"confirm_name": "riddle", "days": "7"}
     ),
     "secretstore:secret_restore": Door(CLOSED, "secretsmanager:RestoreSecret", SECRET),
+    "objects:bucket_list": Door("s3:ListAllMyBuckets"),
+    "objects:bucket_create": Door("s3:CreateBucket", "s3:CreateBucket", form={"name": "fresh"}),
+    "objects:bucket": Door("s3:ListBucket", args=BUCKET, query="?prefix=a/"),
+    "objects:bucket_delete": Door(CLOSED, "s3:DeleteBucket", ("hollow",), {"confirm_name": "hollow"}),
+    "objects:object": Door("s3:GetObject", args=BUCKET, query="?key=a/note.txt"),
+    "objects:object_download": Door("s3:GetObject", args=BUCKET, query="?key=a/note.txt"),
+    "objects:object_delete": Door(CLOSED, "s3:DeleteObject", BUCKET, {"key": "a/note.txt", "confirm_name": "note.txt"}),
+    # A form of these tests carries no file.
+    "objects:object_upload": Door("s3:PutObject", "s3:PutObject", BUCKET, {"folder": "a/"}, statuses=(400,)),
+    "objects:upload_list": Door("s3:ListBucketMultipartUploads", args=BUCKET),
+    "objects:upload_abort": Door(
+        CLOSED, "s3:AbortMultipartUpload", BUCKET, {"key": "a/large", "upload_id": "upload_id"}
+    ),
     "repos:repository_list": Door("codecommit:ListRepositories"),
     "repos:repository_create": Door(SIGNED_IN, "codecommit:CreateRepository", form={"name": "loud"}),
     # What the form names is refused as an address of this machine: nothing outside is asked for a test of doors.
@@ -494,7 +508,8 @@ def test_what_is_hidden_looks_the_same_as_what_does_not_exist(world: World):
         for first in (door.args[0], door.args[0].upper(), "nothing"):
             rest = [world.names.get(one, one) for one in door.args[1:]]
             form = {**door.form, "confirm_name": first, "csrfmiddlewaretoken": TOKEN}
-            answer = getattr(carol, method)(reverse(name, args=[first, *rest]), form if method == "post" else None)
+            path = reverse(name, args=[first, *rest]) + door.query
+            answer = getattr(carol, method)(path, form if method == "post" else None)
             told = body(answer).partition("is not authorized to perform")[2].partition("because")[0]
             assert first in told, (name, first, told)
             answers.append((answer.status_code, told.replace(first, "…")))

@@ -28,6 +28,7 @@ from tests.codeservices.behind_doors import (
     changed,
     delivered_topic,
     denied_action,
+    filled_bucket,
     finished_build,
     is_refusal,
     kept_values,
@@ -55,6 +56,8 @@ FOREIGN = {
     "word": "rumour",
     "riddle": "puzzle",
     "gone": "lost",
+    "shelf": "attic",
+    "hollow": "void",
 }
 OWN = [
     "arn:aws:codecommit:*:*:hush",
@@ -64,6 +67,9 @@ OWN = [
     "arn:aws:codebuild:*:*:project/made",
     "arn:aws:logs:*:*:log-group:/aws/codebuild/hush-build",
     "arn:aws:logs:*:*:log-group:/aws/codebuild/hush-build:*",
+    "arn:aws:s3:::shelf",
+    "arn:aws:s3:::shelf/*",
+    "arn:aws:s3:::hollow",
     "arn:aws:sns:*:*:bell",
     "arn:aws:ssm:*:*:parameter/word",
     "arn:aws:secretsmanager:*:*:secret:riddle-*",
@@ -138,6 +144,7 @@ def twins(lasting_world: LastingWorld, history: History) -> Twins:
     delivery = told_trigger(repository, project)
     gong = delivered_topic("gong")
     kept_values("rumour", "puzzle")
+    upload = filled_bucket("attic", "void")
     lost = factories.repository("lost")
     deletion.delete_repository(factories.SERVICE, "lost")
     foreign_names = {
@@ -146,6 +153,7 @@ def twins(lasting_world: LastingWorld, history: History) -> Twins:
         "subscription_id": str(gong.subscription.subscription_id),
         "delivery_id": str(gong.delivery_id),
         "gone_id": str(lost.repository_id),
+        "upload_id": upload.upload_id.hex,
         "key_id": key.access_key_id,
         "credential_id": credential.credential_id,
         "artifact_pk": str(build.artifacts.get().pk),

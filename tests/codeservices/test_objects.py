@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from django.utils import timezone
 from codeservices import storage
 from codeservices.errors import AccessDenied, Conflict, InvalidInput, NotFound, ServiceError
 from codeservices.iam.models import User
-from codeservices.objects import buckets, pieces, services
+from codeservices.objects import buckets, multipart, pieces, services
 from codeservices.objects.models import Bucket, Piece, StoredObject
 
 pytestmark = pytest.mark.django_db
@@ -55,7 +56,22 @@ def test_an_object_comes_back_as_it_was_put(alice: User, bucket: Bucket) -> None
         assert file.seek(2) == 2 and file.read(2) == b"ll"
     assert (found.size_bytes, found.content_type, found.metadata) == (5, "text/plain", {"by": "alice"})
     assert found.etag == hashlib.md5(b"hello").hexdigest()
-    assert found.sha256 == hashlib.sha256(b"hello").hexdigest()
+
+
+def test_all_sessions_of_a_role_have_their_unfinished_uploads_together(
+    alice: User, bucket: Bucket, settings: Any
+) -> None:
+    settings.OBJECT_UPLOADS_PER_PERSON = 2
+
+    def begin(role: str, session: str) -> None:
+        arn = f"arn:aws:sts::123456789012:assumed-role/{role}/{session}"
+        caller = replace(alice.principal, arn=arn, session_name=session)
+        multipart.begin(caller, "artifacts", "key", services.About())
+
+    begin("ci", "one"), begin("ci", "two")
+    with pytest.raises(ServiceError, match="You have 2 uploads in parts"):
+        begin("ci", "three")
+    begin("c", "one")
 
 
 def test_no_key_of_a_user_becomes_a_path(alice: User, bucket: Bucket, store: Path) -> None:

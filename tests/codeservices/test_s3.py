@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import contextlib
 import hashlib
@@ -12,6 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -24,12 +26,17 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from codeservices import places
 from codeservices.audit import drain
 from codeservices.audit.models import Event
+from codeservices.audit.record import Act, RequestInfo
 from codeservices.iam.credentials import issue_access_key
 from codeservices.iam.models import User
 from codeservices.objects.checksums import Checksum
-from codeservices.objects.models import MultipartUpload, Piece
+from codeservices.objects.models import MultipartUpload, Piece, StoredObject
+from codeservices.objects.s3 import taking
+from codeservices.objects.s3.call import Call
+from codeservices.objects.s3.errors import Refusal
 from tests import factories
 from tests.gitserver import wait_for
 
@@ -203,6 +210,17 @@ def test_a_checksum_is_checked_and_told(s3: Any, algorithm: str) -> None:
         400,
     )
     assert body(s3.get_object(Bucket="bucket", Key="one")) == b"hello"
+
+
+def test_a_sha256_is_known_where_it_was_stated(s3: Any) -> None:
+    content = b"x" * 100_000
+    s3.put_object(Bucket="bucket", Key="stated", Body=content)  # over plain HTTP the body is signed
+    assert StoredObject.objects.get(key="stated").sha256 == hashlib.sha256(content).hexdigest()
+    url = s3.generate_presigned_url("put_object", {"Bucket": "bucket", "Key": "unsigned"})
+    with contextlib.closing(begun(url, len(content))) as connection:
+        connection.send(content)
+        assert connection.getresponse().status == 200
+    assert StoredObject.objects.get(key="unsigned").sha256 == ""
 
 
 def test_an_md5_is_checked(s3: Any) -> None:
@@ -430,6 +448,44 @@ def test_unfinished_uploads_are_listed_page_by_page(s3: Any) -> None:
     behind = s3.list_multipart_uploads(Bucket="bucket", KeyMarker="a/2", UploadIdMarker="none")
     assert [one["Key"] for one in behind["Uploads"]] == ["b"]
     assert "Uploads" not in s3.list_multipart_uploads(Bucket="bucket", Prefix="a\0")
+
+
+def test_unfinished_uploads_are_bounded_by_person_and_tell_when_they_end(s3: Any, alice: User, settings: Any) -> None:
+    settings.OBJECT_UPLOADS_PER_PERSON = 2
+    first = s3.create_multipart_upload(Bucket="bucket", Key="one")
+    assert first["AbortDate"] - MultipartUpload.objects.get().started_at <= timedelta(days=7)
+    assert first["AbortRuleId"] == "unfinished-uploads"
+    assert s3.list_parts(Bucket="bucket", Key="one", UploadId=first["UploadId"])["AbortDate"] == first["AbortDate"]
+    s3.create_multipart_upload(Bucket="bucket", Key="two")
+    assert refused(s3.create_multipart_upload, Bucket="bucket", Key="three") == ("QuotaExceeded", 403)
+    s3.abort_multipart_upload(Bucket="bucket", Key="one", UploadId=first["UploadId"])
+    s3.create_multipart_upload(Bucket="bucket", Key="three")
+
+
+def test_who_uploads_too_much_at_once_is_told_to_slow_down(alice: User, settings: Any, monkeypatch: Any) -> None:
+    settings.OBJECT_CONCURRENCY = 1
+    monkeypatch.setattr(places, "QUEUE_SECONDS", 0.01)
+    call = Call(
+        alice.principal,
+        "PUT",
+        "bucket",
+        "key",
+        {},
+        {},
+        Act(alice.principal, RequestInfo("1", "127.0.0.1", "", "api", is_secure=True)),
+    )
+
+    async def twice() -> None:
+        async with taking.place(call):
+            with pytest.raises(Refusal, match="reduce your request rate") as raised:
+                async with taking.place(call):
+                    pass
+            assert (raised.value.code, raised.value.status) == ("SlowDown", 503)
+            assert raised.value.headers == {"retry-after": "10"}
+        async with taking.place(call):
+            pass
+
+    asyncio.run(twice())
 
 
 def test_tags_are_a_right_of_their_own(s3: Any, live_server_url: str) -> None:

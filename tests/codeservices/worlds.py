@@ -33,6 +33,7 @@ from tests.codeservices.behind_doors import (
     TRUST,
     Writes,
     delivered_topic,
+    filled_bucket,
     finished_build,
     kept_values,
     told_trigger,
@@ -128,6 +129,7 @@ def make(people: dict[str, User], history: History) -> World:
     token = SourceCredential.objects.create(server_type="BITBUCKET", host="bitbucket.org", auth_type="BASIC_AUTH")
     SigningCertificate.objects.create(name="known", certificate_pem="PEM", sealed_key="sealed-signing-key")
     names = {
+        "upload_id": filled_bucket("shelf", "hollow").upload_id.hex,
         "topic_arn": bell.message.topic.arn,
         "subscription_arn": bell.subscription.arn,
         "subscription_id": str(bell.subscription.subscription_id),

@@ -170,6 +170,7 @@ def test_what_is_not_here_is_told(sns):
         "KmsMasterKeyId": "alias/aws/sns",
         "TracingConfig": "Active",
         "HTTPSuccessFeedbackRoleArn": "arn:aws:iam::1:role/x",
+        "HTTPSuccessFeedbackSampleRate": "50",
         "Invented": "x",
         "Policy": '{"Statement": [{"Effect": "Deny", "Principal": "*", "Action": "sns:*", "Resource": "*"}]}',
         "DeliveryPolicy": "{}{}",
@@ -177,6 +178,8 @@ def test_what_is_not_here_is_told(sns):
     for name, value in wrong.items():
         code = refused(sns.set_topic_attributes, TopicArn=arn, AttributeName=name, AttributeValue=value)
         assert code[:2] == ("InvalidParameter", 400), name
+    nothing = {"AttributeName": "SQSSuccessFeedbackSampleRate", "AttributeValue": "0"}
+    sns.set_topic_attributes(TopicArn=arn, **nothing)  # as Terraform says of every topic
     assert "Text messages are not available" in refused(sns.publish, PhoneNumber="+15555550100", Message="x")[2]
     assert refused(sns.publish, TopicArn="nonsense", Message="x")[:2] == ("InvalidParameter", 400)
     assert refused(sns.publish, TopicArn=arn, Message="")[2] == "Invalid parameter: Empty message"

@@ -7,6 +7,7 @@ import contextlib
 
 import pytest
 
+from codeservices import places
 from repos.git_http import admission, application, slots
 from repos.git_http.answers import Answer
 from repos.git_http.request import GitRequest
@@ -23,7 +24,7 @@ def request(**changes):
 
 def test_a_request_beyond_the_limit_waits_and_is_sent_away_in_words(settings, monkeypatch):
     settings.GIT_CONCURRENCY = 1
-    monkeypatch.setattr(slots, "QUEUE_SECONDS", 0.1)
+    monkeypatch.setattr(places, "QUEUE_SECONDS", 0.1)
 
     async def two_at_once() -> None:
         async with slot("alice"):
@@ -64,7 +65,7 @@ def test_one_who_asks_much_leaves_room_for_others_and_waits_behind_them(settings
 def test_one_who_asks_for_more_than_the_queue_holds_is_sent_away_at_once(settings):
     settings.GIT_CONCURRENCY = 4
     with pytest.raises(slots.Busy):
-        asyncio.run(many(*["ci"] * (3 + 3 * slots.WAITING_PER_PLACE + 1)))
+        asyncio.run(many(*["ci"] * (3 + 3 * places.WAITING_PER_PLACE + 1)))
 
 
 def test_a_place_is_not_lost_by_a_request_that_is_given_up_while_it_waits(settings):

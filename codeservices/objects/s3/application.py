@@ -12,7 +12,8 @@ from codeservices.aws import sigv2
 
 # They register their operations.
 from codeservices.objects.s3 import buckets, configuration, objects, uploads  # noqa: F401
-from codeservices.objects.s3.request import Receive, S3Request, Scope, Send
+from codeservices.objects.s3.connection import Receive, Scope, Send
+from codeservices.objects.s3.request import S3Request
 
 _HEADER = re.compile(rb"AWS4-HMAC-SHA256\s.*Credential=[^/,]+/[^/,]+/[^/,]+/s3/aws4_request")
 _QUERY = re.compile(rb"(?:^|&)X-Amz-Credential=[^&]+?(?:%2[Ff]|/)s3(?:%2[Ff]|/)aws4_request(?:&|$)")

@@ -5,6 +5,7 @@ Source: Amazon S3 API Reference, "Common Request Headers", "Error Responses".
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from codeservices.iam.principal import Principal
 from codeservices.objects.pieces import PieceReader, PieceWriter
 
 XML = "application/xml"
+_HEX = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,11 @@ class Call:
     size_bytes: int = 0
     stated_hash: str = ""
     resource: str = ""
+
+    @property
+    def stated_sha256(self) -> str:
+        """The SHA-256 that was signed of a body that comes plain, in hex; "" of all others."""
+        return self.stated_hash if _HEX.fullmatch(self.stated_hash) else ""
 
     def number(self, name: str, default: int, maximum: int) -> int:
         """A whole number of the query from 0 on; greater ones count as `maximum`; raises InvalidArgument."""

@@ -31,8 +31,7 @@ class Source(NamedTuple):
 @receiving("PutObject")
 def put_object(call: Call) -> Receiving:
     said, condition = about.read(call), about.condition_of(call)
-    bucket = services.begin_put(call.principal, call.bucket, call.key, call.size_bytes)
-    tags.check_may_set(call.principal, call.bucket, call.key, said.tags)
+    bucket = services.begin_put(call.principal, call.bucket, call.key, said, call.size_bytes)
     if condition is not None:  # sooner than the bytes come, and again when they have come
         condition(StoredObject.objects.filter(bucket=bucket, key=call.key).first())
     writer = PieceWriter(settings.OBJECT_MAX_BYTES, integrity.algorithms(call.headers))
@@ -45,7 +44,7 @@ def put_object(call: Call) -> Receiving:
             [piece],
             said,
             etag=piece.md5,
-            sha256=writer.sha256,
+            sha256=call.stated_sha256,
             checksums=piece.checksums,
             condition=condition,
         )
@@ -115,42 +114,40 @@ def delete_objects(call: Call) -> Answer:
 @operation("CopyObject", is_slow=True)
 def copy_object(call: Call) -> Answer:
     said, condition = about.read(call), about.condition_of(call)
-    bucket = services.begin_put(call.principal, call.bucket, call.key)
-    with PieceWriter(settings.OBJECT_MAX_BYTES, integrity.algorithms(call.headers)) as writer:
-        stored, reader = open_source(call)
-        with reader:
-            if stored.size_bytes > MAX_COPY_BYTES:
-                raise InvalidInput(
-                    "The specified copy source is larger than the maximum allowable size for a copy source:"
-                    f" {MAX_COPY_BYTES}",
-                    code="InvalidRequest",
-                )
-            keeps = _directive(call, "x-amz-metadata-directive") == "COPY"
-            if keeps and stored.bucket == bucket and stored.key == call.key:
-                raise InvalidInput(
-                    "This copy request is illegal because it is trying to copy an object to itself without changing the"
-                    " object's metadata, storage class, website redirect location or encryption attributes.",
-                    code="InvalidRequest",
-                )
-            if keeps:
-                said = services.About(stored.content_type, stored.headers, stored.metadata, said.tags)
-            if _directive(call, "x-amz-tagging-directive") == "COPY":
-                if stored.tags:
-                    access.object_for(call.principal, "s3:GetObjectTagging", stored.bucket.name, stored.key)
-                said = services.About(said.content_type, said.headers, said.metadata, stored.tags)
-            tags.check_may_set(call.principal, call.bucket, call.key, said.tags)
+    stored, reader = open_source(call)
+    with reader:
+        if stored.size_bytes > MAX_COPY_BYTES:
+            raise InvalidInput(
+                "The specified copy source is larger than the maximum allowable size for a copy source:"
+                f" {MAX_COPY_BYTES}",
+                code="InvalidRequest",
+            )
+        keeps = _directive(call, "x-amz-metadata-directive") == "COPY"
+        if keeps and (stored.bucket.name, stored.key) == (call.bucket, call.key):
+            raise InvalidInput(
+                "This copy request is illegal because it is trying to copy an object to itself without changing the"
+                " object's metadata, storage class, website redirect location or encryption attributes.",
+                code="InvalidRequest",
+            )
+        if keeps:
+            said = services.About(stored.content_type, stored.headers, stored.metadata, said.tags)
+        if _directive(call, "x-amz-tagging-directive") == "COPY":
+            if stored.tags:
+                access.object_for(call.principal, "s3:GetObjectTagging", stored.bucket.name, stored.key)
+            said = services.About(said.content_type, said.headers, said.metadata, stored.tags)
+        bucket = services.begin_put(call.principal, call.bucket, call.key, said, stored.size_bytes)
+        with PieceWriter(settings.OBJECT_MAX_BYTES, integrity.algorithms(call.headers)) as writer:
             copy_bytes(reader, 0, stored.size_bytes, writer)
-        piece = writer.finish()
-        made = services.replace(
-            bucket,
-            call.key,
-            [piece],
-            said,
-            etag=piece.md5,
-            sha256=writer.sha256,
-            checksums=piece.checksums,
-            condition=condition,
-        )
+            piece = writer.finish()
+            made = services.replace(
+                bucket,
+                call.key,
+                [piece],
+                said,
+                etag=piece.md5,
+                checksums=piece.checksums,
+                condition=condition,
+            )
     return Answer(content=xml.document("CopyObjectResult", copied(made.modified_at, made.etag)))
 
 

@@ -30,6 +30,10 @@ _HEX = re.compile(r"[0-9a-f]{64}")
 _CHUNK = re.compile(rb"([0-9a-fA-F]{1,16})(?:;chunk-signature=([0-9a-f]{64}))?")
 
 
+# Bytes, or a view of some that are soon overwritten.
+Content = bytes | memoryview
+
+
 @dataclass(frozen=True)
 class ChainKey:
     """What continues the signature of the request through its chunks."""
@@ -67,7 +71,7 @@ class Payload:
         self._plain = _Plain("" if stated == sigv4.UNSIGNED_PAYLOAD else stated) if stated not in STREAMING else None
         self._chunks = None if self._plain else _Chunks(stated, chain, self.trailers)
 
-    def feed(self, data: bytes) -> Iterator[bytes]:
+    def feed(self, data: Content) -> Iterator[Content]:
         """What of these bytes is content; raises InvalidInput where the frame around it is wrong."""
         decoder = self._plain or self._chunks
         assert decoder is not None
@@ -87,7 +91,7 @@ class _Plain:
         self._expected = expected
         self._hash = hashlib.sha256()
 
-    def feed(self, data: bytes) -> Iterator[bytes]:
+    def feed(self, data: Content) -> Iterator[Content]:
         if self._expected:
             self._hash.update(data)
         yield data
@@ -118,11 +122,12 @@ class _Chunks:
         self._trailer_bytes = 0
         self._trailer_signature = ""
 
-    def feed(self, data: bytes) -> Iterator[bytes]:
+    def feed(self, data: Content) -> Iterator[Content]:
         self._buffer += data
         while self._buffer and self._state != "end":
             if self._state == "data":
-                piece = bytes(self._buffer[: self._left])
+                with memoryview(self._buffer) as buffer:
+                    piece = bytes(buffer[: self._left])
                 del self._buffer[: len(piece)]
                 self._left -= len(piece)
                 if self._is_signed:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC
+from email.utils import format_datetime
 from urllib.parse import quote
 
 from codeservices.errors import InvalidInput
-from codeservices.objects import multipart, tags
+from codeservices.objects import multipart
 from codeservices.objects.checksums import ALGORITHMS, FULL_OBJECT_ALGORITHMS
 from codeservices.objects.models import MultipartUpload
 from codeservices.objects.multipart import MAX_PARTS, WantedPart
@@ -17,6 +19,7 @@ from codeservices.objects.s3.call import Answer, Call, Receiving, operation, rec
 from codeservices.objects.s3.objects import copied, copy_bytes, open_source
 
 MAX_LISTED = 1000
+ABORT_RULE = "unfinished-uploads"
 
 
 @operation("CreateMultipartUpload")
@@ -30,12 +33,12 @@ def create_multipart_upload(call: Call) -> Answer:
     if algorithm not in known.get(checksum_type, []):
         raise InvalidInput("Value for x-amz-checksum-type header is invalid.", code="InvalidRequest")
     said = about.read(call)
-    tags.check_may_set(call.principal, call.bucket, call.key, said.tags)
     upload = multipart.begin(
         call.principal, call.bucket, call.key, said, algorithm=algorithm, checksum_type=checksum_type
     )
     told = [xml.text("Bucket", call.bucket), xml.text("Key", call.key), xml.text("UploadId", upload.upload_id.hex)]
     headers = {"x-amz-checksum-algorithm": algorithm, "x-amz-checksum-type": checksum_type} if algorithm else {}
+    headers |= _abort_headers(upload)
     return Answer(content=xml.document("InitiateMultipartUploadResult", told), headers=headers)
 
 
@@ -140,7 +143,7 @@ def list_parts(call: Call) -> Answer:
             *(xml.text(f"Checksum{name}", value) for name, value in part.checksums.items()),
         ]
         told.append(xml.element("Part", row))
-    return Answer(content=xml.document("ListPartsResult", told))
+    return Answer(content=xml.document("ListPartsResult", told), headers=_abort_headers(upload))
 
 
 @operation("ListMultipartUploads")
@@ -181,6 +184,12 @@ def list_multipart_uploads(call: Call) -> Answer:
         ]
         told.append(xml.element("Upload", row))
     return Answer(content=xml.document("ListMultipartUploadsResult", told))
+
+
+def _abort_headers(upload: MultipartUpload) -> dict[str, str]:
+    """When the upload is aborted, as S3 tells it where a bucket has a rule for that."""
+    at = multipart.aborted_at(upload).astimezone(UTC)
+    return {"x-amz-abort-date": format_datetime(at, usegmt=True), "x-amz-abort-rule-id": ABORT_RULE}
 
 
 def _initiator(upload: MultipartUpload) -> list[str]:
