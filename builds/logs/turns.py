@@ -1,4 +1,4 @@
-"""Searches through logs, a few at once in each process: one takes a processor for a second or two, and pages come first.
+"""Searches through logs, a few at once in each process: one takes a second or two of a processor, and pages come first.
 
 Others wait for their turn. So do few of them, since whoever waits holds one of the places in which pages are made
 (codeservices/page_threads.py); the rest are told to come again.
