@@ -81,7 +81,7 @@ class LogHub:
             if watch.version != version:
                 version = watch.version
                 said_at = time.monotonic()
-                yield Status(watch.html)
+                yield Status(watch.status)
             lines = await self._lines(watch, cursor) if with_log and cursor < total_lines else None
             if lines is not None:
                 cursor = lines.next
@@ -189,7 +189,7 @@ def _take_snapshot(watch: Watch, snapshot: Snapshot | None) -> None:
         watch.is_over = True
     else:
         if snapshot.state != watch.state:
-            watch.state, watch.html = snapshot.state, snapshot.html
+            watch.state, watch.status = snapshot.state, snapshot.data
             watch.version += 1
         watch.has_ended = watch.has_ended or snapshot.is_log_complete
         watch.is_over = snapshot.is_over
@@ -207,7 +207,7 @@ def hub(render_status: RenderStatus, render_lines: RenderLines) -> LogHub:
     """The hub of the running event loop: a web process has one loop and so one hub.
 
     Args:
-        render_status: Makes the HTML that a Status carries; called in a thread, once for all viewers of a build.
+        render_status: Makes the bytes that a Status carries; called in a thread, once for all viewers of a build.
         render_lines: Makes the bytes that Lines carry, likewise.
     """
     loop = asyncio.get_running_loop()

@@ -58,20 +58,18 @@ def build_events(request: ConsoleRequest, name: str, number: int) -> HttpRespons
     last = request.headers.get("Last-Event-ID")
     first = line_number("from", request.GET.get("from", "0")) if not last else line_number("Last-Event-ID", last) + 1
     build = build_for(request.principal, "codebuild:BatchGetBuilds", name, number)
-    return event_stream(_events(build, first, log_access.may_read_log(request.principal, build)))
+    return event_stream(_events(build.pk, str(build.uuid), first, log_access.may_read_log(request.principal, build)))
 
 
-async def _events(build: Build, first: int, with_log: bool) -> AsyncGenerator[bytes, None]:
+async def _events(pk: int, uuid: str, first: int, with_log: bool) -> AsyncGenerator[bytes, None]:
     ends_at = time.monotonic() + random.uniform(*RENEW_SECONDS)  # noqa: S311  spread, not secrecy
     yield f"retry: {random.randint(*RETRY_MS)}\n\n".encode()  # noqa: S311
-    updates = hub(render_status, render_lines).follow(build.pk, str(build.uuid), first, with_log=with_log)
+    updates = hub(render_status, render_lines).follow(pk, uuid, first, with_log=with_log)
     async with aclosing(updates):
         async for update in updates:
             match update:
-                case watch.Lines(data=data):
+                case watch.Lines(data=data) | watch.Status(data):
                     yield data
-                case watch.Status(html):
-                    yield event(html, name="status")
                 case watch.End(line_count):
                     yield event(json.dumps({"lines": line_count}), name="end")
                 case watch.Pause():
@@ -140,10 +138,10 @@ def _download(request: ConsoleRequest, build: Build, form: str) -> HttpResponseB
     return response
 
 
-def render_status(build: Build) -> str:
-    """The part of a build's page that changes while it runs."""
+def render_status(build: Build) -> bytes:
+    """The part of a build's page that changes while it runs, as an event of the stream."""
     context = {"build": build, "phases": phase_rows(build), "wait": lifecycle.wait_of(build)}
-    return render_to_string("builds/_build_live.html", context)
+    return event(render_to_string("builds/_build_live.html", context), name="status")
 
 
 def render_lines(lines: list[Line]) -> bytes:

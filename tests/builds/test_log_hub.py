@@ -65,7 +65,7 @@ def build(alice) -> Build:
 
 
 def hub_of(own_redis: OwnRedis) -> log_hub.LogHub:
-    return log_hub.LogHub(own_redis.url, lambda build: build.status, rendered)
+    return log_hub.LogHub(own_redis.url, lambda build: build.status.encode(), rendered)
 
 
 def rendered(lines: list[Line]) -> bytes:
@@ -104,8 +104,8 @@ async def seen(
                     texts += lines
                     if on_line is not None:
                         await in_thread(on_line, first)
-                case watch.Status(html):
-                    statuses.append(html)
+                case watch.Status(data):
+                    statuses.append(data.decode())
                 case watch.End():
                     return texts, statuses
     raise AssertionError("no end came")

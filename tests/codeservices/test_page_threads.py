@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 import time
+import weakref
 from collections.abc import AsyncGenerator, Iterator
 from typing import Any
 
@@ -157,6 +159,42 @@ def test_a_view_whose_client_has_gone_keeps_its_place_until_it_has_ended(handler
                 await asyncio.sleep(0.001)
 
     asyncio.run(leave())
+
+
+def test_a_stream_holds_nothing_of_what_it_was_asked_with(handler: Handler) -> None:
+    """A request with its match of addresses, its session and its person is half of what a viewer takes of memory."""
+    over = asyncio.Event()
+    heavy: list[weakref.ref[Any]] = []
+
+    async def events() -> AsyncGenerator[bytes, None]:
+        yield b"data: begun\n\n"
+        await over.wait()
+
+    class Heavy:
+        pass
+
+    def view(request: HttpRequest) -> EventStream:
+        request.resolver_match = Heavy()  # type: ignore[assignment]
+        heavy.append(weakref.ref(request.resolver_match))
+        return event_stream(events())
+
+    def answer(request: HttpRequest) -> EventStream:
+        response = view(request)
+        response._resource_closers.append(request.close)  # type: ignore[attr-defined]
+        return response
+
+    handler.get_response = answer  # type: ignore[method-assign]
+
+    async def watch() -> list[dict[str, Any]]:
+        watching = asyncio.ensure_future(ask(handler))
+        async with asyncio.timeout(10):
+            while not heavy or heavy[0]() is not None:
+                gc.collect()
+                await asyncio.sleep(0.001)
+        over.set()
+        return await watching
+
+    assert b"data: begun\n\n" in [one.get("body") for one in asyncio.run(watch())]
 
 
 def test_streams_that_end_at_the_same_moment_are_put_away_by_few_threads(handler: Handler) -> None:
