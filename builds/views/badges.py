@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
@@ -13,6 +14,7 @@ from builds.models import Build, Project, Status
 
 # So many of the last builds are looked through for one of the branch.
 BUILDS_LOOKED_AT = 200
+ROWS_A_READ = 20
 WORDS = {Status.IN_PROGRESS: badge.IN_PROGRESS, Status.SUCCEEDED: badge.PASSING}
 
 
@@ -38,13 +40,27 @@ def _word(request: HttpRequest) -> str:
     if project is None:
         return badge.UNKNOWN
     branch, tag = request.GET.get("branch", ""), request.GET.get("tag", "")
-    for build in project.builds.order_by("-pk")[:BUILDS_LOOKED_AT]:
-        if _is_of(build, branch, tag):
+    branch_of = _remembered(branches.branch_of)
+    # Anybody may ask, again and again: no more is read than it takes.
+    rows = project.builds.order_by("-pk").only("project", "status", "source", "source_version")[:BUILDS_LOOKED_AT]
+    for build in rows.iterator(chunk_size=ROWS_A_READ):
+        if _is_tagged(build, tag) if tag else not branch or branch_of(build) == branch:
             return WORDS.get(Status(build.status), badge.FAILING)
     return badge.UNKNOWN
 
 
-def _is_of(build: Build, branch: str, tag: str) -> bool:
-    if tag:
-        return build.source_version.partition("^{")[0] in (tag, f"refs/tags/{tag}")
-    return not branch or branches.branch_of(build) == branch
+def _is_tagged(build: Build, tag: str) -> bool:
+    return build.source_version.partition("^{")[0] in (tag, f"refs/tags/{tag}")
+
+
+def _remembered(branch_of: Callable[[Build], str]) -> Callable[[Build], str]:
+    """The same, which asks once for all builds of the default branch: they say so by saying nothing."""
+    known: dict[tuple[str, str], str] = {}
+
+    def remembered(build: Build) -> str:
+        key = build.source_version, build.repository_name or ""
+        if key not in known:
+            known[key] = branch_of(build)
+        return known[key]
+
+    return remembered
