@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
+from contextlib import aclosing
 from functools import partial
 from typing import Any, BinaryIO
 from urllib.parse import quote
@@ -54,17 +55,18 @@ class EventStream(StreamingHttpResponse):
     """Server-sent events, for as long as somebody reads them; what makes them must not ask the request's connection."""
 
 
-def event_stream(events: AsyncIterator[bytes | str]) -> EventStream:
-    """An answer of server-sent events.
+def event_stream(events: AsyncGenerator[bytes | str, None]) -> EventStream:
+    """An answer of server-sent events. When nobody reads them any more, `events` is closed at once.
 
     The headers keep proxies from buffering and from compressing; the first comment goes out at once, so that the
     browser's connection opens before the first event exists.
     """
 
     async def body() -> AsyncIterator[bytes]:
-        yield b": open\n\n"
-        async for event in events:
-            yield event.encode() if isinstance(event, str) else event
+        async with aclosing(events):
+            yield b": open\n\n"
+            async for event in events:
+                yield event.encode() if isinstance(event, str) else event
 
     response = EventStream(body(), content_type="text/event-stream; charset=utf-8")
     response["Cache-Control"] = "no-cache, no-transform"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any
 
@@ -27,6 +28,8 @@ IDLE_THREADS = 8
 # thread and a connection for each take longer and more memory than all the answers. Sending an answer takes no place:
 # whoever reads slowly keeps nobody waiting.
 ANSWERS_AT_ONCE = 40
+# Threads in which what is left to do is done when an event stream ends: when a build does, for all its viewers at once.
+ENDING_THREADS = 2
 
 
 class Lent(Executor):
@@ -35,10 +38,12 @@ class Lent(Executor):
     As an executor it runs all calls in one thread, from the first of them until that is given back.
     """
 
-    def __init__(self, places: asyncio.Semaphore, idle: list[ThreadPoolExecutor]) -> None:
+    def __init__(self, places: asyncio.Semaphore, idle: list[ThreadPoolExecutor], ending: Executor) -> None:
         self._places = places
         self._has_place = False
         self._idle = idle
+        self._ending = ending
+        self._is_stream = False
         self._thread: ThreadPoolExecutor | None = None
         self._last: Future[Any] | None = None
 
@@ -48,12 +53,28 @@ class Lent(Executor):
         self._has_place = True
 
     def leave_place(self) -> None:
-        """The answer is made, if not sent."""
-        if self._has_place:
-            self._has_place = False
+        """The answer is made, if not sent. Where the client has gone, the view may be at work and keeps the place."""
+        if not self._has_place:
+            return
+        self._has_place = False
+        if self._last is None or self._last.done():
             self._places.release()
+        else:
+            loop = asyncio.get_running_loop()
+            self._last.add_done_callback(lambda done: self._release(loop))
+
+    def _release(self, loop: asyncio.AbstractEventLoop) -> None:
+        with suppress(RuntimeError):  # the loop has ended, and nobody waits for a place any more
+            loop.call_soon_threadsafe(self._places.release)
+
+    def begin_stream(self) -> None:
+        """An event stream may be watched for hours and asks nothing of the request's connection: it needs no thread."""
+        self._is_stream = True
+        self.give_back()
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **options: Any) -> Future[Any]:
+        if self._is_stream:
+            return self._ending.submit(function, *args, **options)
         if self._thread is None:
             try:
                 self._thread = self._idle.pop()
@@ -86,18 +107,19 @@ class Handler(ASGIHandler):
         BaseHandler.__init__(self)
         self.load_middleware(is_async=False)
         self._idle: list[ThreadPoolExecutor] = []
+        self._ending = ThreadPoolExecutor(ENDING_THREADS, thread_name_prefix="page-end")
         self._places = asyncio.Semaphore(ANSWERS_AT_ONCE)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request."""
-        lent = Lent(self._places, self._idle)
+        lent = Lent(self._places, self._idle, self._ending)
         _lent.set(lent)
         try:
             async with ThreadSensitiveContext(executor=lent):
                 await self.handle(scope, receive, send)
         finally:
-            lent.give_back()
             lent.leave_place()
+            lent.give_back()
 
     async def read_body(self, receive: Any) -> Any:
         """The request's body, and then a place: whoever sends slowly keeps nobody waiting."""
@@ -120,20 +142,30 @@ class Handler(ASGIHandler):
         if isinstance(response, FileResponse):
             response.block_size = self.chunk_size
         if isinstance(response, EventStream):
-            # It may be watched for hours and asks nothing of the request's own connection.
-            lent.give_back()
+            lent.begin_stream()
+            _let_go(request, response)
         return response
 
     def close(self) -> None:
         """End the idle threads and their connections, when no request comes any more."""
         while self._idle:
             _end(self._idle.pop(), wait=True)
+        self._ending.shutdown()
 
     def _answer(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
         for connection in connections.all(initialized_only=True):
             connection.close_at = None  # the thread lasts, so its connections need not end with the request
         return response
+
+
+def _let_go(request: HttpRequest, response: HttpResponseBase) -> None:
+    """Of what a stream was asked with, it needs nothing while it is watched: half of the memory that a viewer takes."""
+    closers: list[Callable[[], None]] = response._resource_closers  # type: ignore[attr-defined]
+    if request.close in closers:
+        closers.remove(request.close)
+        request.close()
+    vars(request).clear()
 
 
 def _end(thread: ThreadPoolExecutor, *, wait: bool = False) -> None:

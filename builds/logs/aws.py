@@ -8,7 +8,7 @@ from typing import Any
 from botocore.model import OperationModel
 from django.db.models import Min, QuerySet, Sum
 
-from builds.logs import events, filter_pattern, groups
+from builds.logs import events, filter_pattern, groups, turns
 from builds.logs.events import Event
 from builds.logs.groups import InvalidParameter
 from builds.logs.patterns import PatternError
@@ -105,19 +105,22 @@ def filter_log_events(call: Call) -> dict[str, Any]:
     params = call.params
     if "logStreamNames" in params and "logStreamNamePrefix" in params:
         raise InvalidParameter("Name the streams by logStreamNames or by logStreamNamePrefix, not by both.")
+    if not params.get("startFromHead", True):
+        raise InvalidParameter("This server gives filtered events from the oldest on: leave startFromHead out.")
     builds = _chosen(groups.streams_of(call.principal, "logs:FilterLogEvents", _group_of(call)), params)
     try:
         wanted = filter_pattern.parse(params.get("filterPattern", ""))
     except PatternError as error:
         raise InvalidParameter(str(error)) from error
-    found, token = events.filter_events(
-        builds,
-        wanted,
-        start_ms=params.get("startTime"),
-        end_ms=params.get("endTime"),
-        limit=params.get("limit", events.MAX_EVENTS),
-        token=params.get("nextToken"),
-    )
+    with turns.turn():
+        found, token = events.filter_events(
+            builds,
+            wanted,
+            start_ms=params.get("startTime"),
+            end_ms=params.get("endTime"),
+            limit=params.get("limit", events.MAX_EVENTS),
+            token=params.get("nextToken"),
+        )
     shown = [_event(one) | {"logStreamName": str(one.build.uuid), "eventId": one.event_id} for one in found]
     # Which streams were searched is not told any more, there either.
     return {"events": shown, "searchedLogStreams": [], "nextToken": token}
@@ -145,12 +148,12 @@ def _chosen(builds: QuerySet[Build], params: dict[str, Any]) -> list[Build]:
     """The builds whose streams are asked for."""
     if "logStreamNames" in params:
         names = dict.fromkeys(params["logStreamNames"])
-        found = list(groups.named_streams(builds, list(names)))
+        found = list(groups.named_streams(builds, list(names)).only(*events.FIELDS))
         if len(found) < len(names):
             raise NotFound("The specified log stream does not exist.")
         return found
     prefix = params.get("logStreamNamePrefix", "")
-    return [build for build in builds if str(build.uuid).startswith(prefix)]
+    return [build for build in builds.only(*events.FIELDS) if str(build.uuid).startswith(prefix)]
 
 
 def _group(name: str) -> dict[str, Any]:

@@ -29,8 +29,11 @@ MAX_BYTES = 1024 * 1024
 EVENT_BYTES = 26
 # A filter looks through logs for so long, and answers with what it found and where to go on.
 SCAN_SECONDS = 1.8
-# Of text between two looks at the clock.
-_CHECK_BYTES = 16 * 1024
+# What a filter needs of each build: a group may have thousands, whose rows are large.
+FIELDS = ("uuid", "started_at", "ended_at", "is_log_complete", "log_line_count")
+# The clocks of web and worker may differ, or have been set: a log has no line so much before its build began or after
+# that ended.
+_CLOCK_MS = 60_000
 # While builds run, lines of the last moment may be on their way: of several logs, one would come before another's
 # earlier line, and a reader who goes on from its time would miss that.
 SETTLE_MS = 1_000
@@ -116,27 +119,29 @@ def filter_events(
 ) -> tuple[list[Event], str | None]:
     """The events of several streams that a filter wants, by time; and the token to go on with, None at the end.
 
+    Args:
+        start_ms, end_ms: From when on and until when, both included: that is so here and not in `get_events`.
+
     Raises:
         InvalidParameter: The token is none of ours, or the times are the wrong way round.
     """
     _check_times(start_ms, end_ms)
     ordered = sorted(builds, key=lambda build: (build.started_at, build.pk))
     running = [build for build in ordered if not build.is_log_complete]
+    before_ms = None if end_ms is None else end_ms + 1
     if len(ordered) > 1 and running:
         settled = int(now() * 1000) - SETTLE_MS
-        end_ms = settled if end_ms is None else min(end_ms, settled)
+        before_ms = settled if before_ms is None else min(before_ms, settled)
     after = _place(token)
     deadline = time.monotonic() + SCAN_SECONDS
     events: list[Event] = []
-    size_bytes = unchecked_bytes = 0
+    size_bytes = 0
     last: tuple[int, int, int] | None = None
-    for event in _merged(ordered, wanted, start_ms, end_ms, after):
+    for event in _merged(ordered, wanted, start_ms, before_ms, after):
         size = EVENT_BYTES + len(event.line.text.encode()) + 1
-        unchecked_bytes += size
-        is_late = last is not None and unchecked_bytes > _CHECK_BYTES and time.monotonic() > deadline
+        is_late = last is not None and time.monotonic() > deadline
         if len(events) == limit or (events and size_bytes + size > MAX_BYTES) or is_late:
             return events, _token(last)
-        unchecked_bytes = 0 if unchecked_bytes > _CHECK_BYTES else unchecked_bytes
         last = (event.line.time_ms, event.build.pk, event.line.number)
         if wanted.matches(event.message):
             events.append(event)
@@ -197,7 +202,7 @@ def _merged(
     builds: Sequence[Build],
     wanted: Filter,
     start_ms: int | None,
-    end_ms: int | None,
+    before_ms: int | None,
     after: tuple[int, int, int] | None,
 ) -> Iterator[Event]:
     """Events of all these builds by time, build and line; a log is opened when its build's time has come."""
@@ -205,7 +210,7 @@ def _merged(
     waiting = list(reversed(builds))
     while waiting or heads:
         while waiting and (not heads or waiting[-1].started_at.timestamp() * 1000 <= heads[0][0]):
-            _push(heads, _events_of(waiting.pop(), wanted, start_ms, end_ms, after))
+            _push(heads, _events_of(waiting.pop(), wanted, start_ms, before_ms, after))
         if heads:
             *_, event, events = heapq.heappop(heads)
             yield event
@@ -219,13 +224,16 @@ def _push(heads: list[tuple[int, int, int, Event, Iterator[Event]]], events: Ite
 
 
 def _events_of(
-    build: Build, wanted: Filter, start_ms: int | None, end_ms: int | None, after: tuple[int, int, int] | None
+    build: Build, wanted: Filter, start_ms: int | None, before_ms: int | None, after: tuple[int, int, int] | None
 ) -> Iterator[Event]:
-    """A build's events in a time, those alone that come behind a place in the order of all."""
-    if build.is_log_complete and build.ended_at is not None and _ended_before(build, start_ms, after):
+    """A build's events in a time, those alone that come behind a place in the order of all.
+
+    Where none is wanted in a piece of the log, its last one says how far the search has come.
+    """
+    if _is_outside(build, start_ms, before_ms, after):
         return
     log = _Log(build)
-    first, behind = log.between(start_ms, end_ms)
+    first, behind = log.between(start_ms, before_ms)
     if after is not None:
         time_ms, pk, number = after
         if build.pk == pk:
@@ -235,19 +243,35 @@ def _events_of(
     position = first
     for block in log.blocks(first, behind):
         lines = block.lines(position, behind)
-        if lines and not wanted.may_match(block.text):
-            lines = lines[-1:]  # says how far the search has come
-        for line in lines:
-            yield Event(build, line)
+        text = block.text_from(position)
+        for start, end, count in _pieces(text, wanted.piece_bytes):
+            piece, lines = lines[:count], lines[count:]
+            for line in piece if wanted.may_match(text, start, end) else piece[-1:]:
+                yield Event(build, line)
+            if not lines:
+                break
         position = block.next_line
 
 
-def _ended_before(build: Build, start_ms: int | None, after: tuple[int, int, int] | None) -> bool:
-    """Whether a build that is over had ended before the time that is asked for: its log need not be opened."""
-    assert build.ended_at is not None
-    # The log is closed before the row says that the build has ended; a minute for a clock that was set.
-    ended_ms = build.ended_at.timestamp() * 1000 + 60_000
-    return ended_ms < max(start_ms or 0, after[0] if after else 0)
+def _pieces(text: bytes, size_bytes: int | None) -> Iterator[tuple[int, int, int]]:
+    """Whole lines of about this size together: where they begin and end, and how many there are."""
+    start = 0
+    while start < len(text):
+        end = len(text)
+        if size_bytes is not None:
+            end = text.rfind(b"\n", start, start + size_bytes) + 1 or text.index(b"\n", start) + 1
+        yield start, end, text.count(b"\n", start, end)
+        start = end
+
+
+def _is_outside(build: Build, start_ms: int | None, before_ms: int | None, after: tuple[int, int, int] | None) -> bool:
+    """Whether a build began after the time that is asked for, or had ended before it: its log need not be opened."""
+    if before_ms is not None and build.started_at.timestamp() * 1000 - _CLOCK_MS > before_ms:
+        return True
+    if not build.is_log_complete or build.ended_at is None:
+        return False
+    # The log is closed before the row says that the build has ended.
+    return build.ended_at.timestamp() * 1000 + _CLOCK_MS < max(start_ms or 0, after[0] if after else 0)
 
 
 def _fitting(lines: Iterable[Line]) -> list[Line]:

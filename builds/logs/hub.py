@@ -14,8 +14,9 @@ import logging
 import time
 import weakref
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from typing import Any, TypeVar
 
 from django.conf import settings
@@ -55,7 +56,9 @@ class LogHub:
         # Apart from Django's own threads: a viewer that reads far back must not delay a page.
         self._threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="log-reader")
 
-    async def follow(self, build_pk: int, build_uuid: str, first: int, *, with_log: bool) -> AsyncIterator[Update]:
+    async def follow(
+        self, build_pk: int, build_uuid: str, first: int, *, with_log: bool
+    ) -> AsyncGenerator[Update, None]:
         """What happens to a build from line `first` on, until its end.
 
         Args:
@@ -64,12 +67,13 @@ class LogHub:
         """
         watch = self._join(build_pk, build_uuid)
         try:
-            async for update in self._updates(watch, first, with_log):
-                yield update
+            async with aclosing(self._updates(watch, first, with_log)) as updates:
+                async for update in updates:
+                    yield update
         finally:
             self._leave(watch)
 
-    async def _updates(self, watch: Watch, cursor: int, with_log: bool) -> AsyncIterator[Update]:
+    async def _updates(self, watch: Watch, cursor: int, with_log: bool) -> AsyncGenerator[Update, None]:
         version = 0
         said_at = time.monotonic()
         while True:
@@ -77,7 +81,7 @@ class LogHub:
             if watch.version != version:
                 version = watch.version
                 said_at = time.monotonic()
-                yield Status(watch.html)
+                yield Status(watch.status)
             lines = await self._lines(watch, cursor) if with_log and cursor < total_lines else None
             if lines is not None:
                 cursor = lines.next
@@ -102,17 +106,18 @@ class LogHub:
             count = LINES_A_BATCH - first % LINES_A_BATCH
             reading = asyncio.ensure_future(self._in_thread(self._read, watch, first, count))
             self._stored[key] = reading
+            # Also where whoever asked has gone by then: the next one must not be given what was true at that moment.
+            reading.add_done_callback(lambda done: self._keep_whole(key, done))
         self._stored.move_to_end(key)
         while len(self._stored) > STORED_BATCHES:
             self._stored.popitem(last=False)
-        try:
-            lines = await asyncio.shield(reading)
-        except Exception:
-            self._stored.pop(key, None)
-            raise
-        if lines is None or lines.next % LINES_A_BATCH:
-            self._stored.pop(key, None)  # the rest of the batch is still to come
-        return lines
+        return await asyncio.shield(reading)
+
+    def _keep_whole(self, key: tuple[int, int], reading: asyncio.Future[Lines | None]) -> None:
+        """Forget a batch that could not be read, or whose rest is still to come."""
+        lines = None if reading.cancelled() or reading.exception() is not None else reading.result()
+        if (lines is None or lines.next % LINES_A_BATCH) and self._stored.get(key) is reading:
+            del self._stored[key]
 
     # ---- watches -----------------------------------------------------------------------------------------------------
 
@@ -184,7 +189,7 @@ def _take_snapshot(watch: Watch, snapshot: Snapshot | None) -> None:
         watch.is_over = True
     else:
         if snapshot.state != watch.state:
-            watch.state, watch.html = snapshot.state, snapshot.html
+            watch.state, watch.status = snapshot.state, snapshot.data
             watch.version += 1
         watch.has_ended = watch.has_ended or snapshot.is_log_complete
         watch.is_over = snapshot.is_over
@@ -202,7 +207,7 @@ def hub(render_status: RenderStatus, render_lines: RenderLines) -> LogHub:
     """The hub of the running event loop: a web process has one loop and so one hub.
 
     Args:
-        render_status: Makes the HTML that a Status carries; called in a thread, once for all viewers of a build.
+        render_status: Makes the bytes that a Status carries; called in a thread, once for all viewers of a build.
         render_lines: Makes the bytes that Lines carry, likewise.
     """
     loop = asyncio.get_running_loop()

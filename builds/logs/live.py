@@ -70,7 +70,13 @@ async def _read_once(
             task.cancel()
         await asyncio.gather(reading, waiting, return_exceptions=True)
     for key, entries in _pairs(found):
-        _take(by_key[decoded(key)], entries)
+        watch = by_key[decoded(key)]
+        try:
+            _take(watch, entries)
+        except (KeyError, ValueError):
+            # All other builds are read by this task too: theirs goes on, and for this one the database has the rest.
+            logger.exception("%s: an entry can't be read", decoded(key))
+            watch.has_ended = True
         said()
 
 

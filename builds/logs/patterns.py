@@ -14,13 +14,11 @@ from typing import Any, Protocol
 import re2
 
 MAX_PATTERN_CHARACTERS = 1_000
-# A call of the engine holds the interpreter's lock: at the largest program that is let through and the worst text it
-# takes some hundredths of a second for a piece of this size.
+# A call of the engine leaves the interpreter to other threads, but can't be stopped: at the largest program that is let
+# through and the worst text it takes a quarter of a second for a piece of this size, and a second for the longest line.
 PIECE_BYTES = 16 * 1024
 MAX_PROGRAM_SIZE = 2_000
 MAX_MEMORY_BYTES = 8 * 1024 * 1024
-# Marked in one line at most.
-MAX_SPANS = 100
 
 _UNANCHORED = re2._Anchor.UNANCHORED
 
@@ -44,8 +42,8 @@ class Pattern(Protocol):
     def count(self, text: bytes, start: int, end: int) -> int:
         """How many lines match."""
 
-    def spans(self, line: bytes) -> list[tuple[int, int]]:
-        """Where in one line the matches that are longer than nothing begin and end."""
+    def spans(self, line: bytes) -> Iterator[tuple[int, int]]:
+        """Where in one line the matches begin and end, those of nothing too: each may take as long as the first."""
 
 
 def compile_text(text: str, *, is_case_ignored: bool = False) -> Pattern:
@@ -119,13 +117,11 @@ class _Text:
         # Where many lines match, to look into each is quicker than to go from one to the next.
         return sum(map(operator.contains, text[start:end].split(b"\n"), itertools.repeat(self._needle)))
 
-    def spans(self, line: bytes) -> list[tuple[int, int]]:
-        found: list[tuple[int, int]] = []
+    def spans(self, line: bytes) -> Iterator[tuple[int, int]]:
         position = line.find(self._needle)
-        while position >= 0 and len(found) < MAX_SPANS:
-            found.append((position, position + len(self._needle)))
+        while position >= 0:
+            yield position, position + len(self._needle)
             position = line.find(self._needle, position + len(self._needle))
-        return found
 
 
 class _AsciiText(_Text):
@@ -137,7 +133,7 @@ class _AsciiText(_Text):
     def count(self, text: bytes, start: int, end: int) -> int:
         return super().count(text[start:end].lower(), 0, end - start)
 
-    def spans(self, line: bytes) -> list[tuple[int, int]]:
+    def spans(self, line: bytes) -> Iterator[tuple[int, int]]:
         return super().spans(line.lower())
 
 
@@ -161,14 +157,11 @@ class _Expression:
     def count(self, text: bytes, start: int, end: int) -> int:
         return sum(1 for _ in self.lines(text, start, end))
 
-    def spans(self, line: bytes) -> list[tuple[int, int]]:
-        found: list[tuple[int, int]] = []
+    def spans(self, line: bytes) -> Iterator[tuple[int, int]]:
         position = 0
-        while position <= len(line) and len(found) < MAX_SPANS:
+        while position <= len(line):
             begin, end = self._engine.Match(_UNANCHORED, line, position, len(line))[0]
             if begin < 0:
-                break
-            if end > begin:
-                found.append((begin, end))
-            position = max(end, position + 1) if end > begin else end + 1
-        return found
+                return
+            yield begin, end
+            position = max(end, begin + 1)

@@ -17,6 +17,16 @@ from builds.logs.reader import LogReader
 
 # For one page: a million lines take less.
 SECONDS = 1.8
+# For marking what matched on the page; lines that there is no time for are shown without marks. The worst pattern takes
+# a second for each mark in a line of 64 KiB.
+MARK_SECONDS = 0.5
+# Marked in one line at most.
+MAX_SPANS = 100
+# Of a line longer than that a part is given, which begins so far before its first match: a page of the longest lines
+# with their neighbours would be half a gigabyte.
+SHOWN_BYTES = 2_000
+SHOWN_BEFORE = 200
+CUT = "…"
 
 
 @dataclass(frozen=True)
@@ -24,9 +34,9 @@ class Match:
     """A line that matches.
 
     Attributes:
-        text: As it is read.
+        text: As it is read; of a very long line the part around its first match, with CUT where it goes on.
         spans: Where in `text` the matches begin and end, in characters.
-        before, after: The lines around it, as they are read.
+        before, after: The lines around it likewise, of long ones their beginning.
     """
 
     number: int
@@ -75,8 +85,8 @@ def search(
         seconds: When to stop, at the latest.
     """
     deadline = time.monotonic() + seconds
-    numbers, next_line = _page(reader, pattern, first, limit, deadline)
-    total = len(numbers)
+    places, next_line = _page(reader, pattern, first, limit, deadline)
+    total = len(places)
     is_complete = True
     if next_line is not None:
         rest, is_complete = _count(reader, pattern, next_line, None, deadline)
@@ -85,26 +95,30 @@ def search(
     if first:
         before_count, is_whole = _count(reader, pattern, 0, first, deadline)
         is_complete = is_complete and is_whole
-    if is_complete and total == len(numbers):
+    if is_complete and total == len(places):
         next_line = None  # nothing but lines that don't match
-    matches = _matches(reader, pattern, numbers, context)
+    matches = _matches(reader, pattern, places, context)
     return Found(matches, next_line, before_count, before_count + total, is_complete)
 
 
-def _page(reader: LogReader, pattern: Pattern, first: int, limit: int, deadline: float) -> tuple[list[int], int | None]:
-    """The numbers of the first matching lines, and the line to go on from; None at the end of the log."""
-    numbers: list[int] = []
+def _page(
+    reader: LogReader, pattern: Pattern, first: int, limit: int, deadline: float
+) -> tuple[dict[int, int], int | None]:
+    """The numbers of the first matching lines, each with where in it the first match begins, in bytes of its plain
+    text; and the line to go on from, None at the end of the log.
+    """
+    places: dict[int, int] = {}
     for piece in _pieces(reader, pattern, first, None):
         number, counted = piece.number, piece.start
         if time.monotonic() > deadline:
-            return numbers, number
+            return places, number
         for position in pattern.lines(piece.text, piece.start, piece.end):
             number += piece.text.count(b"\n", counted, position)
             counted = position
-            numbers.append(number)
-            if len(numbers) == limit:
-                return numbers, number + 1
-    return numbers, None
+            places[number] = position - (piece.text.rfind(b"\n", piece.start, position) + 1 or piece.start)
+            if len(places) == limit:
+                return places, number + 1
+    return places, None
 
 
 def _count(reader: LogReader, pattern: Pattern, first: int, behind: int | None, deadline: float) -> tuple[int, bool]:
@@ -132,11 +146,22 @@ def _pieces(reader: LogReader, pattern: Pattern, first: int, behind: int | None)
             start = end
 
 
-def _matches(reader: LogReader, pattern: Pattern, numbers: list[int], context: int) -> list[Match]:
-    known: dict[int, Line] = {}
-    for first, behind in _ranges(numbers, context):
-        known.update((line.number, line) for line in reader.window(first, behind - first))
-    return [_match(pattern, known, number, context) for number in numbers]
+def _matches(reader: LogReader, pattern: Pattern, places: dict[int, int], context: int) -> list[Match]:
+    deadline = time.monotonic() + MARK_SECONDS
+    found: dict[int, Match] = {}
+    around: dict[int, str] = {}
+    for first, behind in _ranges(list(places), context):
+        position = first
+        for block in reader.blocks(first, behind - first):
+            for line in block.lines(position, behind):
+                if line.number in places:
+                    found[line.number] = _match(pattern, line, places[line.number], deadline)
+                around[line.number] = _part(plain(line.text.encode()), 0)[0]
+            position = block.next_line
+    for number, match in found.items():
+        match.before.extend(around[one] for one in range(max(number - context, 0), number) if one in around)
+        match.after.extend(around[one] for one in range(number + 1, number + context + 1) if one in around)
+    return list(found.values())
 
 
 def _ranges(numbers: list[int], context: int) -> Iterator[tuple[int, int]]:
@@ -154,16 +179,34 @@ def _ranges(numbers: list[int], context: int) -> Iterator[tuple[int, int]]:
         yield run
 
 
-def _match(pattern: Pattern, known: dict[int, Line], number: int, context: int) -> Match:
-    def text(line_number: int) -> str:
-        return plain(known[line_number].text.encode()).decode()
+def _match(pattern: Pattern, line: Line, place: int, deadline: float) -> Match:
+    text = plain(line.text.encode())
+    shown, start, stop = _part(text, place)
+    spans: list[tuple[int, int]] = []
+    marked = pattern.spans(text)
+    while len(spans) < MAX_SPANS and time.monotonic() < deadline:
+        begin, end = next(marked, (stop, stop))
+        if begin >= stop:
+            break
+        if end > begin:
+            spans.append((begin, min(end, stop)))
+    offset = len(CUT) if start else 0
+    characters = [tuple(offset + len(text[start:at].decode()) for at in span) for span in spans]
+    return Match(line.number, line.time_ms, shown, [(begin, end) for begin, end in characters], [], [])
 
-    line = plain(known[number].text.encode())
-    return Match(
-        number,
-        known[number].time_ms,
-        line.decode(),
-        [(len(line[:begin].decode()), len(line[:end].decode())) for begin, end in pattern.spans(line)],
-        [text(one) for one in range(max(number - context, 0), number)],
-        [text(one) for one in range(number + 1, number + context + 1) if one in known],
-    )
+
+def _part(text: bytes, place: int) -> tuple[str, int, int]:
+    """What is shown of a line that matches at a place, and where in it that begins and ends."""
+    start, stop = 0, len(text)
+    if stop > SHOWN_BYTES:
+        start = _character(text, max(0, place - SHOWN_BEFORE))
+        stop = _character(text, min(stop, start + SHOWN_BYTES))
+    shown = text[start:stop].decode()
+    return f"{CUT if start else ''}{shown}{CUT if stop < len(text) else ''}", start, stop
+
+
+def _character(text: bytes, position: int) -> int:
+    """Where the character begins that a byte belongs to."""
+    while 0 < position < len(text) and text[position] & 0xC0 == 0x80:
+        position -= 1
+    return position

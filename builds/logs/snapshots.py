@@ -16,7 +16,7 @@ from builds.models import Build, Phase
 # A finished build whose log is not sealed ends its viewers' streams after this: its worker died, and the rest is gone.
 SEAL_SECONDS = 60
 
-RenderStatus = Callable[[Build], str]
+RenderStatus = Callable[[Build], bytes]
 
 
 @dataclass(frozen=True)
@@ -25,13 +25,13 @@ class Snapshot:
 
     Attributes:
         state: Differs where there is something new to show.
-        html: What to show; empty where `state` is the known one.
+        data: What was rendered of it; empty where `state` is the known one.
         is_over: Whether it has ended and no more lines will come.
         line_count: Of the whole log where it is complete, else of what is stored.
     """
 
     state: Any
-    html: str
+    data: bytes
     is_over: bool
     is_log_complete: bool
     line_count: int
@@ -42,7 +42,7 @@ def snapshots(known: Mapping[int, Any], render: RenderStatus) -> dict[int, Snaps
 
     Args:
         known: The builds' primary keys, each with the state that was seen last.
-        render: Makes the HTML of a build that has changed.
+        render: Makes what is told of a build that has changed.
     """
     phases = Prefetch("phases", Phase.objects.order_by("pk"))
     builds = Build.objects.filter(pk__in=list(known)).prefetch_related(phases, "artifacts")
@@ -54,7 +54,7 @@ def snapshots(known: Mapping[int, Any], render: RenderStatus) -> dict[int, Snaps
         is_sealed = build.is_log_complete or (build.ended_at is not None and build.ended_at < given_up)
         found[build.pk] = Snapshot(
             state=state,
-            html=render(build) if state != known[build.pk] else "",
+            data=render(build) if state != known[build.pk] else b"",
             is_over=build.is_finished and is_sealed,
             is_log_complete=build.is_log_complete,
             line_count=build.log_line_count if build.is_log_complete else stored.get(build.pk, 0),

@@ -38,9 +38,9 @@ class Lines:
 
 @dataclass(frozen=True)
 class Status:
-    """The build has changed: what to show of it now."""
+    """The build has changed; `data` is what was rendered of it, once for all viewers."""
 
-    html: str
+    data: bytes = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Watch:
         cursor: The id of the stream's entry read last; empty before the first look.
         has_ended: Whether the stream has nothing more to give.
         total_lines: How many lines there are, in memory or stored.
-        state, html, version: Of the database: what to tell a change by, what to show, and how often it has changed.
+        state, status, version: Of the database: what to tell a change by, what to show, and how often it has changed.
         is_over: Whether the build has ended and its log is whole, or never will be.
         changed: Set when something of this has changed; a new one is made each time.
     """
@@ -81,7 +81,7 @@ class Watch:
     has_ended: bool = False
     total_lines: int = 0
     state: Any = None
-    html: str = ""
+    status: bytes = b""
     version: int = 0
     is_over: bool = False
     changed: asyncio.Event = field(default_factory=asyncio.Event)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -13,24 +12,18 @@ from django.views.decorators.http import require_GET
 
 from builds.access import build_for
 from builds.logs import access as log_access
-from builds.logs import patterns, search
+from builds.logs import patterns, search, turns
 from builds.logs.patterns import Pattern, PatternError
 from builds.logs.search import Found, Match
 from builds.models import Build
 from builds.views.shared import line_number
-from codeservices.errors import InvalidInput, ServiceError
+from codeservices.errors import InvalidInput
 from codeservices.http import ConsoleRequest
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 500
 DEFAULT_CONTEXT = 2
 MAX_CONTEXT = 10
-# Searches at the same time in one process: each takes a processor for a second or two, and pages come first.
-_TURNS = threading.BoundedSemaphore(2)
-TURN_SECONDS = 10.0
-# Of a line longer than that a part is shown, which begins so far before its first match.
-SHOWN_CHARACTERS = 2_000
-SHOWN_BEFORE = 200
 
 
 @dataclass(frozen=True)
@@ -83,13 +76,9 @@ def _pattern(request: ConsoleRequest) -> Pattern:
 
 
 def _search(build: Build, pattern: Pattern, first: int, limit: int, context: int) -> Found:
-    if not _TURNS.acquire(timeout=TURN_SECONDS):
-        raise ServiceError("Too many logs are being searched. Try again in a moment.", code="Throttling", status=503)
-    try:
+    with turns.turn():
         reader = log_access.reader_of(build.pk, str(build.uuid))
         return search.search(reader, pattern, first=first, limit=limit, context=context)
-    finally:
-        _TURNS.release()
 
 
 def _count(request: ConsoleRequest, name: str, default: int, least: int, most: int) -> int:
@@ -111,11 +100,11 @@ def _as_json(request: ConsoleRequest, build: Build, found: Found) -> dict[str, A
             {
                 "line": one.number,
                 "time": one.time_ms,
-                "text": _shortened(one.text),
+                "text": one.text,
                 # As scripts count: in UTF-16 code units.
                 "spans": [[_units(one.text[:begin]), _units(one.text[:end])] for begin, end in one.spans],
-                "before": [_shortened(text) for text in one.before],
-                "after": [_shortened(text) for text in one.after],
+                "before": one.before,
+                "after": one.after,
             }
             for one in found.matches
         ],
@@ -161,7 +150,7 @@ def _groups(matches: list[Match]) -> list[list[Row]]:
     for match in matches:
         before = enumerate(match.before, match.number - len(match.before))
         for number, text in (*before, *enumerate(match.after, match.number + 1)):
-            rows.setdefault(number, Row(number + 1, [(_shortened(text), False)], is_match=False))
+            rows.setdefault(number, Row(number + 1, [(text, False)], is_match=False))
         rows[match.number] = Row(match.number + 1, _pieces(match), is_match=True)
     groups: list[list[Row]] = []
     for number in sorted(rows):
@@ -172,19 +161,11 @@ def _groups(matches: list[Match]) -> list[list[Row]]:
 
 
 def _pieces(match: Match) -> list[tuple[str, bool]]:
-    """The text in pieces; of a long line the part around its first match."""
-    start = max(0, (match.spans[0][0] if match.spans else 0) - SHOWN_BEFORE)
-    stop = start + SHOWN_CHARACTERS
-    pieces = [("… ", False)] if start else []
-    position = start
+    """The text in pieces, which match and don't by turns."""
+    pieces: list[tuple[str, bool]] = []
+    position = 0
     for begin, end in match.spans:
-        if begin >= stop:
-            break
-        pieces += [(match.text[position:begin], False), (match.text[begin : min(end, stop)], True)]
-        position = min(end, stop)
-    pieces.append((match.text[position:stop] + (" …" if stop < len(match.text) else ""), False))
+        pieces += [(match.text[position:begin], False), (match.text[begin:end], True)]
+        position = end
+    pieces.append((match.text[position:], False))
     return [piece for piece in pieces if piece[0]]
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + " …"

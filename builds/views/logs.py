@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
 
 from django.http import HttpResponseBase, JsonResponse
 from django.template.loader import render_to_string
@@ -37,7 +40,11 @@ MAX_COUNT = 5_000
 MAX_BYTES = 32 * 1024 * 1024
 # A browser that lost its stream comes back after a second, give or take: not all of them at once.
 RETRY_MS = (800, 1600)
-_FOR_EVER = "private, max-age=86400, immutable"
+# A stream ends after such a time, and the browser asks for the rest: by then its person may have been signed out, or
+# may not read the log any more.
+RENEW_SECONDS = (600, 1200)
+# The right to read a log may end, and a project that is made anew counts its builds from 1 again.
+_ASK_FIRST = "private, no-cache"
 _TEXT = "text/plain; charset=utf-8"
 
 
@@ -51,22 +58,24 @@ def build_events(request: ConsoleRequest, name: str, number: int) -> HttpRespons
     last = request.headers.get("Last-Event-ID")
     first = line_number("from", request.GET.get("from", "0")) if not last else line_number("Last-Event-ID", last) + 1
     build = build_for(request.principal, "codebuild:BatchGetBuilds", name, number)
-    return event_stream(_events(build, first, log_access.may_read_log(request.principal, build)))
+    return event_stream(_events(build.pk, str(build.uuid), first, log_access.may_read_log(request.principal, build)))
 
 
-async def _events(build: Build, first: int, with_log: bool) -> AsyncIterator[bytes]:
-    yield f"retry: {random.randint(*RETRY_MS)}\n\n".encode()  # noqa: S311  spread, not secrecy
-    updates = hub(render_status, render_lines).follow(build.pk, str(build.uuid), first, with_log=with_log)
-    async for update in updates:
-        match update:
-            case watch.Lines(data=data):
-                yield data
-            case watch.Status(html):
-                yield event(html, name="status")
-            case watch.End(line_count):
-                yield event(json.dumps({"lines": line_count}), name="end")
-            case watch.Pause():
-                yield HEARTBEAT
+async def _events(pk: int, uuid: str, first: int, with_log: bool) -> AsyncGenerator[bytes, None]:
+    ends_at = time.monotonic() + random.uniform(*RENEW_SECONDS)  # noqa: S311  spread, not secrecy
+    yield f"retry: {random.randint(*RETRY_MS)}\n\n".encode()  # noqa: S311
+    updates = hub(render_status, render_lines).follow(pk, uuid, first, with_log=with_log)
+    async with aclosing(updates):
+        async for update in updates:
+            match update:
+                case watch.Lines(data=data) | watch.Status(data):
+                    yield data
+                case watch.End(line_count):
+                    yield event(json.dumps({"lines": line_count}), name="end")
+                case watch.Pause():
+                    yield HEARTBEAT
+            if time.monotonic() > ends_at:
+                return
 
 
 @require_safe
@@ -83,20 +92,26 @@ def build_log(request: ConsoleRequest, name: str, number: int) -> HttpResponseBa
     count = line_number("count", request.GET.get("count", str(DEFAULT_COUNT)))
     if not 1 <= count <= MAX_COUNT:
         raise InvalidInput(f"count must be from 1 to {MAX_COUNT}, not {count}.")
-    reader = log_access.reader_of(build.pk, str(build.uuid))
-    lines = reader.window(first, count, MAX_BYTES)
+    # What is in a finished log never changes.
+    etag = f'"{build.uuid}-{first}-{count}"' if build.is_log_complete else None
+    unchanged = get_conditional_response(request, etag=etag) if etag is not None else None
+    response = unchanged or JsonResponse(_window(build, first, count))
+    response["Cache-Control"] = "no-store"
+    if etag is not None:
+        response["Cache-Control"], response["ETag"] = _ASK_FIRST, etag
+    return response
+
+
+def _window(build: Build, first: int, count: int) -> dict[str, Any]:
+    lines = log_access.reader_of(build.pk, str(build.uuid)).window(first, count, MAX_BYTES)
     behind = lines[-1].number + 1 if lines else first
-    body = {
+    return {
         "first": first,
         "next": behind,
         "total": max(behind, log_access.line_count(build)),
         "is_complete": build.is_log_complete,
         "lines": [[line.time_ms, line.styled_text] for line in lines],
     }
-    response = JsonResponse(body)
-    # What is in a finished log never changes.
-    response["Cache-Control"] = _FOR_EVER if build.is_log_complete else "no-store"
-    return response
 
 
 def _download(request: ConsoleRequest, build: Build, form: str) -> HttpResponseBase:
@@ -119,14 +134,14 @@ def _download(request: ConsoleRequest, build: Build, form: str) -> HttpResponseB
     response["Content-Disposition"] = content_disposition(filename)
     response["X-Content-Type-Options"] = "nosniff"
     response["Content-Security-Policy"] = "default-src 'none'; sandbox"
-    response["Cache-Control"] = "private, no-cache"  # the right to read it may end
+    response["Cache-Control"] = _ASK_FIRST
     return response
 
 
-def render_status(build: Build) -> str:
-    """The part of a build's page that changes while it runs."""
+def render_status(build: Build) -> bytes:
+    """The part of a build's page that changes while it runs, as an event of the stream."""
     context = {"build": build, "phases": phase_rows(build), "wait": lifecycle.wait_of(build)}
-    return render_to_string("builds/_build_live.html", context)
+    return event(render_to_string("builds/_build_live.html", context), name="status")
 
 
 def render_lines(lines: list[Line]) -> bytes:

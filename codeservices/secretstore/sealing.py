@@ -34,13 +34,15 @@ def unseal(sealed: str, owner: str) -> bytes:
     """What `seal` was given for the same owner.
 
     Raises:
-        ServiceError: DecryptionFailure, it was sealed for something else or with another master key.
+        ServiceError: DecryptionFailure, it was sealed for something else or with another master key, or is damaged.
     """
-    raw = base64.b64decode(sealed)
-    nonce, encrypted = raw[1 : 1 + _NONCE_BYTES], raw[1 + _NONCE_BYTES :]
     try:
+        raw = base64.b64decode(sealed, validate=True)
+        if not raw.startswith(_FORMAT):
+            raise ValueError("It is of no format that is known here.")
+        nonce, encrypted = raw[1 : 1 + _NONCE_BYTES], raw[1 + _NONCE_BYTES :]
         return _cipher(settings.MASTER_KEY).decrypt(nonce, encrypted, owner.encode())
-    except InvalidTag:
+    except (InvalidTag, ValueError):
         raise ServiceError(
             "The stored value can't be decrypted with this installation's master key.",
             code="DecryptionFailure",

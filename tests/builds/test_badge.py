@@ -55,6 +55,20 @@ def test_a_badge_has_the_last_build_of_its_branch_or_tag(client, project):
     assert word(client, **known, branch="v1") == "unknown"
 
 
+def test_a_badge_asks_little_of_the_database_however_many_builds_there_are(client, db, django_assert_max_num_queries):
+    factories.repository("site")
+    project = factories.project("site", repository_name="site")
+    Project.objects.update(badge_enabled=True, badge_uuid=uuid.uuid4())
+    project.refresh_from_db()
+    for _ in range(50):
+        build(project, Status.SUCCEEDED, "")  # of the default branch, whichever that is
+    known = {"uuid": str(project.badge_uuid)}
+    with django_assert_max_num_queries(3):
+        assert word(client, **known, branch="none") == "unknown"
+    with django_assert_max_num_queries(2):
+        assert word(client, **known) == "passing"
+
+
 @pytest.mark.parametrize("text", ["", "x", str(uuid.UUID(int=7)), "<svg/>"])
 def test_an_address_that_was_never_given_shows_no_more_than_an_unknown_branch(client, project, text):
     assert word(client, uuid=text) == "unknown"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -64,7 +65,7 @@ def build(alice) -> Build:
 
 
 def hub_of(own_redis: OwnRedis) -> log_hub.LogHub:
-    return log_hub.LogHub(own_redis.url, lambda build: build.status, rendered)
+    return log_hub.LogHub(own_redis.url, lambda build: build.status.encode(), rendered)
 
 
 def rendered(lines: list[Line]) -> bytes:
@@ -103,8 +104,8 @@ async def seen(
                     texts += lines
                     if on_line is not None:
                         await in_thread(on_line, first)
-                case watch.Status(html):
-                    statuses.append(html)
+                case watch.Status(data):
+                    statuses.append(data.decode())
                 case watch.End():
                     return texts, statuses
     raise AssertionError("no end came")
@@ -192,6 +193,42 @@ def test_a_slow_viewer_holds_up_nobody_and_misses_nothing(own_redis, build, monk
 
     fast_texts, slow_texts = asyncio.run(both())
     assert fast_texts == slow_texts == numbered(0, 5000)
+
+
+def test_what_was_read_for_a_viewer_who_has_gone_is_not_given_to_the_next(own_redis, build, monkeypatch):
+    """Nothing was there at that moment; the next viewer would have been told the end without a line."""
+    writer = logged.writer_of(build, own_redis.url)
+    entered, go_on = threading.Event(), threading.Event()
+    read = log_hub.LogHub._read
+
+    def read_nothing(*asked: Any) -> watch.Lines | None:
+        entered.set()
+        assert go_on.wait(SECONDS)
+        return None
+
+    async def watched() -> list[str]:
+        hub = hub_of(own_redis)
+        stays = hub.follow(build.pk, str(build.uuid), 0, with_log=False)
+        await anext(stays)
+        monkeypatch.setattr(log_hub.LogHub, "_read", read_nothing)
+        goes = asyncio.create_task(hub._stored_lines(hub._watches[build.pk], 0))
+        await asyncio.to_thread(entered.wait, SECONDS)
+        (reading,) = hub._stored.values()
+        goes.cancel()
+        go_on.set()
+        await asyncio.wait([reading])
+        monkeypatch.setattr(log_hub.LogHub, "_read", read)
+        writer.write(b"one\ntwo\n")
+        await in_thread(logged.end, build, writer)
+        async with asyncio.timeout(SECONDS):
+            while not hub._watches[build.pk].is_over:
+                await asyncio.sleep(0.01)
+        monkeypatch.setattr(watch.Watch, "batch", lambda *_: None)  # all is read from where it is stored
+        texts, _ = await seen(hub, build)
+        await stays.aclose()
+        return texts
+
+    assert asyncio.run(watched()) == ["one", "two"]
 
 
 def test_silence_is_broken_by_a_pause_and_a_left_hub_reads_nothing_more(own_redis, build, monkeypatch):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 
-from builds.logs import patterns, search
+from builds.logs import patterns, search, turns
 from builds.logs.format import Block, encode_chunk
 from builds.logs.patterns import PatternError, compile_expression, compile_text
 from builds.logs.reader import LogReader
@@ -152,6 +154,52 @@ def test_no_pattern_is_catastrophic(pattern):
     assert time.process_time() - begun < 20
 
 
+class Slow:
+    """A pattern that finds something at every byte, which takes a second each time."""
+
+    piece_bytes = 4096
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def lines(self, text: bytes, start: int, end: int) -> Iterator[int]:
+        while start < end:
+            yield start
+            start = text.index(b"\n", start) + 1
+
+    def count(self, text: bytes, start: int, end: int) -> int:
+        return text.count(b"\n", start, end)
+
+    def spans(self, line: bytes) -> Iterator[tuple[int, int]]:
+        for position in range(len(line)):
+            self.now += 1
+            yield position, position + 1
+
+
+def test_marks_are_made_as_long_as_there_is_time_and_lines_without_are_shown_too(monkeypatch):
+    """The worst pattern takes a second for each mark; a page has 500 lines with 100 marks each."""
+    slow = Slow()
+    monkeypatch.setattr(search.time, "monotonic", lambda: slow.now)
+    result = search.search(reader_of(["a" * 1000] * 300), slow, limit=200)
+    assert slow.now <= 2
+    assert [match.text for match in result.matches] == ["a" * 1000] * 200
+    assert result.matches[0].spans[:1] == [(0, 1)] and result.matches[-1].spans == []
+
+
+def test_of_very_long_lines_a_part_is_kept_around_the_match_and_at_the_start_of_neighbours():
+    lines = ["ä" * 30_000, "ö" * 20_000 + "needle needle" + "ü" * 10_000, "x" * 65_000]
+    for pattern in (compile_text("needle"), compile_expression("n[e]edle")):
+        (match,) = found(lines, pattern, context=5).matches
+        assert [match.text[begin:end] for begin, end in match.spans] == ["needle", "needle"]
+        assert match.text.startswith("…öööö") and match.text.endswith("üüüü…") and len(match.text) < 2_000
+        assert [len(text.encode()) for text in (*match.before, *match.after)] == [2_003, 2_003]
+
+
+def test_a_mark_ends_where_the_part_of_the_line_does():
+    (match,) = found(["a" * 10_000], compile_expression("a+")).matches
+    assert match.spans == [(0, 2_000)] and match.text == "a" * 2_000 + "…"
+
+
 def test_an_empty_match_counts_each_line_once():
     assert numbers(["", "abc", "x"], compile_expression("x*")) == [0, 1, 2]
     assert found(["", "abc", "x"], compile_expression("x*")).matches[2].spans == [(0, 1)]
@@ -246,12 +294,15 @@ class TestPage:
         page = alice_client.get(f"{SEARCH}?q=needle").content.decode()
         assert "<mark>needle</mark>" in page and "x" * 201 not in page and "y" * 2_000 not in page
 
-    def test_only_as_many_searches_run_as_there_are_turns(self, alice_client, project, monkeypatch):
-        from builds.views import log_search
-
+    def test_only_as_many_searches_run_and_wait_as_there_are_turns_and_places(self, alice_client, project, monkeypatch):
         logged.logged_build(project, ["one"])
-        monkeypatch.setattr(log_search, "TURN_SECONDS", 0)
-        with log_search._TURNS, log_search._TURNS:
-            answer = alice_client.get(f"{SEARCH}?q=one")
-        assert answer.status_code == 503 and "Too many logs are being searched" in answer.content.decode()
+        with turns.turn(), turns.turn():
+            with monkeypatch.context() as patched:
+                patched.setattr(turns, "SECONDS", 0)
+                answer = alice_client.get(f"{SEARCH}?q=one")
+                assert answer.status_code == 503 and "Too many logs are being searched" in answer.content.decode()
+            # With as many waiting as may, nobody waits any more: the time would be ten seconds.
+            monkeypatch.setattr(turns, "_waiting", threading.BoundedSemaphore(1))
+            with turns._waiting:
+                assert alice_client.get(f"{SEARCH}?q=one").status_code == 503
         assert alice_client.get(f"{SEARCH}?q=one").status_code == 200

@@ -13,8 +13,9 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from builds.logs import events, groups
+from builds.logs import events, filter_pattern, groups
 from builds.logs.access import line_count
+from builds.logs.filter_pattern import Filter
 from builds.models import Build
 from codeservices.iam import credentials
 from tests import factories
@@ -234,7 +235,7 @@ def test_streams_are_interleaved_by_time_and_every_page_goes_on_where_the_last_e
         assert len({event["eventId"] for event in found}) == len(found) and found[0]["eventId"].isdecimal()
     between = filtered(logs, startTime=ms(15), endTime=ms(30), PaginationConfig={"PageSize": 5})
     assert [event["message"] for event in between] == [
-        text for time, _, text in sorted(written, key=lambda one: one[:2]) if ms(15) <= time < ms(30)
+        text for time, _, text in sorted(written, key=lambda one: one[:2]) if ms(15) <= time <= ms(30)
     ]
 
 
@@ -254,11 +255,33 @@ def test_a_pattern_and_names_choose_events(logs, project):
 
 
 def test_a_filter_that_runs_out_of_time_says_where_to_go_on(logs, project, monkeypatch):
-    log_at(project, [(number, "x" * 1000) for number in range(200)] + [(300, "needle")])
+    log_at(project, [(number, "x" * 1000) for number in range(10)] + [(300, "needle")])
     monkeypatch.setattr(events, "SCAN_SECONDS", -1)
     pages = list(logs.get_paginator("filter_log_events").paginate(logGroupName=GROUP, filterPattern="-x"))
     assert len(pages) > 5
     assert [event["message"] for page in pages for event in page["events"]] == ["needle\n"]
+
+
+def test_a_filter_looks_at_the_clock_between_pieces_of_a_log_where_nothing_is_wanted(project, monkeypatch):
+    """A chunk of 256 KiB takes the worst pattern three seconds, and a log has a thousand."""
+    build = log_at(project, [(number, "x" * 5000) for number in range(40)])
+    monkeypatch.setattr(events, "SCAN_SECONDS", -1)
+    found, token = events.filter_events([build], filter_pattern.parse("%[y]%"))
+    assert found == [] and token is not None and int(token.rpartition("-")[2]) < 5
+    found, token = events.filter_events([build], filter_pattern.parse("%[y]%"), token=token)
+    assert found == [] and token is not None and 2 < int(token.rpartition("-")[2]) < 8
+
+
+def test_logs_of_builds_outside_the_time_that_is_asked_for_are_not_opened(project, monkeypatch):
+    for number in range(1, 6):
+        log_at(project, [(number * 1000, "one"), (number * 1000 + 1, "two")], number)
+    builds = list(Build.objects.order_by("pk").only(*events.FIELDS))
+    opened: list[int] = []
+    real = events.reader_of
+    monkeypatch.setattr(events, "reader_of", lambda pk, uuid: opened.append(pk) or real(pk, uuid))
+    found, token = events.filter_events(builds, Filter(), start_ms=ms(3000), end_ms=ms(3001))
+    assert ([event.message for event in found], token) == (["one\n", "two\n"], None)
+    assert opened == [builds[2].pk]
 
 
 def test_of_several_running_builds_lines_of_the_last_moment_wait_for_each_other(project):
@@ -267,8 +290,6 @@ def test_of_several_running_builds_lines_of_the_last_moment_wait_for_each_other(
     for writer, build in zip(writers, builds, strict=True):
         writer.write(b"hello\n")
         wait_for_lines(build, 1)
-    from builds.logs.filter_pattern import Filter
-
     newest = max(events.first_and_last_ms(build)[1] for build in builds) / 1000
     assert events.filter_events(builds, Filter(), now=lambda: newest) == ([], None)
     found, _ = events.filter_events(builds, Filter(), now=lambda: newest + 2)
@@ -288,6 +309,8 @@ def test_what_is_missing_or_wrong_is_refused_in_cloudwatchs_words(logs, project)
         logs.get_log_events(logGroupName="/aws/codebuild/none", logStreamName=stream)
     with refused("ResourceNotFoundException", "The specified log group does not exist."):
         logs.filter_log_events(logGroupName="/aws/lambda/demo")
+    with refused("InvalidParameterException", "from the oldest on: leave startFromHead out"):
+        logs.filter_log_events(logGroupName=GROUP, startFromHead=False)
     for name in ("none", stream.upper(), stream.replace("-", "")):
         with refused("ResourceNotFoundException", "The specified log stream does not exist."):
             logs.get_log_events(logGroupName=GROUP, logStreamName=name)

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from django.test import Client
 
-from builds.models import Status
+from builds.models import Build, Status
 from tests import factories
 from tests.builds import logged
 from tests.builds.eventstream import EventStream
@@ -227,7 +227,36 @@ def test_polling_a_running_log_gives_each_line_once(alice_client, project):
         position = response.json()["next"]
     assert seen == numbered(1200)
     logged.end(build, writer)
-    assert "immutable" in alice_client.get(f"{LOG}?from=0")["Cache-Control"]
+
+
+def test_a_browser_asks_whether_its_copy_of_a_finished_window_is_right(alice_client, project):
+    """The right to read may end, and a project that is made anew under its name has a build 1 again."""
+    logged.logged_build(project, ["one", "two"])
+    answer = alice_client.get(f"{LOG}?from=0")
+    assert answer["Cache-Control"] == "private, no-cache"
+    again = alice_client.get(f"{LOG}?from=0", headers={"If-None-Match": answer["ETag"]})
+    assert (again.status_code, again.content, again["ETag"]) == (304, b"", answer["ETag"])
+    assert alice_client.get(f"{LOG}?from=1", headers={"If-None-Match": answer["ETag"]}).status_code == 200
+    Build.objects.all().delete()
+    logged.logged_build(project, ["another"])
+    assert alice_client.get(f"{LOG}?from=0", headers={"If-None-Match": answer["ETag"]}).status_code == 200
+
+
+def test_a_stream_ends_after_a_while_so_that_rights_are_looked_at_again(live_server_url, alice, project, monkeypatch):
+    from builds.views import logs
+
+    dave = factories.user("dave", document=factories.allow("codebuild:BatchGetBuilds", "logs:GetLogEvents"))
+    build = logged.running_build(project)
+    writer = logged.writer_of(build)
+    writer.write(b"one\n")
+    monkeypatch.setattr(logs, "RENEW_SECONDS", (0, 0))
+    with EventStream(live_server_url, EVENTS, dave) as stream:
+        assert b"event: end" not in stream.response.read()
+    dave.is_active = False
+    dave.save()
+    with EventStream(live_server_url, EVENTS, dave) as stream:
+        assert stream.response.status != 200
+    logged.end(build, writer)
 
 
 def test_a_window_beyond_the_end_is_empty(alice_client, project):

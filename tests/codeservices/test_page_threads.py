@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
-from collections.abc import AsyncIterator, Iterator
+import time
+import weakref
+from collections.abc import AsyncGenerator, Iterator
 from typing import Any
 
 import pytest
 from django.http import HttpRequest, HttpResponse
 
 from codeservices import page_threads
-from codeservices.http import event_stream
+from codeservices.http import EventStream, event_stream
 from codeservices.page_threads import Handler
 
 SCOPE = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": [], "http_version": "1.1"}
@@ -129,12 +132,110 @@ def test_so_many_are_answered_at_once_and_the_others_wait(handler: Handler) -> N
     assert all(sent[1]["body"] == b"page" for sent in asyncio.run(many()))
 
 
+def test_a_view_whose_client_has_gone_keeps_its_place_until_it_has_ended(handler: Handler) -> None:
+    """Who asks and leaves again and again would else have any number of views at work."""
+    at_work, gate = threading.Semaphore(0), threading.Event()
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        at_work.release()
+        gate.wait(10)
+        return HttpResponse(b"page")
+
+    handler.get_response = answer  # type: ignore[method-assign]
+
+    async def leave() -> None:
+        leaves = asyncio.Event()
+        asking = [asyncio.ensure_future(ask(handler, leaves)) for _ in range(3)]
+        async with asyncio.timeout(10):
+            while at_work._value < 3:
+                await asyncio.sleep(0.001)
+            leaves.set()
+            for _ in range(100):
+                await asyncio.sleep(0)
+            assert handler._places._value == page_threads.ANSWERS_AT_ONCE - 3
+            gate.set()
+            await asyncio.gather(*asking)
+            while handler._places._value < page_threads.ANSWERS_AT_ONCE:
+                await asyncio.sleep(0.001)
+
+    asyncio.run(leave())
+
+
+def test_a_stream_holds_nothing_of_what_it_was_asked_with(handler: Handler) -> None:
+    """A request with its match of addresses, its session and its person is half of what a viewer takes of memory."""
+    over = asyncio.Event()
+    heavy: list[weakref.ref[Any]] = []
+
+    async def events() -> AsyncGenerator[bytes, None]:
+        yield b"data: begun\n\n"
+        await over.wait()
+
+    class Heavy:
+        pass
+
+    def view(request: HttpRequest) -> EventStream:
+        request.resolver_match = Heavy()  # type: ignore[assignment]
+        heavy.append(weakref.ref(request.resolver_match))
+        return event_stream(events())
+
+    def answer(request: HttpRequest) -> EventStream:
+        response = view(request)
+        response._resource_closers.append(request.close)  # type: ignore[attr-defined]
+        return response
+
+    handler.get_response = answer  # type: ignore[method-assign]
+
+    async def watch() -> list[dict[str, Any]]:
+        watching = asyncio.ensure_future(ask(handler))
+        async with asyncio.timeout(10):
+            while not heavy or heavy[0]() is not None:
+                gc.collect()
+                await asyncio.sleep(0.001)
+        over.set()
+        return await watching
+
+    assert b"data: begun\n\n" in [one.get("body") for one in asyncio.run(watch())]
+
+
+def test_streams_that_end_at_the_same_moment_are_put_away_by_few_threads(handler: Handler) -> None:
+    over = asyncio.Event()
+    watched = 0
+    threads: list[threading.Thread] = []
+
+    async def events() -> AsyncGenerator[bytes, None]:
+        nonlocal watched
+        watched += 1
+        await over.wait()
+        yield b"data: end\n\n"
+
+    def put_away() -> None:
+        threads.append(threading.current_thread())
+        time.sleep(0.005)
+
+    def answer(request: HttpRequest) -> EventStream:
+        stream = event_stream(events())
+        stream._resource_closers.append(put_away)  # type: ignore[attr-defined]
+        return stream
+
+    handler.get_response = answer  # type: ignore[method-assign]
+
+    async def watch() -> None:
+        watching = [asyncio.ensure_future(ask(handler)) for _ in range(60)]
+        while watched < 60:
+            await asyncio.sleep(0.001)
+        over.set()
+        await asyncio.gather(*watching)
+
+    asyncio.run(watch())
+    assert len(threads) == 60 and len(set(threads)) <= page_threads.ENDING_THREADS
+
+
 def test_event_streams_hold_neither_place_nor_thread(handler: Handler) -> None:
     over = asyncio.Event()
     count = 2 * page_threads.ANSWERS_AT_ONCE
     watched = 0
 
-    async def events() -> AsyncIterator[bytes]:
+    async def events() -> AsyncGenerator[bytes, None]:
         nonlocal watched
         watched += 1
         await over.wait()

@@ -11,12 +11,13 @@ from codeservices.audit.models import Event
 from codeservices.errors import AccessDenied, ServiceError
 from codeservices.secretstore import services, tags
 from codeservices.secretstore.models import Parameter, ParameterVersion
-from codeservices.secretstore.parameters import labels, listing, names, patterns, reading, writing
+from codeservices.secretstore.parameters import access, labels, listing, names, patterns, reading, writing
 from codeservices.secretstore.parameters.listing import Filter
 from codeservices.secretstore.parameters.values import value_of
 from codeservices.secretstore.parameters.writing import Wanted, put_parameter
 from tests import factories
 from tests.factories import SERVICE, allow
+from tests.fixtures.people import signed_in
 
 pytestmark = pytest.mark.django_db
 
@@ -286,6 +287,28 @@ def test_tags_are_added_and_removed_and_their_rules_told():
     assert code(labels.tags_of, SERVICE, "Document", "db") == "InvalidResourceType"
     assert code(labels.tags_of, SERVICE, "Parameter", "gone") == "InvalidResourceId"
     assert code(tags.given, [{"Key": "a"}, {"Key": "a"}], "ValidationException") == "ValidationException"
+
+
+def test_who_may_read_or_write_a_value_alone_sees_nothing_else_of_the_parameter(alice_client):
+    put("/shop/db", "speakable", description="For the shop", allowed_pattern="^sp", tags={"team": "scarlet"})
+    erin = signed_in(factories.user("erin", document=allow("ssm:GetParameter", "ssm:PutParameter")))
+    assert erin.get("/parameters/shop/db/").status_code == 403
+    for path, form, status in (("value", {}, 200), ("versions", {"value": "no"}, 400)):
+        page = erin.post(f"/parameters/shop/db/{path}", form)
+        text = page.content.decode()
+        assert page.status_code == status and "ssm:GetParameterHistory" in text
+        for unseen in ("For the shop", "scarlet", "Tier"):
+            assert unseen not in text, (path, unseen)
+    erin.post("/parameters/shop/db/versions", {"value": "speak"})
+    assert reading.get_parameter(SERVICE, "/shop/db").version.description == "For the shop"
+
+
+def test_one_that_is_deleted_while_it_is_read_is_missing(monkeypatch):
+    put("db")
+    found = Parameter.objects.get()
+    Parameter.objects.all().delete()
+    monkeypatch.setattr(access, "find", lambda asked: found)
+    assert code(reading.get_parameter, SERVICE, "db") == "ParameterNotFound"
 
 
 def test_the_console_shows_a_value_on_request_alone_and_the_trail_says_who_asked(alice_client):

@@ -19,6 +19,7 @@ from codeservices.secretstore.secrets_manager.reading import Filter
 from codeservices.secretstore.secrets_manager.versions import Content
 from tests import factories
 from tests.factories import SERVICE, allow
+from tests.fixtures.people import signed_in
 
 pytestmark = pytest.mark.django_db
 
@@ -243,6 +244,29 @@ def test_a_value_is_encrypted_in_the_database_for_its_own_row_alone(settings):
     assert value(version_id=ONE) == "unspeakable"
     settings.MASTER_KEY = "A" * 43 + "="
     assert code(value, version_id=ONE) == "DecryptionFailure"
+
+
+@pytest.mark.parametrize("damaged", ["", "AQ==", "no base64!", "AgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"])
+def test_a_value_that_is_damaged_in_the_database_is_told_of(damaged: str):
+    create(text="unspeakable")
+    SecretVersion.objects.update(sealed_value=damaged)
+    assert code(value) == "DecryptionFailure"
+
+
+def test_who_may_read_or_write_a_value_alone_sees_nothing_else_of_the_secret(alice_client):
+    alice_client.post("/secrets/new", {"name": "shop/db", "value": "unspeakable", "description": "For the shop"})
+    alice_client.post("/secrets/shop/db/tags", {"tag_key": ["team"], "tag_value": ["scarlet"]})
+    version_id = SecretVersion.objects.get().version_id
+    document = factories.allow("secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue")
+    erin = signed_in(factories.user("erin", document=document))
+    assert erin.get("/secrets/shop/db/").status_code == 403
+    for path, form, status in (("value", {}, 200), ("versions", {"value": ""}, 400)):
+        page = erin.post(f"/secrets/shop/db/{path}", form)
+        text = page.content.decode()
+        assert page.status_code == status and ("unspeakable" in text) == (path == "value")
+        assert "secretsmanager:DescribeSecret" in text and "New value" in text
+        for unseen in (version_id, "For the shop", "scarlet", "user/alice"):
+            assert unseen not in text, (path, unseen)
 
 
 def test_a_random_password_has_the_kinds_of_characters_that_were_asked_for():

@@ -15,6 +15,7 @@ TIMEOUT_SECONDS = 2.0
 _PROGRAM = """
 import json, re, resource, sys
 resource.setrlimit(resource.RLIMIT_AS, (256 << 20, 256 << 20))
+resource.setrlimit(resource.RLIMIT_CPU, (5, 5))  # where the server that would end it is killed
 pattern, value = json.load(sys.stdin)
 try:
     compiled = re.compile(pattern)

@@ -19,6 +19,7 @@ from codeservices.secretstore.parameters.access import (
     arn_of,
     current_versions,
     find,
+    missing,
     parameter_for,
     referred,
 )
@@ -106,9 +107,12 @@ def parameter_value(principal: Principal, name: str) -> str:
 
 
 def _read(parameter: Parameter, asked: Reference) -> Read:
-    if not asked.selector:
-        return Read(parameter.versions.select_related("parameter").get(number=parameter.version))
     versions = parameter.versions.select_related("parameter")
+    if not asked.selector:
+        current = versions.filter(number=parameter.version).first()
+        if current is None:  # somebody has deleted it meanwhile
+            raise missing(parameter.name)
+        return Read(current)
     if asked.version is not None:
         found = versions.filter(number=asked.version).first()
         sought = f"version {asked.version}"

@@ -98,7 +98,7 @@ def parameter_version_create(request: ConsoleRequest, name: str) -> HttpResponse
         wanted = writing.Wanted(
             full_name,
             given["value"],
-            description=given["description"],
+            description=given["description"] if _may(request.principal, found)["history"] else None,
             overwrite=True,
             tier=values.INTELLIGENT,
         )
@@ -156,12 +156,15 @@ def _page(
     shown: dict[str, Any] | None = None,
     status: int = 200,
 ) -> HttpResponse:
+    may = _may(request.principal, found)
+    if not may["history"]:  # who may read or write a value need not be allowed to know what else there is
+        del form.fields["description"]
     context = {
         "parameter": found,
         "current": _current(found),
-        "versions": found.versions.defer("sealed_value") if _may(request.principal, found)["history"] else [],
-        "may": _may(request.principal, found),
-        "tags": sorted(found.tags.items()),
+        "versions": found.versions.defer("sealed_value") if may["history"] else [],
+        "may": may,
+        "tags": sorted(found.tags.items()) if may["history"] else [],
         "form": form,
         "shown": shown,
     }

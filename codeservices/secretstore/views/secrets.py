@@ -29,7 +29,15 @@ from codeservices.secretstore.secrets_manager.access import arn_of, secret_for
 from codeservices.secretstore.secrets_manager.versions import CURRENT, Content
 
 PAGE = 50
-_ACTIONS = ("GetSecretValue", "PutSecretValue", "UpdateSecret", "DeleteSecret", "RestoreSecret", "TagResource")
+_ACTIONS = (
+    "DescribeSecret",
+    "GetSecretValue",
+    "PutSecretValue",
+    "UpdateSecret",
+    "DeleteSecret",
+    "RestoreSecret",
+    "TagResource",
+)
 
 
 @require_GET
@@ -168,11 +176,15 @@ def _page(
     shown: dict[str, Any] | None = None,
     status: int = 200,
 ) -> HttpResponse:
+    may = {name: is_allowed(request.principal, f"secretsmanager:{name}", found.arn) for name in _ACTIONS}
+    # Who may read or write a value need not be allowed to know what else there is.
+    is_described = may["DescribeSecret"]
     context = {
         "secret": found,
-        "versions": found.versions.defer("sealed_value").order_by("-pk"),
-        "may": {name: is_allowed(request.principal, f"secretsmanager:{name}", found.arn) for name in _ACTIONS},
-        "tags": sorted(found.tags.items()),
+        "versions": found.versions.defer("sealed_value").order_by("-pk") if is_described else [],
+        "may": may,
+        "tags": sorted(found.tags.items()) if is_described else [],
+        "may_tag": may["TagResource"] and is_described and not found.is_deleted,
         "form": form or SecretValueForm(),
         "description_form": SecretDescriptionForm(initial={"description": found.description}),
         "delete_form": SecretDeleteForm(),
