@@ -43,6 +43,8 @@ CLOSE_SECONDS = 60.0
 RECENT_LINES = 1_000
 
 PutChunks = Callable[[Sequence[Chunk]], None]
+# Whole lines as they come in: their time in ms, how many they are, and their text.
+New = tuple[int, int, bytes]
 
 
 class LogLost(Exception):
@@ -69,7 +71,7 @@ class Flusher:
         self._put_chunks = put_chunks
         # Shared between the two threads, under the condition's lock.
         self._condition = threading.Condition()
-        self._new: list[tuple[int, bytes]] = []
+        self._new: list[New] = []
         self._new_bytes = 0
         self._behind_bytes = 0  # taken, but not yet stored
         self._is_closing = False
@@ -87,8 +89,8 @@ class Flusher:
         self._thread = threading.Thread(target=self._work, name=f"log-{build_key}", daemon=True)
         self._thread.start()
 
-    def put(self, time_ms: int, text: bytes) -> None:
-        """Whole lines that came at this time. Waits where storage is far behind; never for Redis.
+    def put(self, time_ms: int, count: int, text: bytes) -> None:
+        """So many whole lines that came at this time. Waits where storage is far behind; never for Redis.
 
         Raises:
             LogLost: The log is another's, or was abandoned.
@@ -99,7 +101,7 @@ class Flusher:
                 self._condition.wait()
             if self._failure is not None:
                 raise self._failure
-            self._new.append((time_ms, text))
+            self._new.append((time_ms, count, text))
             self._new_bytes += len(text)
             self._behind_bytes += len(text)
             if len(self._new) == 1 or self._new_bytes >= FLUSH_BYTES:
@@ -172,7 +174,7 @@ class Flusher:
             self._new, self._new_bytes = [], 0
             self._condition.notify_all()
 
-    def _flush(self, new: list[tuple[int, bytes]], is_closing: bool) -> None:
+    def _flush(self, new: list[New], is_closing: bool) -> None:
         """Number lines, store the chunks that are full, send what is not stored and the last lines, trim the stream.
 
         Of a build that says more than anybody reads, most lines are in a chunk by then and never go through Redis.
@@ -212,9 +214,8 @@ class Flusher:
         while text:
             if self._open_bytes + text.index(b"\n") >= MAX_CHUNK_BYTES:
                 self._close_chunk()
-            size = cut(text, MAX_CHUNK_LINES - self._open_lines, MAX_CHUNK_BYTES - self._open_bytes)
+            size, count = cut(text, MAX_CHUNK_LINES - self._open_lines, MAX_CHUNK_BYTES - self._open_bytes)
             piece, text = text[:size], text[size:]
-            count = piece.count(b"\n")
             head, runs = split_runs(runs, count)
             block = Block(self._next_line, count, head, piece, self._style)
             if b"\x1b[" in piece:
@@ -235,15 +236,15 @@ class Flusher:
             self._open, self._open_lines, self._open_bytes = [], 0, 0
 
 
-def _joined(new: list[tuple[int, bytes]]) -> Iterator[tuple[bytes, Runs]]:
+def _joined(new: list[New]) -> Iterator[tuple[bytes, Runs]]:
     """What came since the last flush, small pieces put together, each with its times."""
-    group: list[tuple[int, bytes]] = []
+    group: list[New] = []
     size_bytes = 0
     for piece in [*new, None]:
-        if group and (piece is None or size_bytes + len(piece[1]) > MAX_CHUNK_BYTES):
-            runs = merge_runs([[time_ms, text.count(b"\n")] for time_ms, text in group])
-            yield b"".join(text for _, text in group), runs
+        if group and (piece is None or size_bytes + len(piece[2]) > MAX_CHUNK_BYTES):
+            runs = merge_runs([[time_ms, count] for time_ms, count, _ in group])
+            yield b"".join(text for _, _, text in group), runs
             group, size_bytes = [], 0
         if piece is not None:
             group.append(piece)
-            size_bytes += len(piece[1])
+            size_bytes += len(piece[2])

@@ -96,5 +96,6 @@ class LogWriter:
 
     def _put(self, lines: Iterable[Timed]) -> None:
         for time_ms, text in lines:
-            self.line_count += text.count(b"\n")
-            self._flusher.put(time_ms, text)
+            count = text.count(b"\n")
+            self.line_count += count
+            self._flusher.put(time_ms, count, text)
