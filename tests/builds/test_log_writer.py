@@ -190,6 +190,14 @@ def test_secrets_are_masked_before_anything_is_stored(server, store, writer):
     assert b"hunter2secret" not in (server.folder / "appendonlydir/appendonly.aof.1.incr.aof").read_bytes()
 
 
+def test_a_secret_that_is_split_by_nul_is_masked(store, server):
+    writer = LogWriter(KEY, server.client, store.put, secrets=["hunter2secret"])
+    writer.write("hunter2secret\n".encode("utf-16-le") + b"hun\0ter2")
+    writer.write(b"\0secret\n")
+    writer.close()
+    assert store.texts == ["***", "***"]
+
+
 def test_the_stream_is_trimmed_only_of_what_is_stored(server, store, writer):
     store.is_failing = True
     writer.write(numbered(0, 8_000))
