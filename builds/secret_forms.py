@@ -60,18 +60,27 @@ def _quoted(raw: bytes) -> set[bytes]:
     """The value as URLs, JSON, XML and shells write it."""
     text = raw.decode("utf-8", "surrogateescape")
     found = {
-        *(quote(raw, safe=safe).encode() for safe in ("", "/", "!'()*~", ";,/?:@&=+$-_.!~*'()#")),
+        *(quote(raw, safe=safe).encode() for safe in ("", "/", "!'()*~", ";,/?:@&=+$-_.!~*'()#", "$&+,;=")),
         quote_plus(raw).encode(),
     }
     found |= {re.sub(rb"%[0-9A-F]{2}", lambda match: match[0].lower(), form) for form in found}
-    texts = {html.escape(text), html.escape(text, quote=False), *_shell(text)}
+    texts = {
+        html.escape(text),
+        html.escape(text, quote=False),
+        # Go's and Jinja's way with quotes.
+        html.escape(text, quote=False).replace("'", "&#39;").replace('"', "&#34;"),
+        text.replace("'", "''"),  # YAML, SQL
+        *_shell(text),
+    }
     for ascii_only in (True, False):
         plain = _json(text, ascii_only=ascii_only)
         texts |= {
             plain,
             plain.replace("/", "\\/"),
             # Go's encoder, which is that of most tools around containers.
-            plain.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"),
+            go := plain.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"),
+            # Gson, which is that of many tools in Java.
+            go.replace("=", "\\u003d").replace("'", "\\u0027"),
             _json(plain, ascii_only=ascii_only),
         }
     return found | {one.encode("utf-8", "surrogateescape") for one in texts}
@@ -89,8 +98,14 @@ def _shell(text: str) -> set[str]:
         text.replace("'", "'\"'\"'"),
         re.sub(r'([$`"\\])', r"\\\1", text),
         re.sub(r"([^\w@%+=:,./\n-])", r"\\\1", text),
-        "".join(escapes.get(one, one) for one in text),
+        quoted := "".join(escapes.get(one, one) for one in text),
+        # In a container without a locale, which is most of them.
+        re.sub(r"[^\x00-\x7f]", _octal, quoted),
     }
+
+
+def _octal(match: re.Match[str]) -> str:
+    return "".join(f"\\{byte:03o}" for byte in match[0].encode("utf-8", "surrogateescape"))
 
 
 def _lines(raw: bytes) -> Iterator[bytes]:

@@ -40,7 +40,7 @@ class Cap:
                 yield time_ms, text
                 return
             self._is_over = True
-            head = cut(text, len(text), self._room_bytes) if self._room_bytes > 0 else 0
+            head = cut(text, len(text), self._room_bytes)[0] if self._room_bytes > 0 else 0
             if head > self._room_bytes:
                 head = 0
             if head:

@@ -32,17 +32,21 @@ logger = logging.getLogger(__name__)
 
 # One entry of the live tail in this time, unless much has come.
 FLUSH_SECONDS = 0.1
+# Of a build that says much, so much goes to storage at once (and a piece more): while it does, as much again can come.
 FLUSH_BYTES = 1024 * 1024
 # What may wait in memory for storage that is slower than the build, before the build has to wait.
-MAX_WAITING_BYTES = 16 * 1024 * 1024
+MAX_WAITING_BYTES = 8 * 1024 * 1024
 # While Redis is away, lines are stored this often, since memory is the only other place they are in.
 EARLY_CHUNK_SECONDS = 5.0
 RETRY_SECONDS = 0.5
 CLOSE_SECONDS = 60.0
-# Stored lines that stay in the stream, so that a viewer at the tail needs no chunk.
+# Stored lines that stay in the stream, so that a viewer at the tail needs no chunk: fewer where they are long.
 RECENT_LINES = 1_000
+RECENT_BYTES = 1024 * 1024
 
 PutChunks = Callable[[Sequence[Chunk]], None]
+# Whole lines as they come in: their time in ms, how many they are, and their text.
+New = tuple[int, int, bytes]
 
 
 class LogLost(Exception):
@@ -69,7 +73,7 @@ class Flusher:
         self._put_chunks = put_chunks
         # Shared between the two threads, under the condition's lock.
         self._condition = threading.Condition()
-        self._new: list[tuple[int, bytes]] = []
+        self._new: deque[New] = deque()
         self._new_bytes = 0
         self._behind_bytes = 0  # taken, but not yet stored
         self._is_closing = False
@@ -84,11 +88,12 @@ class Flusher:
         self._open_since = 0.0
         self._full: deque[Chunk] = deque()
         self._kept: deque[Block] = deque()
+        self._kept_bytes = 0
         self._thread = threading.Thread(target=self._work, name=f"log-{build_key}", daemon=True)
         self._thread.start()
 
-    def put(self, time_ms: int, text: bytes) -> None:
-        """Whole lines that came at this time. Waits where storage is far behind; never for Redis.
+    def put(self, time_ms: int, count: int, text: bytes) -> None:
+        """So many whole lines that came at this time. Waits where storage is far behind; never for Redis.
 
         Raises:
             LogLost: The log is another's, or was abandoned.
@@ -99,7 +104,7 @@ class Flusher:
                 self._condition.wait()
             if self._failure is not None:
                 raise self._failure
-            self._new.append((time_ms, text))
+            self._new.append((time_ms, count, text))
             self._new_bytes += len(text)
             self._behind_bytes += len(text)
             if len(self._new) == 1 or self._new_bytes >= FLUSH_BYTES:
@@ -139,14 +144,15 @@ class Flusher:
                     wait = last_flush + FLUSH_SECONDS - time.monotonic()
                 if self._failure is not None:
                     return
-                new, self._new, self._new_bytes = self._new, [], 0
+                new = self._taken()
                 is_closing = self._is_closing
+                is_last = is_closing and not self._new
             if is_closing and not deadline:
                 deadline = time.monotonic() + CLOSE_SECONDS
             last_flush = time.monotonic()
             try:
-                self._flush(new, is_closing)
-                if is_closing and not self._full:
+                self._flush(new, is_last)
+                if is_last and not self._full:
                     self._stream.end(self._kept, self._next_line)
                     return
             except LogLost as error:
@@ -169,10 +175,21 @@ class Flusher:
     def _fail(self, error: BaseException) -> None:
         with self._condition:
             self._failure = error
-            self._new, self._new_bytes = [], 0
+            self._new.clear()
+            self._new_bytes = 0
             self._condition.notify_all()
 
-    def _flush(self, new: list[tuple[int, bytes]], is_closing: bool) -> None:
+    def _taken(self) -> list[New]:
+        """What has come, but no more than goes to storage at once."""
+        new: list[New] = []
+        size_bytes = 0
+        while self._new and size_bytes < FLUSH_BYTES:
+            new.append(self._new.popleft())
+            size_bytes += len(new[-1][2])
+        self._new_bytes -= size_bytes
+        return new
+
+    def _flush(self, new: list[New], is_last: bool) -> None:
         """Number lines, store the chunks that are full, send what is not stored and the last lines, trim the stream.
 
         Of a build that says more than anybody reads, most lines are in a chunk by then and never go through Redis.
@@ -180,7 +197,7 @@ class Flusher:
         for text, runs in _joined(new):
             self._number(text, runs)
         is_early = self._stream.is_away and self._open and time.monotonic() > self._open_since + EARLY_CHUNK_SECONDS
-        if is_closing or is_early:
+        if is_last or is_early:
             self._close_chunk()
         try:
             self._store()
@@ -200,21 +217,19 @@ class Flusher:
         with self._condition:
             self._behind_bytes -= sum(chunk.size_bytes for chunk in chunks)
             self._condition.notify_all()
-        is_recent = self._next_line - RECENT_LINES
-        while self._kept:
-            behind = self._kept[0].first_line + self._kept[0].line_count
-            if behind > self.stored_lines or behind > is_recent:
+        while self._kept and self._kept[0].next_line <= self.stored_lines:
+            is_recent = self._kept[0].next_line > self._next_line - RECENT_LINES and self._kept_bytes <= RECENT_BYTES
+            if is_recent:
                 break
-            self._kept.popleft()
+            self._kept_bytes -= len(self._kept.popleft().text)
 
     def _number(self, text: bytes, runs: Runs) -> None:
         """Cut lines into blocks that never reach over a chunk's end."""
         while text:
             if self._open_bytes + text.index(b"\n") >= MAX_CHUNK_BYTES:
                 self._close_chunk()
-            size = cut(text, MAX_CHUNK_LINES - self._open_lines, MAX_CHUNK_BYTES - self._open_bytes)
+            size, count = cut(text, MAX_CHUNK_LINES - self._open_lines, MAX_CHUNK_BYTES - self._open_bytes)
             piece, text = text[:size], text[size:]
-            count = piece.count(b"\n")
             head, runs = split_runs(runs, count)
             block = Block(self._next_line, count, head, piece, self._style)
             if b"\x1b[" in piece:
@@ -223,6 +238,7 @@ class Flusher:
                 self._open_since = time.monotonic()
             self._open.append(block)
             self._kept.append(block)
+            self._kept_bytes += size
             self._open_lines += count
             self._open_bytes += size
             self._next_line += count
@@ -235,15 +251,15 @@ class Flusher:
             self._open, self._open_lines, self._open_bytes = [], 0, 0
 
 
-def _joined(new: list[tuple[int, bytes]]) -> Iterator[tuple[bytes, Runs]]:
+def _joined(new: list[New]) -> Iterator[tuple[bytes, Runs]]:
     """What came since the last flush, small pieces put together, each with its times."""
-    group: list[tuple[int, bytes]] = []
+    group: list[New] = []
     size_bytes = 0
     for piece in [*new, None]:
-        if group and (piece is None or size_bytes + len(piece[1]) > MAX_CHUNK_BYTES):
-            runs = merge_runs([[time_ms, text.count(b"\n")] for time_ms, text in group])
-            yield b"".join(text for _, text in group), runs
+        if group and (piece is None or size_bytes + len(piece[2]) > MAX_CHUNK_BYTES):
+            runs = merge_runs([[time_ms, count] for time_ms, count, _ in group])
+            yield b"".join(text for _, _, text in group), runs
             group, size_bytes = [], 0
         if piece is not None:
             group.append(piece)
-            size_bytes += len(piece[1])
+            size_bytes += len(piece[2])

@@ -64,7 +64,8 @@ class LogWriter:
 
     def write(self, data: bytes) -> None:
         """Bytes as they come. Waits where storage is far behind; never for Redis."""
-        self._take(self._masker.feed(data))
+        # NUL is no text: taken out before secrets are looked for, or one would come together that was split by it.
+        self._take(self._masker.feed(data.replace(b"\0", b"")))
 
     def line(self, text: str) -> None:
         """A whole line of ours; it never continues a line of the build's."""
@@ -96,5 +97,6 @@ class LogWriter:
 
     def _put(self, lines: Iterable[Timed]) -> None:
         for time_ms, text in lines:
-            self.line_count += text.count(b"\n")
-            self._flusher.put(time_ms, text)
+            count = text.count(b"\n")
+            self.line_count += count
+            self._flusher.put(time_ms, count, text)

@@ -37,6 +37,8 @@ class Reader(threading.Thread):
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_every_line_comes_once_and_in_order_whatever_redis_does(server, store, monkeypatch, seed):  # noqa: F811
     monkeypatch.setattr(flusher, "EARLY_CHUNK_SECONDS", 0.2)
+    monkeypatch.setattr(flusher, "FLUSH_BYTES", 30_000 * seed)
+    monkeypatch.setattr(flusher, "RECENT_BYTES", 30_000 * seed)
     chance = random.Random(seed)
     written: list[str] = []
     readers = [Reader(seed * 10 + index, store, server) for index in range(3)]

@@ -190,6 +190,14 @@ def test_secrets_are_masked_before_anything_is_stored(server, store, writer):
     assert b"hunter2secret" not in (server.folder / "appendonlydir/appendonly.aof.1.incr.aof").read_bytes()
 
 
+def test_a_secret_that_is_split_by_nul_is_masked(store, server):
+    writer = LogWriter(KEY, server.client, store.put, secrets=["hunter2secret"])
+    writer.write("hunter2secret\n".encode("utf-16-le") + b"hun\0ter2")
+    writer.write(b"\0secret\n")
+    writer.close()
+    assert store.texts == ["***", "***"]
+
+
 def test_the_stream_is_trimmed_only_of_what_is_stored(server, store, writer):
     store.is_failing = True
     writer.write(numbered(0, 8_000))
@@ -202,6 +210,37 @@ def test_the_stream_is_trimmed_only_of_what_is_stored(server, store, writer):
     assert len(reader.live(7_500, 1_000)) == 500
     assert [line.number for line in reader.window(3_990, 20)] == list(range(3_990, 4_010))
     writer.close()
+
+
+def test_of_very_long_lines_few_stay_in_memory_and_in_the_stream(server, store, writer):
+    for number in range(80):
+        writer.write(b"%02d" % number + b"x" * 60_000 + b"\n")
+    reader = store.reader(server.client)
+    wait_until(lambda: reader.live_end() == 80)
+    writer.close()
+    in_memory = sum(len(block.text) for block in writer._flusher._kept)
+    in_stream = sum(len(fields[b"d"]) for _, fields in server.client.xrange(stream_key(KEY)) if b"d" in fields)
+    assert 0 < in_stream == in_memory <= flusher.RECENT_BYTES
+    assert [line.text[:2] for line in reader.window(0, 80)] == [f"{number:02d}" for number in range(80)]
+
+
+def test_what_waited_for_storage_goes_there_in_parts_also_at_the_end(store, writer, monkeypatch):
+    monkeypatch.setattr(flusher, "FLUSH_BYTES", 50_000)
+    stored = store.put
+    sizes: list[int] = []
+
+    def put(chunks: list[Chunk]) -> None:
+        stored(chunks)
+        sizes.append(sum(chunk.size_bytes for chunk in chunks))
+
+    writer._flusher._put_chunks = put
+    monkeypatch.setattr(flusher, "MAX_CHUNK_LINES", 1_000)
+    with writer._flusher._condition:  # its thread takes nothing meanwhile
+        for first in range(0, 40_000, 400):
+            writer.write(numbered(first, 400))
+    assert writer.close().line_count == 40_000
+    assert len(sizes) > 5 and max(sizes) < 100_000
+    assert store.texts == [f"line {one}" for one in range(40_000)]
 
 
 def test_a_redis_that_is_killed_and_restarted_loses_and_repeats_nothing(server, store, writer):

@@ -46,6 +46,9 @@ def masked(data: bytes, *secrets: str, sizes: list[int] | None = None) -> bytes:
         json.dumps(SECRET)[1:-1].replace("&", "\\u0026").encode(),
         html.escape(SECRET).encode(),
         html.escape(SECRET, quote=False).encode(),
+        html.escape(SECRET, quote=False).replace('"', "&#34;").encode(),
+        json.dumps(SECRET)[1:-1].replace("&", "\\u0026").replace("=", "\\u003d").encode(),
+        quote(SECRET, safe="$&+,;=").encode(),
     ],
 )
 def test_a_secret_is_masked_in_every_form(form: bytes):
@@ -63,6 +66,21 @@ def test_what_shells_print_of_a_secret_is_masked(shell: str):
     done = subprocess.run([shell, "-c", commands], env={"SECRET": secret}, capture_output=True, timeout=30)
     assert done.stderr.count(b"six") == (4 if shell == "bash" else 2)
     assert b"six" not in masked(done.stderr + shlex.quote(secret).encode(), secret)
+
+
+def test_what_bash_prints_of_a_secret_without_a_locale_is_masked():
+    done = subprocess.run(
+        ["bash", "-c", "printf '%q' \"$SECRET\"; declare -p SECRET"],
+        env={"SECRET": "a wörd", "LC_ALL": "C"},
+        capture_output=True,
+        timeout=30,
+    )
+    assert done.stdout.count(b"w\\303\\266rd") == 2
+    assert b"rd" not in masked(done.stdout, "a wörd")
+
+
+def test_a_quote_that_yaml_and_sql_double_is_masked():
+    assert masked(b"password: 'it''s secret'", "it's secret") == b"password: '***'"
 
 
 @pytest.mark.parametrize("before", [b"", b"u", b"us", b"user"])
