@@ -13,7 +13,7 @@ import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from repos.git.store import BareRepository
 
@@ -21,6 +21,8 @@ _OID_BYTES: Final = 20
 _COMMIT_BYTES: Final = 36
 _IN_OVERFLOW: Final = 1 << 31
 _DATE_MASK: Final = (1 << 34) - 1
+# What stands before the filters: their version, how many bits a path sets, and how many there are for each.
+_FILTERS_HEAD_BYTES: Final = 12
 # In the place of a parent: there is none; the others stand in a list; and, in that list, it is the last.
 _NO_PARENT: Final = 0x70000000
 _IN_LIST: Final = 1 << 31
@@ -68,6 +70,13 @@ def _layer(path: Path, first: int) -> Layer | None:
     return None
 
 
+class ChangedPaths(NamedTuple):
+    """The filter of a commit's changed paths, and how many bits of it each path sets; `changed_paths.py` reads it."""
+
+    bits: bytes
+    hash_count: int
+
+
 class Commits:
     """Commits and their corrected dates, looked up one by one; close it at the end.
 
@@ -101,13 +110,24 @@ class Commits:
         file, place = found
         return tuple(self._oid(parent) for parent in file.parents(place)), file.date(place)
 
+    def changed_paths(self, oid: str) -> ChangedPaths | None:
+        """The filter of what a commit changed; None where the graph has none."""
+        found = self._find(oid)
+        return None if found is None else found[0].changed_paths(found[1])
+
     def _find(self, oid: str) -> tuple[_File, int] | None:
         """The file that has a commit, and its place there."""
-        if oid not in self._found:
-            raw = bytes.fromhex(oid)
-            places = ((file, file.place(raw)) for file in self._files)
-            self._found[oid] = next(((file, place) for file, place in places if place is not None), None)
-        return self._found[oid]
+        if oid in self._found:
+            return self._found[oid]
+        raw = bytes.fromhex(oid)
+        found = None
+        for file in self._files:
+            place = file.place(raw)
+            if place is not None:
+                found = file, place
+                break
+        self._found[oid] = found
+        return found
 
     def _oid(self, place: int) -> str:
         """The commit at a place among those of all files."""
@@ -171,6 +191,17 @@ class _File:
             one = self._number(">I", b"EDGE", at * 4)
             at, is_last = at + 1, bool(one & _IN_LIST)
             yield one & ~_IN_LIST
+
+    def changed_paths(self, place: int) -> ChangedPaths | None:
+        """The filter of what a commit changed; None where it was not made."""
+        if not {b"BIDX", b"BDAT"} <= self._chunks.keys():
+            return None
+        end = self._number(">I", b"BIDX", place * 4)
+        start = self._number(">I", b"BIDX", (place - 1) * 4) if place else 0
+        if start == end:
+            return None
+        at = self._chunks[b"BDAT"] + _FILTERS_HEAD_BYTES
+        return ChangedPaths(self.data[at + start : at + end], self._number(">I", b"BDAT", 4))
 
     def _number(self, form: str, chunk: bytes, offset: int) -> int:
         value: int = struct.unpack_from(form, self.data, self._chunks[chunk] + offset)[0]
