@@ -87,7 +87,9 @@ class Commits:
     def __init__(self, repository: BareRepository) -> None:
         self._files: list[_File] = []
         self._found: dict[str, tuple[_File, int] | None] = {}
-        for layer in layers(repository):
+        # Where history is cut off, parents are not what commits say, and git does without the graph as well.
+        is_cut_off = (repository.path / "shallow").exists()
+        for layer in [] if is_cut_off else layers(repository):
             if {b"OIDF", b"OIDL", b"CDAT", b"GDA2"} <= layer.chunks.keys():
                 with contextlib.suppress(OSError, ValueError, struct.error):
                     self._files.append(_File(layer))

@@ -1,9 +1,9 @@
 """The last commit of each entry of a folder, found by following the folder back from commit to commit.
 
 For a name, git's history of one path follows the first parent that has the same entry, and ends where none has. Here
-that is done for all names at once. Along first parents, entries are looked for in the folder's tree objects as bytes, each
-where it was in the one before: that costs microseconds, where git's own tree difference costs ten times as much. What
-came in with a merge is followed into the merged branch.
+that is done for all names at once. Along first parents, entries are sought in the folder's tree objects as bytes, where
+they were in the one before: that costs microseconds, where git's own tree difference costs ten times as much. What came
+in with a merge is followed into the merged branch.
 
 Most names are found soon and a few far back: once those few are left, the commit-graph's filters of changed paths tell
 of nearly all commits that they changed none of them, and their folders are not read.

@@ -141,6 +141,15 @@ def test_all_history_is_read_from_the_graph_with_every_parent_of_an_octopus(made
     assert max(len(parents) for parents, _ in expected.values()) == 8
 
 
+def test_a_graph_that_reaches_below_where_history_is_cut_off_is_not_used(made):
+    oids: list[str] = []
+    for number in range(5):
+        oids.append(made.commit({"a": str(number)}, f"{number}", oids[-1:]))
+    made.git("commit-graph", "write", "--stdin-commits", given=f"{oids[-1]}\n".encode())
+    (made.path / "shallow").write_text(f"{oids[2]}\n")
+    assert walk(made, oids[-1], 2)[0] == oids[:1:-1]
+
+
 def test_a_search_from_a_day_on_is_the_same_with_a_commit_graph(made):
     tip = skewed(made, 5)
     since = log.Search(since=(datetime.fromtimestamp(made.clock, UTC) - timedelta(days=30)).date())
