@@ -153,7 +153,12 @@ def compare(sides: Sides, what: str, ours: Sequence[str], theirs: Sequence[str],
 
 def _again(browser: Browser, path: str) -> float:
     """The page once more, as the same browser asks: with the validator it was given, where it was given one."""
-    known = _ok(browser.get(path)).headers.get("etag")
+    before = _ok(browser.get(path))
+    if "etag" not in before.headers:  # such as a long file before its colours, which the browser asks for by itself
+        for part in _FRAGMENT.findall(before.text):
+            browser.get(html.unescape(part), HX_Request="true")
+        before = _ok(browser.get(path))
+    known = before.headers.get("etag")
     page = browser.get(path, **({"If_None_Match": known} if known else {}))
     assert page.status in (200, 304), page.status
     return page.seconds

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Hashable
 
-from django.db.models import Q
+from django.db.models import Count, Max, Q
 from django.urls import reverse
 
 from builds.access import project_arn
@@ -14,6 +14,7 @@ from codeservices import registry
 from codeservices.iam.authorize import is_allowed
 from codeservices.iam.principal import Principal
 from codeservices.registry import CommitStatus
+from codeservices.statements import Statement, aggregated
 
 # Where the projects of a repository differ, the first of these that one of them has is told.
 _BY_WEIGHT = (
@@ -23,6 +24,11 @@ _BY_WEIGHT = (
     Status.STOPPED,
     Status.IN_PROGRESS,
     Status.SUCCEEDED,
+)
+
+_ALL = Statement(lambda: aggregated(Build.objects.all(), newest=Max("pk"), count=Count("pk")))
+_RUNNING = Statement(
+    lambda: Build.objects.filter(status=Status.IN_PROGRESS).order_by("pk").values_list("pk", "resolved_source_oid")
 )
 
 
@@ -56,9 +62,7 @@ def find(principal: Principal, repository_name: str, oids: Collection[str]) -> d
 
 def state() -> Hashable:
     """Another value after every start, end and removal of a build."""
-    newest = Build.objects.order_by("-pk").values_list("pk").first()
-    running = Build.objects.filter(status=Status.IN_PROGRESS).order_by("pk").values_list("pk", "resolved_source_oid")
-    return newest, Build.objects.count(), tuple(running)
+    return tuple(_ALL.rows()), tuple(_RUNNING.rows())
 
 
 def _told(builds: list[Build]) -> CommitStatus:

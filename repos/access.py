@@ -10,8 +10,11 @@ from codeservices.errors import Conflict, NotFound
 from codeservices.iam import arn, resource_tags
 from codeservices.iam.authorize import authorize, is_allowed
 from codeservices.iam.principal import Principal
+from codeservices.statements import Parameter, Statement
 from repos.git import patterns, refs
 from repos.models import Import, Mirror, Repository
+
+_BY_NAME = Statement(lambda: Repository.objects.filter(name=Parameter()).select_related("mirror").order_by())
 
 
 class RepositoryDoesNotExist(NotFound):
@@ -45,7 +48,7 @@ def repository_for(
         RepositoryDoesNotExist: It may, but there is none.
     """
     authorize(principal, action, arn.repository_arn(settings.REGION, settings.ACCOUNT_ID, name), context)
-    repository = Repository.objects.filter(name=name).select_related("mirror").first()
+    repository = _BY_NAME.first(name)
     if repository is None:
         raise RepositoryDoesNotExist(f"{name} does not exist", hint="Look at the list for its exact spelling.")
     return repository

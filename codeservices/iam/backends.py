@@ -16,6 +16,9 @@ from django.http import HttpRequest
 from codeservices.iam import sessions
 from codeservices.iam.models import User
 from codeservices.iam.principal import Principal
+from codeservices.statements import Parameter, Statement
+
+_ACTIVE_USER = Statement(lambda: User.objects.filter(pk=Parameter(), is_active=True))
 
 
 class SessionBackend(BaseBackend):
@@ -36,7 +39,7 @@ class SessionBackend(BaseBackend):
         return user if user.check_password(password) and user.is_active else None
 
     def get_user(self, user_id: int) -> User | None:
-        return User.objects.filter(pk=user_id, is_active=True).first()
+        return _ACTIVE_USER.first(user_id)
 
 
 def principal_of(request: HttpRequest) -> Principal:

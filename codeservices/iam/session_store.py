@@ -6,11 +6,13 @@ import hashlib
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from django.conf import settings
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
 from django.utils import timezone
+
+from codeservices.statements import Parameter, Statement
 
 # What a session says about itself, under one key of its data; put there when somebody signs in.
 FACTS = "console"
@@ -23,7 +25,7 @@ class SessionStore(DatabaseStore):
 
     last_seen_at: datetime | None = None
     # Django's own members, which its type stubs leave out.
-    _get_session_from_db: Callable[[], Any]
+    _session_key: str | None
     _get_or_create_session_key: Callable[[], str]
 
     @classmethod
@@ -37,8 +39,9 @@ class SessionStore(DatabaseStore):
         return key is not None and len(key) >= 8 and key.isascii() and key.isalnum()
 
     def load(self) -> dict[str, Any]:
-        row = self._get_session_from_db()
-        if row is None:
+        row = _BY_KEY.first(self.session_key or "")
+        if row is None or row.expire_date <= timezone.now():
+            self._session_key = None
             return {}
         self.last_seen_at = row.last_seen_at
         data: dict[str, Any] = self.decode(row.session_data)
@@ -65,6 +68,9 @@ class SessionStore(DatabaseStore):
             user_agent=facts["user_agent"] if facts else "",
             is_mfa_authenticated=bool(facts and facts["is_mfa_authenticated"]),
         )
+
+
+_BY_KEY: Final = Statement(lambda: SessionStore.get_model_class().objects.filter(session_key=Parameter()))
 
 
 def created_at(facts: dict[str, Any] | None) -> datetime | None:

@@ -83,7 +83,7 @@ def split_lines(text: str) -> list[str]:
     lines = text.split("\n")
     if lines[-1] == "":
         lines.pop()
-    return [line.removesuffix("\r") for line in lines]
+    return [line.removesuffix("\r") for line in lines] if "\r" in text else lines
 
 
 def read(repository: BareRepository, oid: str, path: str = "", *, max_bytes: int = MAX_TEXT_BYTES) -> Blob:

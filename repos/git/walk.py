@@ -8,8 +8,8 @@ changed it, which makes the same true of that shorter history.
 The set is right only because no parent comes before its child, whatever clocks said. Where git sees to that itself
 (`--date-order`), it looks at all history down to the oldest commit it may start at, and some line of history is nearly
 always left open for years. The commit-graph has corrected dates, which are later for every child: rows in their order
-need nothing but the rows themselves, which git gives by their own dates. Only what is not in the graph yet, and files
-that are followed through renames, are left to git's order.
+need nothing but the rows themselves. Those of a path git gives by their own dates, those of all history the graph has.
+Only what is not in the graph yet, and files that are followed through renames, are left to git's order.
 
 Source: git-rev-list(1), "History Simplification", "Parent Rewriting" and "Commit Ordering"; the corrected dates of
 gitformat-commit-graph(5).
@@ -28,6 +28,7 @@ import time
 import zlib
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any, Final
 
 from codeservices.errors import InvalidInput
@@ -191,10 +192,13 @@ class Walk:
         read sooner in git's order, for which it then looks at nothing that is not read.
         """
         if not self._follows and (most is not None or self._given.path):
-            with contextlib.closing(commit_graph.Dates(self._repository)) as dates:
-                order = Order(self._given.starts, dates)
+            with contextlib.closing(commit_graph.Commits(self._repository)) as graph:
+                order = Order(self._given.starts, graph)
                 if order.is_known:
-                    yield from order.rows(self._repository, self._given.path, options, most, timeout_seconds)
+                    if self._given.path:
+                        yield from order.rows(self._repository, self._given.path, options, most, timeout_seconds)
+                    else:
+                        yield from islice(order.all_rows(), most)
                     return
         options = ["--date-order", *options, *_at_most(most)]
         yield from _rows(self._repository, self._given, options, timeout_seconds, with_additions=self._follows)
@@ -262,11 +266,11 @@ def moved_from(repository: BareRepository, oid: str, path: str) -> tuple[str, st
 class Order:
     """Rows with the latest corrected date first, so that no parent comes before its child.
 
-    Git gives them by their own dates. That is nearly the same, so few rows wait here for one that git gives later.
+    Git gives a path's by their own dates. That is nearly the same, so few rows wait here for one that git gives later.
     """
 
-    def __init__(self, starts: Iterable[str], dates: commit_graph.Dates) -> None:
-        self._dates = dates
+    def __init__(self, starts: Iterable[str], graph: commit_graph.Commits) -> None:
+        self._graph = graph
         # A heap of what comes next; equal dates by their oids, which are the same wherever a page ended.
         self._coming: list[tuple[float, str]] = []
         self._known: set[str] = set()
@@ -276,10 +280,18 @@ class Order:
         # Whether the commit-graph has all starts; it then has all that they reach.
         self.is_known = all(date != -math.inf for date, _ in self._coming)
 
+    def all_rows(self) -> Iterator[Row]:
+        """Those of all history, for which git is not asked."""
+        while self._coming:
+            _, oid = heapq.heappop(self._coming)
+            parents, timestamp = self._graph.parents_and_date(oid)
+            self._add(parents)
+            yield Row(oid, parents, timestamp)
+
     def rows(
         self, repository: BareRepository, path: str, options: Sequence[str], most: int | None, timeout_seconds: float
     ) -> Iterator[Row]:
-        """So many at most."""
+        """Those of a path, so many at most."""
         deadline = time.monotonic() + timeout_seconds
         ahead = READ_AHEAD
         while self._coming:
@@ -319,7 +331,7 @@ class Order:
         for oid in oids:
             if oid not in self._known:
                 self._known.add(oid)
-                heapq.heappush(self._coming, (-self._dates.of(oid), oid))
+                heapq.heappush(self._coming, (-self._graph.corrected_date(oid), oid))
 
 
 def _at_most(count: int | None) -> list[str]:

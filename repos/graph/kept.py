@@ -1,6 +1,6 @@
 """Indexes of graphs, kept in files: one for each repository and choice of branches, made anew when the tips move.
 
-    ROOT/REPOSITORY ID/CHOICE.TIPS.graph
+    ROOT/REPOSITORY ID/CHOICE.TIPS.graph, and with .PID behind it while it is written
 
 One is used by whoever finds it and made, by a child process, for whoever asks first; all of them together are bounded,
 the one used longest ago leaves first. Nothing here is needed: the folder may be removed at any time.
@@ -15,9 +15,9 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from django.conf import settings
 
@@ -33,6 +33,8 @@ logger = logging.getLogger(__name__)
 # Somebody reads a page while the index is made; after so long it is not the page's reader who should wait.
 PATIENCE_SECONDS: Final = 60.0
 POLL_SECONDS: Final = 0.05
+# More of them at the same time would leave no processor for those who ask for pages.
+AT_ONCE: Final = 2
 _MODE: Final = 0o700
 
 
@@ -66,7 +68,7 @@ def make(repository: Repository, choice: Choice) -> Index:
     """
     folder = _path(repository, choice).parent
     folder.mkdir(parents=True, exist_ok=True, mode=_MODE)
-    with _turn():
+    with _turn(folder):
         found = find(repository, choice)
         if found is None:
             _build(repository, choice)
@@ -97,21 +99,37 @@ def _path(repository: Repository, choice: Choice) -> Path:
 
 
 @contextlib.contextmanager
-def _turn() -> Iterator[None]:
-    """One index at a time is made on this machine, since it takes a processor."""
-    with (settings.GRAPH_CACHE_ROOT / "lock").open("w") as lock:
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise GraphNotReady(
-                        "Other graphs are being laid out, and this one has to wait.", hint="Try it again in a minute."
-                    ) from None
-                time.sleep(POLL_SECONDS)
+def _turn(folder: Path) -> Iterator[None]:
+    """One index of a repository is made at a time, and few on this machine, since each takes a processor."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    places = [settings.GRAPH_CACHE_ROOT / f"place-{number}.lock" for number in range(AT_ONCE)]
+    with _locked([folder / "lock"], deadline), _locked(places, deadline):
+        for draft in folder.glob("*.graph.*"):  # of a child that was killed: only one makes an index here
+            draft.unlink(missing_ok=True)
         yield
+
+
+@contextlib.contextmanager
+def _locked(paths: Sequence[Path], deadline: float) -> Iterator[None]:
+    """Hold whichever of the lock files is free first."""
+    with contextlib.ExitStack() as opened:
+        files = [opened.enter_context(path.open("w")) for path in paths]
+        while not any(map(_lock, files)):
+            if time.monotonic() > deadline:
+                raise GraphNotReady(
+                    "Other graphs are being laid out, and this one has to wait.", hint="Try it again in a minute."
+                )
+            time.sleep(POLL_SECONDS)
+        yield
+
+
+def _lock(file: IO[str]) -> bool:
+    """Lock a file, if nobody else has; it is unlocked when it is closed."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _build(repository: Repository, choice: Choice) -> None:

@@ -35,14 +35,18 @@ ODD: Final = re.compile(f"[{_DECEIVING}{_CONTROLS}]")
 def lines_with_deceiving(lines: Iterable[str]) -> list[int]:
     """The numbers, from 1, of the lines with characters that hide or reorder others."""
     found = list(lines)
-    if not DECEIVING.search("\n".join(found)):
+    joined = "\n".join(found)
+    if joined.isascii() or not DECEIVING.search(joined):
         return []
     return [number for number, line in enumerate(found, start=1) if DECEIVING.search(line)]
 
 
 def has_odd(text: str) -> bool:
     """Whether a text of lines has any character that can't be seen, line feeds aside."""
-    return ODD.search(text.replace("\n", "")) is not None
+    shown = text.replace("\n", "")
+    if shown.isascii():  # most are, and need no search character by character
+        return not shown.replace("\t", "").isprintable()
+    return ODD.search(shown) is not None
 
 
 def replaced(text: str, mark: Callable[[str, str], str]) -> str:

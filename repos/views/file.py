@@ -99,7 +99,7 @@ class File:
         """Its text, as far as it is shown."""
         return self._load().text or ""
 
-    def source(self, patience_seconds: float) -> source.Source:
+    def source(self, patience_seconds: float | None) -> source.Source:
         """Its lines, with colours if there are any in time."""
         return source.source(
             self.repository, self.entry.oid, self.entry.name, self._load, patience_seconds=patience_seconds
@@ -130,7 +130,7 @@ def show(request: ConsoleRequest, repository: Repository, at: Resolved, entry: t
             context["html"] = readme.rendered(request, repository, at, at.path, entry.oid, file.text)
     if has_lines and not is_picture and context.get("html") is None:
         is_short = facts.size_bytes <= source.MAX_AWAITED_BYTES
-        lines = context["source"] = file.source(source.PATIENCE_SECONDS if is_short else 0.0)
+        lines = context["source"] = file.source(source.PATIENCE_SECONDS if is_short else None)
         if not lines.is_final:
             kept.not_final(request)
     if entry.kind == "symlink":

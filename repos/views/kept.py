@@ -27,9 +27,9 @@ from django.utils.crypto import constant_time_compare, salted_hmac
 from codeservices import registry
 from codeservices.audit.record import current_act
 from codeservices.http import ConsoleRequest, is_partial
-from codeservices.iam import applied
-from codeservices.iam.authorize import authorize
+from codeservices.iam.authorize import authorize, policies_of
 from codeservices.iam.models import CredentialStatus, SshPublicKey
+from codeservices.statements import Parameter, Statement, aggregated
 from repos.access import repository_for
 from repos.git import refs
 from repos.models import Comment, Repository
@@ -42,6 +42,14 @@ _ACTION: Final = r"codecommit:(?:Get|List)[A-Za-z]{1,60}"
 _TAG: Final = re.compile(rf'W/"([0-9a-f]{{64}})\.({_ACTION}(?:,{_ACTION}){{0,9}})"')
 _BY_OID: Final = re.compile(r"/repositories/[^/]+/[a-z]+/[0-9a-f]{40}(?:/|$)")
 _SALT: Final = "repos.views.kept"
+
+_IS_ACTIVE: Final = Q(status=CredentialStatus.ACTIVE, user__is_active=True)
+_KEYS: Final = Statement(
+    lambda: aggregated(SshPublicKey.objects.all(), newest=Max("pk"), active=Count("pk", filter=_IS_ACTIVE))
+)
+_NEWEST_COMMENT: Final = Statement(
+    lambda: Comment.objects.filter(repository=Parameter()).order_by("-pk").values_list("pk")[:1]
+)
 
 
 @dataclass
@@ -128,7 +136,6 @@ def _signed(state: str, actions: list[str]) -> str:
 def _state(request: ConsoleRequest, repository: Repository, showing: Showing) -> str:
     """A digest of all that decides what the page says, but for the objects, which never change."""
     principal = request.principal
-    documents = applied.of_user(principal.user_pk) if principal.user_pk is not None else []
     mirror = getattr(repository, "mirror", None)
     parts = (
         _program(),
@@ -139,7 +146,7 @@ def _state(request: ConsoleRequest, repository: Repository, showing: Showing) ->
         sorted(request.COOKIES.items()),  # who is signed in, the form's secret, chosen views
         principal.arn,
         request.info.source_ip,
-        hashlib.sha256(repr(documents).encode("utf-8", "surrogateescape")).hexdigest(),
+        [(policy.source, policy.document) for policy in policies_of(principal)],
         (repository.repository_id, repository.name, repository.description, repository.archived_at),
         (repository.updated_at, mirror and mirror.url),
         _of_commits(repository) if showing.tells_of_commits else (),
@@ -150,11 +157,7 @@ def _state(request: ConsoleRequest, repository: Repository, showing: Showing) ->
 
 def _of_commits(repository: Repository) -> tuple[Any, ...]:
     """What changes where builds start or end, keys that verify signatures come or go, or somebody comments."""
-    keys = SshPublicKey.objects.aggregate(
-        Max("pk"), active=Count("pk", filter=Q(status=CredentialStatus.ACTIVE, user__is_active=True))
-    )
-    newest_comment = Comment.objects.filter(repository=repository).order_by("-pk").values_list("pk").first()
-    return registry.commit_status_state(), sorted(keys.items()), newest_comment
+    return registry.commit_status_state(), _KEYS.rows(), _NEWEST_COMMENT.rows(repository.pk)
 
 
 def _has_messages(request: ConsoleRequest) -> bool:

@@ -1,6 +1,7 @@
 """The lines of a text file as HTML, with colours where there are some: shared by the pages of a file and of its blame.
 
-A page never waits for colours: what is not ready when it is sent comes with a second request.
+A page never waits long for colours: what is not ready when it is sent comes with a second request. Those of a long text
+are not even begun before that: they would take the processor from the page, and from the next one.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ MAX_LINE_CHARACTERS: Final = 5_000
 # What a page waits for colours before it goes without, and what the request for colours alone waits.
 PATIENCE_SECONDS: Final = 0.04
 COLOUR_SECONDS: Final = 20.0
-# The colours of a longer text take more than PATIENCE_SECONDS, so a page sends it without having waited.
+# The colours of a longer text take more than PATIENCE_SECONDS, so a page leaves them to the request for colours alone.
 MAX_AWAITED_BYTES: Final = 20_000
 
 
@@ -40,14 +41,14 @@ class Source:
 
 
 def source(
-    repository: Repository, oid: str, filename: str, load: Callable[[], Blob], *, patience_seconds: float
+    repository: Repository, oid: str, filename: str, load: Callable[[], Blob], *, patience_seconds: float | None
 ) -> Source:
     """The lines of a blob that has a text; the caller has authorized to show it.
 
     Args:
         filename: By which the language is known.
         load: Gives the blob, as far as it is shown; called where the lines are not remembered.
-        patience_seconds: How long to wait for colours.
+        patience_seconds: How long to wait for colours; 0 has them made meanwhile, None takes none but those at hand.
     """
 
     def made(coloured: highlight.Lines | None) -> list[str]:
@@ -58,7 +59,7 @@ def source(
     kept = recalled(repository, "source", oid, filename)
     if kept is not None:
         return Source(kept, is_final=True)
-    job = highlight.begin(load().text or "", filename)
+    job = highlight.begin(load().text or "", filename) if patience_seconds is not None else None
     if job is not None:
         try:
             return Source(made(job.result(patience_seconds)), is_final=True)

@@ -24,6 +24,7 @@ def marked(text):
 )
 def test_what_hides_or_reorders_is_marked_and_noticed(text, shown):
     assert marked(text) == shown
+    assert invisible.has_odd(text)
     assert invisible.lines_with_deceiving(["harmless", text]) == [2]
 
 
@@ -39,10 +40,12 @@ def test_what_hides_or_reorders_is_marked_and_noticed(text, shown):
 )
 def test_control_characters_are_marked_without_an_alarm(text, shown):
     assert marked(text) == shown
+    assert invisible.has_odd(text)
     assert invisible.lines_with_deceiving([text]) == []
 
 
 @pytest.mark.parametrize("text", ["שלום, عالم", "\ttabs and spaces", "naïve 数据", "❤\ufe0f", ""])
 def test_ordinary_text_stays_as_it_is(text):
     assert marked(text) == text
+    assert not invisible.has_odd(f"{text}\n{text}")
     assert invisible.lines_with_deceiving([text]) == []

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
+import shutil
 
 import pytest
 
+from repos.git import cat_file, log, tree
 from repos.git import last_commits as module
-from repos.git import log, tree
 from repos.git.last_commits import Known, last_commits
 
 
@@ -82,6 +83,28 @@ def test_each_is_what_git_says_of_the_name_alone(made, monkeypatch, seed, max_st
         entries = tree.entries(made.repository, oid, path)
         expected = {one.name: made.git("rev-list", "-1", oid, "--", one.path).decode().strip() for one in entries}
         assert last_commits(made.repository, oid, path, list(expected)) == expected
+        for known in (parent, oid):  # the filters of a part of the history, and of all
+            made.git("commit-graph", "write", "--changed-paths", "--stdin-commits", given=f"{known}\n".encode())
+            assert last_commits(made.repository, oid, path, list(expected)) == expected
+        shutil.rmtree(made.path / "objects/info")
+
+
+def test_folders_of_commits_that_changed_none_of_the_names_are_not_read(made, monkeypatch):
+    files = {"old": "1", "new": "0", "é": "1"}
+    first = tip = made.commit(files, "first")
+    for number in range(1, 200):
+        tip = made.commit(files | {"new": str(number)}, f"{number}", [tip])
+    asked = []
+    ask = cat_file.CatFile.ask
+    monkeypatch.setattr(cat_file.CatFile, "ask", lambda self, name: (asked.append(name), ask(self, name)))
+    assert last_commits(made.repository, tip, "", ["old", "new"]) == {"old": first, "new": tip}
+    assert len(asked) > 200
+    made.git("commit-graph", "write", "--changed-paths", "--stdin-commits", given=f"{tip}\n".encode())
+    asked.clear()
+    monkeypatch.setattr(module, "MAX_WAITING", 5)
+    assert last_commits(made.repository, tip, "", ["old", "new"]) == {"old": first, "new": tip}
+    assert len(asked) < 100
+    assert last_commits(made.repository, tip, "", ["é"]) == {"é": first}
 
 
 def test_after_a_push_what_is_known_of_the_former_tip_is_taken_over(made, monkeypatch):

@@ -81,7 +81,7 @@ def test_a_history_with_many_open_lines_is_resumed(made, monkeypatch, whole, mos
 def test_pages_of_a_paths_woven_history_give_what_git_gives(made, limit, with_graph):
     tip = woven(made)
     if with_graph:
-        made.git("commit-graph", "write", "--changed-paths", "--stdin-commits", input=f"{tip}\n".encode())
+        made.git("commit-graph", "write", "--changed-paths", "--stdin-commits", given=f"{tip}\n".encode())
     for path in ("a", "b", "dir", "dir/c"):
         oids, _ = walk(made, tip, limit, path=path)
         assert sorted(oids) == sorted(made.git("rev-list", tip, "--", path).decode().split()), path
@@ -108,7 +108,7 @@ def test_pages_are_the_walk_whatever_clocks_said(made, seed, graph):
     tip = skewed(made, seed)
     in_graph = [tip] if graph == "all" else made.git("rev-list", tip).decode().split()[30:31]
     for oid in [*in_graph, *([tip] if graph == "split" else [])]:
-        made.git("commit-graph", "write", "--changed-paths", "--split", "--stdin-commits", input=f"{oid}\n".encode())
+        made.git("commit-graph", "write", "--changed-paths", "--split", "--stdin-commits", given=f"{oid}\n".encode())
     for path in ("", "a", "b"):
         rows = made.git("rev-list", "--parents", tip, "--", *filter(None, [path])).decode().splitlines()
         parents = {oid: found for oid, *found in map(str.split, rows)}
@@ -122,19 +122,39 @@ def test_pages_are_the_walk_whatever_clocks_said(made, seed, graph):
 
 
 def test_rows_that_wait_for_a_far_one_are_read_again_from_further_ahead(made, monkeypatch):
-    monkeypatch.setattr(places, "READ_AHEAD", 0)
+    monkeypatch.setattr(places, "READ_AHEAD", 1)
     tip = skewed(made, 7)
-    made.git("commit-graph", "write", "--stdin-commits", input=f"{tip}\n".encode())
-    whole, _ = walk(made, tip, 1000)
-    assert walk(made, tip, 1)[0] == whole
-    assert sorted(whole) == sorted(made.git("rev-list", tip).decode().split())
+    made.git("commit-graph", "write", "--stdin-commits", given=f"{tip}\n".encode())
+    whole, _ = walk(made, tip, 1000, path="a")
+    assert walk(made, tip, 1, path="a")[0] == whole
+    assert sorted(whole) == sorted(made.git("rev-list", tip, "--", "a").decode().split())
+
+
+def test_all_history_is_read_from_the_graph_with_every_parent_of_an_octopus(made, monkeypatch):
+    tip = skewed(made, 3)
+    made.git("commit-graph", "write", "--stdin-commits", given=f"{tip}\n".encode())
+    rows = made.git("rev-list", "--timestamp", "--parents", tip).decode().splitlines()
+    expected = {oid: (tuple(parents), int(timestamp)) for timestamp, oid, *parents in map(str.split, rows)}
+    monkeypatch.setattr(places.program, "lines", None)  # git is not asked
+    found = places.Walk(made.repository, places.Place([tip])).rows(max_rows=1000, since=None, timeout_seconds=60)
+    assert {row.oid: (row.parents, row.timestamp) for row in found} == expected
+    assert max(len(parents) for parents, _ in expected.values()) == 8
+
+
+def test_a_graph_that_reaches_below_where_history_is_cut_off_is_not_used(made):
+    oids: list[str] = []
+    for number in range(5):
+        oids.append(made.commit({"a": str(number)}, f"{number}", oids[-1:]))
+    made.git("commit-graph", "write", "--stdin-commits", given=f"{oids[-1]}\n".encode())
+    (made.path / "shallow").write_text(f"{oids[2]}\n")
+    assert walk(made, oids[-1], 2)[0] == oids[:1:-1]
 
 
 def test_a_search_from_a_day_on_is_the_same_with_a_commit_graph(made):
     tip = skewed(made, 5)
     since = log.Search(since=(datetime.fromtimestamp(made.clock, UTC) - timedelta(days=30)).date())
     without = walk(made, tip, 9, path="a", search=since)[0]
-    made.git("commit-graph", "write", "--stdin-commits", input=f"{tip}\n".encode())
+    made.git("commit-graph", "write", "--stdin-commits", given=f"{tip}\n".encode())
     assert sorted(walk(made, tip, 9, path="a", search=since)[0]) == sorted(without)
     assert without
 

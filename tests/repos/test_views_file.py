@@ -77,6 +77,16 @@ def test_colours_that_come_later_are_asked_for_by_the_commits_own_address(page, 
     assert 'class="mi"' in text(alice_client.get(address)), "what was made in the background is kept"
 
 
+def test_colours_of_a_long_text_are_not_begun_before_they_are_asked_for(page, monkeypatch, alice_client):
+    begun = []
+    monkeypatch.setattr(highlight, "begin", lambda text, filename: begun.append(filename))
+    shown = page("x = 1\n" * 5000, "app.py")
+    [address] = re.findall(r'<tbody hx-get="([^"]*)" hx-trigger="load"', shown)
+    assert begun == []
+    alice_client.get(address, headers=HX)
+    assert begun == ["app.py"]
+
+
 def test_colours_that_nobody_has_time_for_change_nothing(page, monkeypatch, alice_client):
     monkeypatch.setattr(highlight, "begin", lambda text, filename: None)
     assert "<td>x = 1</td>" in page("x = 1\n", "app.py")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import time
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
@@ -336,18 +338,46 @@ def test_indexes_are_bounded_and_the_one_used_longest_ago_leaves(db, settings, t
     assert [path.parent.name for path in tmp_path.glob("*/*.graph")] == ["a"]
 
 
-def test_who_waits_too_long_for_his_turn_is_told_so(alice_client, stored, settings, tmp_path, monkeypatch):
-    import fcntl
-
+@pytest.fixture
+def graphs(stored, settings, tmp_path):
+    """The empty folder of a repository's indexes."""
     stored.commit({}, "One")
-    settings.GRAPH_CACHE_ROOT = tmp_path
+    settings.GRAPH_CACHE_ROOT = tmp_path / "graphs"
+    folder = settings.GRAPH_CACHE_ROOT / str(Repository.objects.get(name="demo").repository_id)
+    folder.mkdir(parents=True)
+    return folder
+
+
+@contextmanager
+def locked(*paths):
+    with ExitStack() as opened:
+        for path in paths:
+            fcntl.flock(opened.enter_context(path.open("w")), fcntl.LOCK_EX)
+        yield
+
+
+def test_who_waits_too_long_for_a_place_or_for_the_same_repository_is_told_so(alice_client, graphs, monkeypatch):
     monkeypatch.setattr(kept, "PATIENCE_SECONDS", 0.05)
-    with (tmp_path / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        answer = alice_client.get(ROWS)
-        assert answer.status_code == 503
-        assert "this one has to wait" in text(answer)
-        assert alice_client.get(GRAPH).status_code == 200
+    places = [graphs.parent / f"place-{number}.lock" for number in range(kept.AT_ONCE)]
+    for taken in (places, [graphs / "lock"]):
+        with locked(*taken):
+            answer = alice_client.get(ROWS)
+            assert answer.status_code == 503
+            assert "this one has to wait" in text(answer)
+            assert alice_client.get(GRAPH).status_code == 200
+
+
+def test_one_repositorys_index_does_not_wait_for_anothers(alice_client, graphs):
+    other = graphs.parent / "other"
+    other.mkdir()
+    with locked(other / "lock", graphs.parent / "place-0.lock"):
+        assert alice_client.get(ROWS).status_code == 200
+
+
+def test_what_a_killed_child_had_begun_to_write_is_removed(alice_client, graphs):
+    (graphs / "all.x.graph.4711").write_bytes(b"half")
+    assert alice_client.get(ROWS).status_code == 200
+    assert [one.suffix for one in graphs.iterdir() if one.name != "lock"] == [".graph"]
 
 
 def test_a_history_that_takes_too_long_or_can_not_be_walked_is_told_so(alice_client, stored, monkeypatch):

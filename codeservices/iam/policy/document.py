@@ -39,7 +39,7 @@ def parse(document: str, source: str = "") -> Policy:
     grammar = Grammar(document, source)
     statements = [_identity_statement(grammar, node, number) for number, node in enumerate(grammar.statements(), 1)]
     grammar.finish()
-    return Policy(source, tuple(statement for statement in statements if statement is not None))
+    return Policy(source, tuple(statement for statement in statements if statement is not None), document)
 
 
 def _identity_statement(grammar: Grammar, node: Node, number: int) -> Statement | None:

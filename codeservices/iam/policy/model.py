@@ -168,10 +168,16 @@ class Statement:
 
 @dataclass(frozen=True, eq=False)
 class Policy:
-    """One compiled identity policy (or session policy, or permissions boundary)."""
+    """One compiled identity policy (or session policy, or permissions boundary).
+
+    Attributes:
+        source: What decisions call it.
+        document: As it is stored; "" of one that can't be read.
+    """
 
     source: str
     statements: tuple[Statement, ...] = field(repr=False)
+    document: str = field(default="", repr=False)
 
     @property
     def keys(self) -> tuple[str, ...]:
