@@ -8,6 +8,7 @@ from django import forms
 from django.conf import settings
 
 from builds import buildspec, compute, isolation, limit_rules, project_rules, projects, storage_forms
+from builds.environment import PARAMETER_STORE, PLAINTEXT, SECRETS_MANAGER
 from builds.images import catalogue
 from builds.models import Priority, Project, Status
 from builds.source_forms import SourceFields, initial_source
@@ -51,20 +52,24 @@ class VariableForm(ConsoleForm):
 
     name = forms.CharField(required=False, label="Name", max_length=255, widget=forms.TextInput())
     value = forms.CharField(required=False, label="Value", strip=False, max_length=51200)
-    # Set by the API alone; the form hands it back as it was.
-    type = forms.CharField(required=False, widget=forms.HiddenInput)
+    type = forms.ChoiceField(
+        required=False,
+        label="Kind",
+        choices=((PLAINTEXT, "Value"), (PARAMETER_STORE, "Parameter"), (SECRETS_MANAGER, "Secret")),
+        initial=PLAINTEXT,
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for name, field in self.fields.items():
-            if name != "type":
-                field.widget.attrs |= {
-                    "aria-label": f"{name.capitalize()} of variable",
-                    "autocomplete": "off",
-                    "spellcheck": "false",
-                    "class": "code",
-                    "placeholder": name.capitalize(),
-                }
+        for field in self.fields.values():
+            field.widget.attrs["aria-label"] = f"{field.label} of variable"
+        for name in ("name", "value"):
+            self.fields[name].widget.attrs |= {
+                "autocomplete": "off",
+                "spellcheck": "false",
+                "class": "code",
+                "placeholder": name.capitalize(),
+            }
 
 
 class VariableFormSet(forms.BaseFormSet):
@@ -73,7 +78,7 @@ class VariableFormSet(forms.BaseFormSet):
     def variables(self) -> list[dict[str, str]]:
         """EnvironmentVariables of a valid table, in its order."""
         return [
-            {"name": row["name"], "value": row.get("value", ""), "type": row.get("type") or "PLAINTEXT"}
+            {"name": row["name"], "value": row.get("value", ""), "type": row.get("type") or PLAINTEXT}
             for row in self.cleaned_data
             if row.get("name")
         ]

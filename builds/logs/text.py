@@ -34,12 +34,12 @@ def clean(text: bytes) -> bytes:
 
 def split_long(text: bytes) -> bytes:
     """The same lines with newlines put into those longer than MAX_LINE_BYTES, never inside a UTF-8 character."""
-    if len(text) <= MAX_LINE_BYTES:
-        return text
-    lines = text.split(b"\n")
-    if max(map(len, lines)) <= MAX_LINE_BYTES:
-        return text
-    return b"\n".join(piece for line in lines for piece in _pieces(line))
+    position = 0
+    while len(text) - position > MAX_LINE_BYTES:
+        position = text.rfind(b"\n", position, position + MAX_LINE_BYTES + 1) + 1
+        if not position:
+            return b"\n".join(piece for line in text.split(b"\n") for piece in _pieces(line))
+    return text
 
 
 def _pieces(line: bytes) -> Iterator[bytes]:

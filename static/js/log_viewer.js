@@ -1,13 +1,16 @@
 // A build's page while it lives: the log as a window over all its lines, and the parts that the event stream renews.
 //
-// Only the rows in view are in the page. Lines come from the stream as they are written and, for what is far from the
-// end, in pages by number; a bounded number of pages is kept. Text reaches the page through textContent alone.
+// Only the rows in view are in the page, as one block with room above and below it that stands for all other lines. Rows
+// are as high as their text; the room is so many times a line's height, or less where that came to more than a page may
+// have. Lines come from the stream as they are written and, for what is far from the end, in pages by number; a bounded
+// number of pages is kept. Text reaches the page through textContent alone.
 // builds/logs/ansi.py does for the server's rows what `spans` does here.
 
 const PAGE = 500; // lines a request
 const MAX_PAGES = 60;
 const OVERSCAN = 20; // rows drawn above and below the view
-const MAX_HEIGHT = 8_000_000; // browsers stop drawing somewhere above 16 million pixels; beyond this the bar is scaled
+const MAX_HEIGHT = 8_000_000; // browsers stop drawing somewhere above 16 million pixels
+const NARROW = "(max-width: 720px)";
 const FETCH_DELAY_MS = 60;
 const RETRY_MS = 1500;
 const MAX_RETRY_MS = 15_000;
@@ -85,6 +88,23 @@ export function kind(text) {
 
 // ---- the log --------------------------------------------------------------------------------------------------------
 
+// What a person chose, kept by the browser; storage may be forbidden, and the choice then lasts as long as the page.
+function remembered(key) {
+  try {
+    return localStorage.getItem(key);
+  } catch {
+    return null;
+  }
+}
+
+function remember(key, value) {
+  try {
+    localStorage.setItem(key, value);
+  } catch {
+    // as said above
+  }
+}
+
 class LogViewer {
   constructor(box) {
     this.box = box;
@@ -96,6 +116,8 @@ class LogViewer {
     this.wanted = new Set();
     this.ownTop = 0;
     this.isFollowing = false;
+    this.anchor = null; // the line to bring to the view's top; null: what is there stays
+    this.block = { from: 0, to: -1, top: 0 }; // the lines that are drawn, and where
     this.target = null;
     this.retryMs = RETRY_MS;
     this.take(Number(box.dataset.first), this.readRows());
@@ -151,6 +173,12 @@ class LogViewer {
       this.view.dataset.times = isOn ? "on" : "off";
       event.currentTarget.setAttribute("aria-pressed", String(isOn));
     });
+    on("[data-wrap-toggle]", () => {
+      const isOn = this.view.dataset.wrap !== "on";
+      remember("log-wrap", isOn ? "on" : "off");
+      this.wrap(isOn);
+    });
+    this.wrap((remembered("log-wrap") ?? (matchMedia(NARROW).matches ? "on" : "off")) === "on");
     this.view.addEventListener("scroll", () => this.scrolled(), { passive: true });
     this.view.addEventListener("keydown", (event) => {
       if (event.key === "Home") this.jumpTo(0);
@@ -229,31 +257,32 @@ class LogViewer {
 
   // ---- the view ----
 
-  height() {
-    return Math.min(this.total * this.rowHeight, MAX_HEIGHT);
+  // How high a line that isn't drawn counts.
+  unit() {
+    return Math.min(this.rowHeight, MAX_HEIGHT / Math.max(1, this.total));
   }
 
   visibleRows() {
     return Math.max(1, Math.floor(this.view.clientHeight / this.rowHeight));
   }
 
-  // The bar covers all lines; where they are too many for its height, a step of it is more than a line.
-  topLine() {
-    const room = this.height() - this.view.clientHeight;
-    if (this.total * this.rowHeight <= MAX_HEIGHT) return this.view.scrollTop / this.rowHeight;
-    return (Math.max(0, this.view.scrollTop) / room) * Math.max(0, this.total - this.visibleRows());
-  }
-
-  scrollOf(number) {
-    if (this.total * this.rowHeight <= MAX_HEIGHT) return number * this.rowHeight;
-    const room = this.height() - this.view.clientHeight;
-    return (number / Math.max(1, this.total - this.visibleRows())) * room;
-  }
-
   range() {
-    if (!this.rowHeight || !this.space) return [0, 0];
-    const top = Math.floor(this.topLine());
-    return [Math.max(0, top - OVERSCAN), Math.min(this.total - 1, top + this.visibleRows() + OVERSCAN)];
+    return [this.block.from, this.block.to];
+  }
+
+  // The line at the view's top, and how many pixels of it are above.
+  topLine() {
+    const inBlock = this.view.scrollTop - this.block.top;
+    const end = this.rows.offsetHeight;
+    if (inBlock < 0 || !this.rows.childElementCount) {
+      const line = Math.max(0, this.view.scrollTop) / this.unit();
+      return { number: Math.floor(line), above: (line % 1) * this.rowHeight };
+    }
+    if (inBlock >= end) return { number: this.block.to + 1 + Math.floor((inBlock - end) / this.unit()), above: 0 };
+    const start = this.rows.getBoundingClientRect().top;
+    const row = [...this.rows.children].findLast((one) => one.getBoundingClientRect().top - start <= inBlock);
+    const above = inBlock - (row.getBoundingClientRect().top - start);
+    return { number: this.block.from + [...this.rows.children].indexOf(row), above };
   }
 
   schedule() {
@@ -273,36 +302,49 @@ class LogViewer {
   }
 
   draw() {
-    if (this.space.style.height !== `${this.height()}px`) this.space.style.height = `${this.height()}px`;
     this.say();
-    if (this.isFollowing && !this.isSelecting()) {
-      this.scrollTo(this.view.scrollHeight);
-    }
     if (this.isSelecting()) return; // rows under a selection stay
-    const [from, to] = this.range();
+    const last = this.total - 1;
+    const top = this.isFollowing ? { number: last, above: 0 } : (this.anchor ?? this.topLine());
+    const number = Math.max(0, Math.min(top.number, last));
+    // Whoever is near the end sees the last line below, not above an empty view.
+    const from = Math.max(0, Math.min(number, this.total - this.visibleRows()) - OVERSCAN);
+    const to = Math.min(last, number + this.visibleRows() + OVERSCAN);
     const drawn = [];
-    for (let number = from; number <= to; number += 1) {
-      const line = this.line(number);
-      if (!line) this.want(number);
-      drawn.push(line ? (line.row ??= this.makeRow(number, line)) : this.makeRow(number, null));
-      if (line) this.mark(line.row, number);
+    for (let one = from; one <= to; one += 1) {
+      const line = this.line(one);
+      if (!line) this.want(one);
+      drawn.push(line ? (line.row ??= this.makeRow(one, line)) : this.makeRow(one, null));
+      if (line) this.mark(line.row, one);
     }
     this.keepRowsOf(from, to);
-    const isScaled = this.total * this.rowHeight > MAX_HEIGHT;
-    const offset = isScaled ? this.view.scrollTop - (this.topLine() - from) * this.rowHeight : from * this.rowHeight;
-    this.rows.style.transform = `translateY(${Math.max(0, offset)}px)`;
     this.rows.replaceChildren(...drawn);
+    this.place(from, to);
+    this.anchor = null;
+    const row = drawn[number - from];
+    if (this.isFollowing) this.scrollTo(this.view.scrollHeight);
+    else if (row) this.scrollTo(this.block.top + this.offsetOf(row) + top.above);
+  }
+
+  place(from, to) {
+    const unit = this.unit();
+    this.block = { from, to, top: from * unit };
+    this.rows.style.transform = `translateY(${this.block.top}px)`;
+    const height = this.block.top + this.rows.getBoundingClientRect().height + (this.total - 1 - to) * unit;
+    this.space.style.height = `${height}px`;
+  }
+
+  offsetOf(row) {
+    return row.getBoundingClientRect().top - this.rows.getBoundingClientRect().top;
   }
 
   // Rows out of view are made again when needed: the text is kept, the elements are not.
   keepRowsOf(from, to) {
-    const before = this.drawnRange ?? [0, this.total - 1];
-    for (let number = before[0]; number <= before[1]; number += 1) {
+    for (let number = this.block.from; number <= this.block.to; number += 1) {
       if (number >= from && number <= to) continue;
       const line = this.line(number);
       if (line?.row && !line.isServers) line.row = undefined;
     }
-    this.drawnRange = [from, to];
   }
 
   makeRow(number, line) {
@@ -362,8 +404,15 @@ class LogViewer {
 
   // A scroll event tells not who scrolled; where we scrolled to does.
   scrollTo(top) {
-    this.view.scrollTop = top;
+    if (Math.abs(this.view.scrollTop - top) >= 1) this.view.scrollTop = top;
     this.ownTop = this.view.scrollTop;
+  }
+
+  wrap(isOn) {
+    this.anchor ??= this.topLine();
+    this.view.dataset.wrap = isOn ? "on" : "off";
+    this.box.querySelector("[data-wrap-toggle]")?.setAttribute("aria-pressed", String(isOn));
+    this.schedule();
   }
 
   follow(isOn) {
@@ -373,10 +422,8 @@ class LogViewer {
   }
 
   jumpTo(number) {
+    this.anchor = { number, above: 0 };
     this.follow(false);
-    this.space.style.height = `${this.height()}px`;
-    this.scrollTo(this.scrollOf(Math.min(number, Math.max(0, this.total - 1))));
-    this.schedule();
   }
 
   jumpToEnd() {

@@ -138,3 +138,27 @@ def test_the_browser_and_the_server_draw_the_same_rows(page, project):
     )
     assert found[0] == json.loads(json.dumps([wanted for _, wanted in LINES]))
     assert found[1] == [wanted for _, wanted in KINDS]
+
+
+def test_long_lines_are_broken_on_demand_and_no_row_is_lost(page, project):
+    long = " ".join(["word"] * 2000)
+    logged.logged_build(project, [f"{number} {long if number % 7 == 0 else 'short'}" for number in range(1, 2001)])
+    page.goto(f"{BUILD}#L700")
+    page.wait_for_selector("#L700[aria-selected=true]")
+    page.click("[data-wrap-toggle]")
+    wait_until(page, "() => document.querySelector('#L700').offsetHeight > 400")
+    fits = "() => { const log = document.querySelector('.log'); return log.scrollWidth <= log.clientWidth }"
+    assert page.evaluate(fits)
+    page.mouse.move(600, 500)
+    seen: list[int] = []
+    for _ in range(30):
+        last = seen[-1] if seen else 0
+        seen += [number for number in (int(text.split()[0]) for text in visible(page)) if number > last]
+        page.mouse.wheel(0, 300)
+        page.wait_for_timeout(50)
+    assert seen == list(range(seen[0], seen[-1] + 1)) and len(seen) > 14
+    page.click("[data-jump=end]")
+    wait_until(page, HAS_ROW, "2000 short")
+    assert visible(page)[-1] == "2000 short"
+    page.reload()
+    page.wait_for_selector(".log[data-wrap=on]")  # the browser keeps the choice

@@ -196,6 +196,13 @@ def test_whatever_the_secrets_and_the_writes_no_form_of_any_is_left(seed: int):
     assert not any(form in piece for form in every for piece in bare)
 
 
+def test_of_hundreds_of_secrets_each_is_masked():
+    source = random.Random(7)
+    secrets = ["".join(source.choices("abcdefghijklmnopqrstuvwxyz0123456789", k=24)) for _ in range(400)]
+    text = "\n".join(f"{number} {secret}" for number, secret in enumerate(secrets))
+    assert masked(text.encode(), *secrets) == b"\n".join(b"%d %b" % (number, MASK) for number in range(400))
+
+
 def test_secrets_that_are_told_later_are_masked_from_then_on():
     masker = Masker(["first secret"])
     assert masker.feed(b"second secret, first sec") == b"second secret, "

@@ -165,6 +165,20 @@ def test_secondary_sources_are_a_table_and_stay_where_it_is_not_sent(alice_clien
     assert page.status_code == 400 and "Invalid source identifier: “a-b”" in page.content.decode()
 
 
+def test_variables_may_be_parameters_and_secrets(alice_client, repository):
+    secret = {"variables-1-name": "PASSWORD", "variables-1-value": "ci/registry:password"}
+    alice_client.post("/projects/new/", form(**secret, **{"variables-1-type": "SECRETS_MANAGER"}))
+    stored = Project.objects.get(name="website").environment["environmentVariables"]
+    assert stored == [
+        {"name": "STAGE", "value": "test", "type": "PLAINTEXT"},
+        {"name": "PASSWORD", "value": "ci/registry:password", "type": "SECRETS_MANAGER"},
+    ]
+    page = alice_client.get("/projects/website/settings").content.decode()
+    assert '<option value="SECRETS_MANAGER" selected>Secret</option>' in page
+    odd = alice_client.post("/projects/new/", form(name="odd", **secret, **{"variables-1-type": "VAULT"}))
+    assert odd.status_code == 400 and "VAULT is not one of the available choices" in odd.content.decode()
+
+
 def test_more_rows_for_variables_keep_what_was_typed_and_save_nothing(alice_client, repository):
     typed = form(name="half", add_variables="yes", build_on_push=None)
     page = alice_client.post("/projects/new/", typed).content.decode()
