@@ -12,14 +12,14 @@ import contextlib
 import logging
 import re
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import docker
 import docker.errors
 
-from builds.runner import agent, attached, containers, disk, engine, network
+from builds.runner import agent, attached, containers, disk, engine, layer, network
 from builds.runner.attached import Attached, StreamEnded
 from builds.runner.executor import Interrupted, Note, Output, PhaseError, Spec, Start
 from builds.runner.image import Image, Images, Pulling
@@ -76,6 +76,7 @@ class DockerExecutor:
         self._client: docker.DockerClient | None = None
         self._spec: Spec | None = None
         self._image: Image | None = None
+        self._host: Mapping[str, Any] = {}
         self._container: Any = None
         self._network: Any = None
         self._attached: Attached | None = None
@@ -105,7 +106,7 @@ class DockerExecutor:
             # The engine takes longer for a network than for all the rest, and needs it only when the container starts.
             with ThreadPoolExecutor(1, "network") as beside:
                 with_network = beside.submit(self._make_network, self._client, name, labels)
-                host = self._client.info()
+                host = self._host = self._client.info()
                 self._on_image(str(host["ID"]), self._image.reference, self._image.is_new)
                 self._close_network(note)
                 self._check()
@@ -127,6 +128,17 @@ class DockerExecutor:
             self._check()
             raise engine.fault("copy files into the build's container", error) from error
 
+    def _put_files(self, entries: Sequence[layer.Entry]) -> None:
+        if engine.is_local(self._docker_host):
+            root = layer.folder(self._container.attrs, self._host)
+            if root is not None:
+                try:
+                    layer.write(root, entries)
+                    return
+                except OSError as error:
+                    logger.info("the engine copies the files into %s: %s", self._container.id[:12], error)
+        self.put([agent.packed(entries)])
+
     def _counted(self, tar: Iterable[bytes]) -> Iterator[bytes]:
         """The container's disk is watched from its start on; what comes before that is counted on its way in."""
         assert self._spec is not None
@@ -143,7 +155,7 @@ class DockerExecutor:
         self._start = start
         variables = {**self._defaults, **(dict.fromkeys(CA_VARIABLES, agent.CA_PATH) if self._ca_bundle else {})}
         variables.update(start.variables)
-        self.put([agent.files(variables, start.directory, self._ca_bundle, start.files)])
+        self._put_files(agent.files(variables, start.directory, self._ca_bundle, start.files))
         try:
             self._attached = Attached(self._container)
             self._container.start()
