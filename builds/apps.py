@@ -14,6 +14,7 @@ class BuildsConfig(AppConfig):
             panels,
             retention,
             triggers,
+            worker_networks,
         )
         from builds.logs import aws as logs_aws  # noqa: F401  likewise
         from codeservices import registry
@@ -23,6 +24,7 @@ class BuildsConfig(AppConfig):
         panels.register()
         retention.register()
         triggers.register()
+        worker_networks.connect()
         commit_statuses.register()
         resource_tags.register("codebuild", access.tags_of_arn)
         registry.register_actions("codebuild:RetryBuild", "s3:GetObject", "s3:PutObject")

@@ -19,6 +19,7 @@ from builds import (
     secret_forms,
     service_role,
     stored_values,
+    worker_networks,
 )
 from builds.artifacts import uploading
 from builds.buildspec import Buildspec
@@ -50,6 +51,7 @@ def executor() -> DockerExecutor:
         variables=_proxies(),
         pulling=isolation.pulling(),
         close_network=isolation.close_network,
+        networks=worker_networks.kept(),
         on_image=lambda engine_id, image, is_new: images_on_engine.used(engine_id, image, is_ours=is_new),
     )
 

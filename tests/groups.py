@@ -20,6 +20,7 @@ MACHINE = (
     "tests/builds/test_images.py",
     "tests/builds/test_images_on_engine.py",
     "tests/builds/test_lifecycle.py",
+    "tests/builds/test_network.py",
     "tests/builds/test_registry.py",
     "tests/builds/test_sandbox.py",
     "tests/builds/test_phases_shell.py",

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.utils import timezone
 from redis.exceptions import RedisError
 
-from builds import lease
+from builds import lease, worker_networks
 from builds.lifecycle import endings, stops
 from builds.lifecycle.queue import claimable, waited_too_long, wake_next
 from builds.lifecycle.records import queued, running, wake
@@ -96,7 +96,7 @@ def reap() -> list[str]:
 
     try:
         with contextlib.closing(engine.connect(settings.DOCKER_HOST)) as client:
-            reaped = engine.reap(client, settings.ACCOUNT_ID, held_ids)
+            reaped = engine.reap(client, settings.ACCOUNT_ID, held_ids, worker_networks.is_kept)
     except Exception as error:  # the engine is away: the next sweep tries again
         logger.warning("containers could not be reaped: %s", error)
         return []

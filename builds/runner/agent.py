@@ -7,8 +7,10 @@ import re
 import shlex
 import tarfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+
+from builds.runner.layer import Entry
 
 READONLY = "/codebuild/readonly"
 CA_PATH = f"{READONLY}/ca-bundle.pem"
@@ -38,32 +40,35 @@ def possible_start(data: bytes, starts: tuple[bytes, ...]) -> int:
 
 def files(
     variables: Mapping[str, str], directory: str, ca_bundle: bytes, more: Mapping[str, bytes] | None = None
-) -> bytes:
-    """A tar of what the container's first process needs."""
+) -> list[Entry]:
+    """What the container's first process needs, parents first."""
     lines = [f"export {name}={shlex.quote(value)}\n" for name, value in sorted(variables.items())]
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar:
+    environment = "".join(lines).encode("utf-8", "surrogateescape")
+    found = [Entry(path, 0o755) for path in ("/codebuild", READONLY, "/codebuild/output", *_parents(directory))]
+    found += [
+        Entry("/codebuild/tmp", 0o777),
+        Entry(f"{READONLY}/agent.sh", 0o644, _AGENT),
+        Entry(f"{READONLY}/shell.sh", 0o644, _SHELL),
+        Entry(f"{READONLY}/environment.sh", 0o600, environment),
+    ]
+    if ca_bundle:
+        found.append(Entry(CA_PATH, 0o644, ca_bundle))
+    return [*found, *(Entry(path, 0o644, content) for path, content in (more or {}).items())]
 
-        def add(name: str, mode: int, content: bytes | None = None) -> None:
-            info = tarfile.TarInfo(name.lstrip("/"))
-            info.mode, info.mtime = mode, int(time.time())
-            if content is None:
+
+def packed(entries: Iterable[Entry]) -> bytes:
+    """The entries as a tar."""
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for entry in entries:
+            info = tarfile.TarInfo(entry.path.lstrip("/"))
+            info.mode, info.mtime = entry.mode, int(time.time())
+            if entry.content is None:
                 info.type = tarfile.DIRTYPE
             else:
-                info.size = len(content)
-            tar.addfile(info, io.BytesIO(content or b""))
-
-        for parent in ("/codebuild", READONLY, "/codebuild/output", *_parents(directory)):
-            add(parent, 0o755)
-        add("/codebuild/tmp", 0o777)
-        add(f"{READONLY}/agent.sh", 0o644, _AGENT)
-        add(f"{READONLY}/shell.sh", 0o644, _SHELL)
-        add(f"{READONLY}/environment.sh", 0o600, "".join(lines).encode("utf-8", "surrogateescape"))
-        if ca_bundle:
-            add(CA_PATH, 0o644, ca_bundle)
-        for path, content in (more or {}).items():
-            add(path, 0o644, content)
-    return packed.getvalue()
+                info.size = len(entry.content)
+            tar.addfile(info, io.BytesIO(entry.content or b""))
+    return target.getvalue()
 
 
 def _parents(directory: str) -> list[str]:

@@ -88,6 +88,7 @@ def create(
     spec: Spec,
     image_id: str,
     name: str,
+    network_name: str,
     labels: Mapping[str, str],
     note: Note,
 ) -> Any:
@@ -95,12 +96,12 @@ def create(
 
     Args:
         host: What the engine tells of its machine (`docker info`).
-        name: Its own and that of its network, which need not be there before it starts.
+        network_name: Of its network, which need not be there before it starts.
     """
     memory_bytes, cpus = clamp(spec, host, note)
     options: dict[str, Any] = {
         "init": True,
-        "network_mode": name,
+        "network_mode": network_name,
         "extra_hosts": {network.HOST_NAME: "host-gateway"},
         "pids_limit": MAX_PROCESSES,
         "mem_limit": memory_bytes,

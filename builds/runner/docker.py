@@ -1,9 +1,10 @@
 """The executor over Docker Engine: one fresh container and one network for each build.
 
 Files go in and out through the engine's archive calls, so that an engine on another machine works; nothing of the host
-is mounted. `agent.sh` in the container reads work from its attached stdin; the build's output and the agent's answers
-come back on the same attached stream (attached.py). What the container is made of stands in image.py, network.py and
-containers.py; firewall.py closes its network off, disk.py watches its size.
+is mounted. Only the agent's own go straight into the container's layer where that lies on this machine (layer.py).
+`agent.sh` in the container reads work from its attached stdin; the build's output and the agent's answers come back on
+the same attached stream (attached.py). What the container is made of stands in image.py, network.py and containers.py;
+firewall.py closes its network off, disk.py watches its size.
 """
 
 from __future__ import annotations
@@ -12,14 +13,14 @@ import contextlib
 import logging
 import re
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import docker
 import docker.errors
 
-from builds.runner import agent, attached, containers, disk, engine, network
+from builds.runner import agent, attached, containers, disk, engine, layer, network
 from builds.runner.attached import Attached, StreamEnded
 from builds.runner.executor import Interrupted, Note, Output, PhaseError, Spec, Start
 from builds.runner.image import Image, Images, Pulling
@@ -53,6 +54,7 @@ class DockerExecutor:
         close_network: Sees to the firewall before a build has a container; raises PhaseError where it must not go on.
         on_image: Told before a container is made of an image: the engine's id, the image's name, and whether it was
             not there and had to be pulled or made.
+        networks: Keeps networks between builds; without it each build makes and removes its own.
     """
 
     def __init__(
@@ -65,7 +67,10 @@ class DockerExecutor:
         pulling: Pulling | None = None,
         close_network: Callable[[Note], None] = lambda note: None,
         on_image: Callable[[str, str, bool], None] = lambda engine_id, image, is_new: None,
+        networks: network.Networks | None = None,
     ) -> None:
+        self._networks = networks
+        self._kept: network.Kept | None = None
         self._on_image = on_image
         self._install = install
         self._docker_host = docker_host
@@ -76,6 +81,7 @@ class DockerExecutor:
         self._client: docker.DockerClient | None = None
         self._spec: Spec | None = None
         self._image: Image | None = None
+        self._host: Mapping[str, Any] = {}
         self._container: Any = None
         self._network: Any = None
         self._attached: Attached | None = None
@@ -102,22 +108,41 @@ class DockerExecutor:
             labels = {engine.BUILD_LABEL: spec.build_id, engine.INSTALL_LABEL: self._install}
             # A part of the nonce, so that what an earlier try left behind is never in the way.
             name = f"codeservices-{re.sub(r'[^A-Za-z0-9_.-]', '-', spec.build_id)}-{self._session[:6]}"
+            network_name, make_network = self._find_network(self._client, name, labels)
             # The engine takes longer for a network than for all the rest, and needs it only when the container starts.
             with ThreadPoolExecutor(1, "network") as beside:
-                with_network = beside.submit(self._make_network, self._client, name, labels)
-                host = self._client.info()
+                with_network = beside.submit(make_network)
+                host = self._host = self._client.info()
                 self._on_image(str(host["ID"]), self._image.reference, self._image.is_new)
                 self._close_network(note)
                 self._check()
-                self._container = containers.create(self._client, host, spec, self._image.id, name, labels, note)
+                self._container = containers.create(
+                    self._client, host, spec, self._image.id, name, network_name, labels, note
+                )
                 with_network.result()
         except engine.ENGINE_ERRORS as error:
             self._check()
             raise engine.fault("make the build's container", error) from error
         self._check()
 
-    def _make_network(self, client: docker.DockerClient, name: str, labels: Mapping[str, str]) -> None:
-        self._network = network.create(client, self._install, name, labels)
+    def _find_network(
+        self, client: docker.DockerClient, name: str, labels: Mapping[str, str]
+    ) -> tuple[str, Callable[[], None]]:
+        """The name of a network for this build alone, and what makes it."""
+        assert self._spec is not None
+        networks = self._networks
+        # What a privileged build does to its network may outlast it.
+        if networks is None or self._spec.is_privileged:
+
+            def make_own() -> None:
+                self._network = network.create(client, self._install, name, labels)
+
+            return name, make_own
+        self._kept = networks.take(client)
+        if self._kept is not None:
+            return self._kept.name, lambda: None
+        reserved = self._kept = networks.reserve()
+        return reserved.name, lambda: networks.make(client, reserved)
 
     def put(self, tar: Iterable[bytes]) -> None:
         self._check()
@@ -126,6 +151,17 @@ class DockerExecutor:
         except engine.ENGINE_ERRORS as error:
             self._check()
             raise engine.fault("copy files into the build's container", error) from error
+
+    def _put_files(self, entries: Sequence[layer.Entry]) -> None:
+        if engine.is_local(self._docker_host):
+            root = layer.folder(self._container.attrs, self._host)
+            if root is not None:
+                try:
+                    layer.write(root, entries)
+                    return
+                except OSError as error:
+                    logger.info("the engine copies the files into %s: %s", self._container.id[:12], error)
+        self.put([agent.packed(entries)])
 
     def _counted(self, tar: Iterable[bytes]) -> Iterator[bytes]:
         """The container's disk is watched from its start on; what comes before that is counted on its way in."""
@@ -143,7 +179,7 @@ class DockerExecutor:
         self._start = start
         variables = {**self._defaults, **(dict.fromkeys(CA_VARIABLES, agent.CA_PATH) if self._ca_bundle else {})}
         variables.update(start.variables)
-        self.put([agent.files(variables, start.directory, self._ca_bundle, start.files)])
+        self._put_files(agent.files(variables, start.directory, self._ca_bundle, start.files))
         try:
             self._attached = Attached(self._container)
             self._container.start()
@@ -315,15 +351,15 @@ class DockerExecutor:
             self._watch.stop()
         if self._attached is not None:
             self._attached.close()
-        for thing, options in ((self._container, {"force": True, "v": True}), (self._network, {})):
-            if thing is None:
-                continue
-            try:
-                thing.remove(**options)
-            except docker.errors.NotFound:
-                pass
-            except engine.ENGINE_ERRORS as error:
-                logger.warning("left for the reaper: %s %s: %s", type(thing).__name__, thing.id[:12], error)
+        is_gone = self._container is None or _removed(self._container, force=True, v=True)
+        if self._network is not None:
+            _removed(self._network)
+        if self._networks is not None and self._kept is not None and self._client is not None:
+            kept, self._kept = self._kept, None
+            if is_gone and self._container is not None:
+                self._networks.give_back(self._client, kept)
+            else:
+                self._networks.remove(self._client, kept)
         if self._client is not None:
             with contextlib.suppress(*engine.ENGINE_ERRORS):
                 self._client.close()
@@ -333,3 +369,15 @@ class DockerExecutor:
             raise Interrupted
         if self._ended is not None:
             raise self._ended
+
+
+def _removed(thing: Any, **options: Any) -> bool:
+    """Remove a container or network; whether it is gone."""
+    try:
+        thing.remove(**options)
+    except docker.errors.NotFound:
+        pass
+    except engine.ENGINE_ERRORS as error:
+        logger.warning("left for the reaper: %s %s: %s", type(thing).__name__, thing.id[:12], error)
+        return False
+    return True

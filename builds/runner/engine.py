@@ -14,6 +14,8 @@ from builds.runner.executor import PhaseError
 
 BUILD_LABEL = "codeservices.build"
 INSTALL_LABEL = "codeservices.install"
+# Of a network that a worker's process keeps between builds: who keeps it (see network.py).
+KEEPER_LABEL = "codeservices.keeper"
 ENGINE_SECONDS = 60
 ENGINE_ERRORS = (docker.errors.DockerException, requests.exceptions.RequestException, OSError)
 
@@ -41,12 +43,20 @@ def fault(what: str, error: BaseException) -> PhaseError:
     return PhaseError("INTERNAL_SERVICE_ERROR", f"Docker Engine could not {what}: {reason}", is_fault=True)
 
 
-def reap(client: docker.DockerClient, install: str, keep: Callable[[], Collection[str]]) -> list[str]:
+def reap(
+    client: docker.DockerClient,
+    install: str,
+    keep: Callable[[], Collection[str]],
+    is_kept: Callable[[str], bool] = lambda keeper: False,
+) -> list[str]:
     """Remove containers, networks and volumes of this installation's builds that nobody runs; the builds' ids.
+
+    A network that no build has, since its worker keeps it for the next one, goes when nobody keeps it any more.
 
     Args:
         keep: The ids of builds that run. Asked after the engine was, so that a build that begins meanwhile is safe: its
             lease is older than its container.
+        is_kept: Whether the keeper lives whom the network's KEEPER_LABEL names.
     """
     filters: dict[str, Any] = {"label": f"{INSTALL_LABEL}={install}"}
     containers = client.containers.list(all=True, filters=filters, ignore_removed=True)
@@ -63,11 +73,12 @@ def reap(client: docker.DockerClient, install: str, keep: Callable[[], Collectio
                 container.remove(force=True, v=True)
                 reaped.add(build_id)
     for network in networks:
-        build_id = (network.attrs.get("Labels") or {}).get(BUILD_LABEL, "")
-        if build_id not in kept:
+        labels = network.attrs.get("Labels") or {}
+        keeper, build_id = labels.get(KEEPER_LABEL), labels.get(BUILD_LABEL, "")
+        if build_id not in kept and not (keeper and is_kept(keeper)):
             with contextlib.suppress(docker.errors.APIError):
                 network.remove()
-                reaped.add(build_id)
+                reaped.add(build_id or network.name)
     for volume in volumes:
         build_id = volume.attrs["Labels"][BUILD_LABEL]
         if build_id not in kept:
