@@ -78,7 +78,7 @@ def reap(
         if build_id not in kept and not (keeper and is_kept(keeper)):
             with contextlib.suppress(docker.errors.APIError):
                 network.remove()
-                reaped.add(build_id or network.name)
+                reaped.add(build_id or str(network.name))
     for volume in volumes:
         build_id = volume.attrs["Labels"][BUILD_LABEL]
         if build_id not in kept:
