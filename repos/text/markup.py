@@ -105,11 +105,13 @@ class Addresses:
         browse: The address of the root folder at the text's revision, "/repositories/demo/browse/main".
         raw: That of files' bytes, "/repositories/demo/raw/main".
         folder: The folder that the text lies in, without slashes at its ends; bytes that are not UTF-8 as surrogates.
+        id_prefix: What the text's ids begin with; another one for each of the texts that stand in one page.
     """
 
     browse: str
     raw: str
     folder: str = ""
+    id_prefix: str = ID_PREFIX
 
     def of_link(self, target: str) -> str | None:
         """The address for a link's target as it is written; None where it leads nowhere that a page may lead to."""
@@ -117,7 +119,7 @@ class Addresses:
         if path is None:
             return address
         if not target.strip().partition("#")[0]:
-            return f"#{ID_PREFIX}{fragment}" if fragment else "#"
+            return f"#{self.id_prefix}{fragment}" if fragment else "#"
         if fragment and path.lower().endswith(SUFFIXES):
             fragment = ID_PREFIX + fragment
         return self._joined(self.browse, path) + (f"?{query}" if query else "") + (f"#{fragment}" if fragment else "")
@@ -214,7 +216,7 @@ def parts(text: str, addresses: dict[str, str]) -> tuple[list[str], list[tuple[s
 
 def _attribute(where: Addresses, tag: str, name: str, value: str) -> str | None:
     if name in ("id", "name"):
-        return ID_PREFIX + value.removeprefix(ID_PREFIX) if value else None
+        return where.id_prefix + value.removeprefix(ID_PREFIX) if value else None
     if name == "class":
         return " ".join(one for one in value.split() if one in CLASSES) or None
     if name == "href":

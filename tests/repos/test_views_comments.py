@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import uuid
 
 import pytest
 from django.db import connection
@@ -39,7 +40,7 @@ def test_a_comment_is_posted_and_shown_as_the_text_that_it_is(alice, alice_clien
     content = "<script>alert(1)</script>\r\n& so"
     answer = alice_client.post(place(oids[1], "comments"), {"content": content})
     comment = Comment.objects.get()
-    assert answer["Location"] == f"{place(oids[1])}#comment-{comment.comment_id}"
+    assert answer["Location"] == f"{place(oids[1])}?comment={comment.comment_id}#comment-{comment.comment_id}"
     assert (comment.content, comment.before_oid) == ("<script>alert(1)</script>\n& so", oids[0])
     page = page_of(alice_client, oids[1])
     assert "&lt;script&gt;alert(1)&lt;/script&gt;\n&amp; so" in page and "<script>alert" not in page
@@ -166,6 +167,36 @@ def test_a_long_list_asks_no_more_of_the_database(alice, alice_client, oids):
 
     queries(2)
     assert queries(1) == queries(10)
+
+
+def test_a_long_discussion_comes_in_pages_and_each_comment_is_found(alice, alice_client, oids, monkeypatch):
+    monkeypatch.setattr("repos.views.comments.PAGE_COMMENTS", 2)
+    first = comments.post(alice.principal, "demo", oids[1], "first of all")
+    other = comments.post(alice.principal, "demo", oids[1], "another thread")
+    replies = [comments.reply(alice.principal, str(first.comment_id), f"reply number {at}") for at in range(2)]
+
+    page = page_of(alice_client, oids[1])
+    assert "first of all" in page
+    assert "reply number 0" in page
+    assert "another thread" not in page
+    assert "1–2 of 4" in page
+    page = alice_client.get(f"{place(oids[1])}?comment={other.comment_id}").content.decode()
+    assert "reply number 1" in page  # the rest of the first thread
+    assert f'href="?comment={first.comment_id}#comment-{first.comment_id}"' in page
+    assert "another thread" in page
+    page = alice_client.get(f"{place(oids[1])}?comment={replies[0].comment_id}").content.decode()
+    assert "first of all" in page
+    for odd in ("?comments=99", "?comments=x", "?comment=x", f"?comment={uuid.uuid4()}"):
+        assert alice_client.get(place(oids[1]) + odd).status_code == 200
+
+
+def test_the_same_headings_in_two_comments_have_ids_of_their_own(alice, alice_client, oids):
+    for _ in range(2):
+        comments.post(alice.principal, "demo", oids[1], "# Why\n\nSee [above](#why).")
+    page = page_of(alice_client, oids[1])
+    ids = re.findall(r'<h1 id="([^"]+)">Why', page)
+    assert len(set(ids)) == 2
+    assert re.findall(r'href="#([^"]+)" [^>]*>above', page) == ids
 
 
 def test_a_comment_is_markdown_that_does_no_harm(alice, alice_client, oids):
