@@ -18,9 +18,9 @@ from builds.secret_forms import forms
 
 MASK = b"***"
 # The automaton knows so much of each form; what follows is compared where it finds that.
-_START_BYTES = 8
-# A table of transitions is three times as fast as lists of them, and takes up to 4 KiB for each start.
-_MAX_STARTS_IN_TABLE = 2_000
+_START_BYTES = 16
+# A table of transitions is three times as fast as lists of them, and takes up to 16 KiB for each start.
+_MAX_STARTS_IN_TABLE = 1_000
 
 Span = tuple[int, int]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
 
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
@@ -41,10 +42,13 @@ def _word(request: HttpRequest) -> str:
     branch, tag = request.GET.get("branch", ""), request.GET.get("tag", "")
     # Anybody may ask, again and again: no more is read than it takes.
     rows = project.builds.order_by("-pk").only("project", "status", "source", "source_version")[:BUILDS_LOOKED_AT]
-    for build, its_branch in branches.with_branches(rows.iterator(chunk_size=ROWS_A_READ)):
-        if _has_tag(build, tag) if tag else branch in ("", its_branch):
-            return WORDS.get(Status(build.status), badge.FAILING)
-    return badge.UNKNOWN
+    found: Iterator[Build] = rows.iterator(chunk_size=ROWS_A_READ)
+    if tag:
+        found = (build for build in found if _has_tag(build, tag))
+    elif branch:
+        found = (build for build, its_branch in branches.with_branches(found) if its_branch == branch)
+    build = next(found, None)
+    return WORDS.get(Status(build.status), badge.FAILING) if build is not None else badge.UNKNOWN
 
 
 def _has_tag(build: Build, tag: str) -> bool:

@@ -34,7 +34,7 @@ from repos.text.child_pool import Stopped
 from repos.views import kept
 from repos.views.shared import may, opened
 
-# Of a longer discussion a page has a part. The names of all its comments are read for it: ten thousand in 30 ms.
+# Of a longer discussion a page has a part. The numbers of all its comments are read for it.
 PAGE_COMMENTS = 100
 # For drawing what they say, of which a page that was seen before needs nothing; then the others stand as written.
 MARKDOWN_SECONDS = 1.0
