@@ -193,12 +193,14 @@ def files_of(build, files: dict[str, bytes]) -> Artifact:
     for path, content in files.items():
         made = services.store(bucket, f"docs/{path}", io.BytesIO(content))
         stored.append(StoredFile(path, len(content), made.modified_at.isoformat()))
+    manifest_key = manifest.new_key(build)
+    manifest.write(manifest_key, stored)
     return build.artifacts.create(
         name="docs",
         packaging="NONE",
         bucket=bucket.name,
         key="docs",
-        manifest_key=manifest.write(build, stored),
+        manifest_key=manifest_key,
         size_bytes=2,
         file_count=len(files),
     )
