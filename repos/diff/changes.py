@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
 from repos.git import objects, program, refs
@@ -26,9 +25,10 @@ ABSENT: Final = "000000"
 ENVIRONMENT: Final[Mapping[str, str]] = {"GIT_LITERAL_PATHSPECS": "1", "GIT_ATTR_SOURCE": objects.EMPTY_TREE}
 
 
-@dataclass(frozen=True)
-class FileChange:
+class FileChange(NamedTuple):
     """One changed file. The absent side of an added or deleted one has the mode "000000", oid "" and the same path.
+
+    A tuple, since a commit may have a hundred thousand of them.
 
     Attributes:
         status: Added, Modified, Deleted, Renamed, Copied, or Type changed (a file became a link, say).
@@ -134,7 +134,7 @@ def changes(
         NotFound: An oid is no tree or commit here.
     """
     trees = [objects.tree_oid(repository, oid) for oid in (old_oid, new_oid)]
-    fields = program.run(
+    output = program.run(
         repository,
         [
             *("diff-tree", "-r", "-M", f"-l{RENAME_LIMIT}", "--raw", "-z", "--no-abbrev", "--end-of-options"),
@@ -142,24 +142,23 @@ def changes(
         ],
         timeout_seconds=TIMEOUT_SECONDS,
         environment=ENVIRONMENT,
-    ).split(b"\0")
-    return _parse(fields, max_files)
+    )
+    return _parse(refs.decode(output).split("\0"), max_files)
 
 
-def _parse(fields: Sequence[bytes], max_files: int | None) -> Changes:
+def _parse(fields: Sequence[str], max_files: int | None) -> Changes:
     """Records of `--raw -z`: modes, oids and status, then one name, or two of a rename."""
     files: list[FileChange] = []
     total = at = 0
-    while at < len(fields) and fields[at].startswith(b":"):
-        old_mode, new_mode, old_oid, new_oid, status = fields[at][1:].decode("ascii").split(" ")
+    while at < len(fields) and fields[at].startswith(":"):
+        old_mode, new_mode, old_oid, new_oid, status = fields[at][1:].split(" ")
         count = 2 if status[0] in "RC" else 1
         if max_files is None or total < max_files:
-            names = [refs.decode(name) for name in fields[at + 1 : at + 1 + count]]
             files.append(
                 FileChange(
                     status=status[0],  # type: ignore[arg-type]  # git's letters are the literal's
-                    old_path=names[0],
-                    new_path=names[-1],
+                    old_path=fields[at + 1],
+                    new_path=fields[at + count],
                     old_mode=old_mode,
                     new_mode=new_mode,
                     old_oid="" if old_mode == ABSENT else old_oid,

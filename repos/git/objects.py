@@ -46,7 +46,9 @@ def read(repository: BareRepository, oid: str) -> tuple[Kind, bytes]:
 def _read_loose(repository: BareRepository, oid: str) -> tuple[Kind, bytes] | None:
     """An object that has a file of its own; dulwich would parse it as well, and refuse what is merely odd."""
     try:
-        stored = (repository.path / "objects" / oid[:2] / oid[2:]).read_bytes()
+        # A page asks a hundred times, and a Path takes three times as long.
+        with open(f"{repository.path}/objects/{oid[:2]}/{oid[2:]}", "rb") as file:  # noqa: PTH123
+            stored = file.read()
     except FileNotFoundError:
         return None
     head, _, data = zlib.decompress(stored).partition(b"\0")
