@@ -211,7 +211,7 @@ class LogViewer {
 
   forget() {
     if (this.pages.size <= MAX_PAGES) return;
-    const [from, to] = this.range().map((number) => Math.floor(number / PAGE));
+    const [from, to] = [this.block.from, this.block.to].map((number) => Math.floor(number / PAGE));
     const last = Math.floor((this.total - 1) / PAGE);
     for (const page of this.pages.keys()) {
       if (this.pages.size <= MAX_PAGES) break;
@@ -229,7 +229,7 @@ class LogViewer {
 
   // Of the pages asked for while the reader scrolled, those still in view.
   async fetchWanted() {
-    const [from, to] = this.range();
+    const { from, to } = this.block;
     const pages = [...this.wanted].filter((page) => (page + 1) * PAGE > from && page * PAGE <= to);
     this.wanted = new Set(pages);
     for (const page of pages) {
@@ -266,10 +266,6 @@ class LogViewer {
     return Math.max(1, Math.floor(this.view.clientHeight / this.rowHeight));
   }
 
-  range() {
-    return [this.block.from, this.block.to];
-  }
-
   // The line at the view's top, and how many pixels of it are above.
   topLine() {
     const inBlock = this.view.scrollTop - this.block.top;
@@ -279,10 +275,9 @@ class LogViewer {
       return { number: Math.floor(line), above: (line % 1) * this.rowHeight };
     }
     if (inBlock >= end) return { number: this.block.to + 1 + Math.floor((inBlock - end) / this.unit()), above: 0 };
-    const start = this.rows.getBoundingClientRect().top;
-    const row = [...this.rows.children].findLast((one) => one.getBoundingClientRect().top - start <= inBlock);
-    const above = inBlock - (row.getBoundingClientRect().top - start);
-    return { number: this.block.from + [...this.rows.children].indexOf(row), above };
+    const rows = [...this.rows.children];
+    const index = rows.findLastIndex((row) => this.offsetOf(row) <= inBlock);
+    return { number: this.block.from + index, above: inBlock - this.offsetOf(rows[index]) };
   }
 
   schedule() {

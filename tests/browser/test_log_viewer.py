@@ -44,6 +44,11 @@ def wait_until(page: Page, condition: str, argument: Any = None) -> None:
     page.wait_for_function(condition, arg=argument, timeout=15_000)
 
 
+# Scrolls by so many pixels, and waits until what there is to draw then is drawn.
+SCROLL = """(pixels) => new Promise((done) => {
+  document.querySelector(".log").scrollBy(0, pixels);
+  requestAnimationFrame(() => requestAnimationFrame(() => requestAnimationFrame(done)));
+})"""
 HAS_ROW = "(text) => [...document.querySelectorAll('.log-line .text')].some((one) => one.textContent === text)"
 
 
@@ -149,13 +154,11 @@ def test_long_lines_are_broken_on_demand_and_no_row_is_lost(page, project):
     wait_until(page, "() => document.querySelector('#L700').offsetHeight > 400")
     fits = "() => { const log = document.querySelector('.log'); return log.scrollWidth <= log.clientWidth }"
     assert page.evaluate(fits)
-    page.mouse.move(600, 500)
     seen: list[int] = []
     for _ in range(30):
         last = seen[-1] if seen else 0
         seen += [number for number in (int(text.split()[0]) for text in visible(page)) if number > last]
-        page.mouse.wheel(0, 300)
-        page.wait_for_timeout(50)
+        page.evaluate(SCROLL, 300)
     assert seen == list(range(seen[0], seen[-1] + 1)) and len(seen) > 14
     page.click("[data-jump=end]")
     wait_until(page, HAS_ROW, "2000 short")
