@@ -14,6 +14,7 @@ from django.contrib.auth.backends import BaseBackend
 from django.http import HttpRequest
 
 from codeservices.iam import sessions
+from codeservices.iam.authorize import is_allowed
 from codeservices.iam.models import User
 from codeservices.iam.principal import Principal
 from codeservices.statements import Parameter, Statement
@@ -40,6 +41,14 @@ class SessionBackend(BaseBackend):
 
     def get_user(self, user_id: int) -> User | None:
         return _ACTIVE_USER.first(user_id)
+
+    def has_perm(self, user_obj: Any, perm: str, obj: Any = None) -> bool:
+        """Whether the user may open the admin panel; its pages ask for IAM actions themselves (admin/base.py)."""
+        return bool(user_obj.is_active) and is_allowed(user_obj.principal, "codeservices:UseAdminPanel", "*")
+
+    def has_module_perms(self, user_obj: Any, app_label: str) -> bool:
+        """The same for a part of the panel."""
+        return self.has_perm(user_obj, app_label)
 
 
 def principal_of(request: HttpRequest) -> Principal:
