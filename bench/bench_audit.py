@@ -30,9 +30,10 @@ def measure() -> None:
     from django.core.management import call_command
     from django.utils import timezone
 
-    from codeservices.audit import drain, members, trail, verify
+    from codeservices.audit import drain, members, trail, verify, writer
+    from codeservices.audit.acts import Act, RequestInfo
     from codeservices.audit.models import ChainHead, Event
-    from codeservices.audit.record import Act, RequestInfo, record
+    from codeservices.audit.record import begin, record
     from codeservices.iam.principal import Principal
 
     call_command("migrate", verbosity=0)
@@ -49,7 +50,7 @@ def measure() -> None:
     def spooled() -> None:
         for _ in range(ACTS):
             act = change()
-            act.begin()
+            begin(act)
             record(act)
 
     def inserted() -> None:
@@ -60,7 +61,7 @@ def measure() -> None:
 
     drain.start()
     ours, reference = timing.by_turns(spooled, inserted)
-    drain.stop()
+    writer.close()
     timing.row("recording one change: begun and ended", ours / ACTS * 1e6, "one INSERT", reference / ACTS * 1e6, "µs")
     trail.rows().filter(sequence__isnull=True)._raw_delete("default")
     found = verify.verify()

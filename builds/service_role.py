@@ -12,7 +12,8 @@ from django.conf import settings
 
 from builds.models import Build
 from builds.runner.executor import PhaseError
-from codeservices.audit.record import RequestInfo, act
+from codeservices.audit.acts import RequestInfo
+from codeservices.audit.record import act
 from codeservices.errors import AccessDenied
 from codeservices.iam import sts
 from codeservices.iam.credentials import IssuedSession

@@ -11,7 +11,8 @@ from django.db import transaction
 from builds import lifecycle, service_role, shapes
 from builds.access import project_name_of
 from builds.models import Project
-from codeservices.audit.record import RequestInfo, act
+from codeservices.audit.acts import RequestInfo
+from codeservices.audit.record import act
 from codeservices.errors import NotFound, ServiceError
 from codeservices.iam.authorize import is_allowed
 from codeservices.iam.principal import Principal

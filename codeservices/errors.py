@@ -5,10 +5,7 @@ One place each turns them into a page, a fragment, a wire body or a `remote:` li
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from codeservices.iam.policy import Decision
+from typing import Protocol
 
 
 class ServiceError(Exception):
@@ -61,6 +58,22 @@ class LimitExceeded(ServiceError):
     status = 409
 
 
+class Denial(Protocol):
+    """What a refusal needs of the decision behind it (iam/policy/model.py), without knowing the policy language."""
+
+    @property
+    def is_explicit_deny(self) -> bool: ...
+
+    @property
+    def statement(self) -> str | None: ...
+
+    @property
+    def limit(self) -> str: ...
+
+    @property
+    def place(self) -> str: ...
+
+
 class AccessDenied(ServiceError):
     """No policy allows the act, or a statement denies it.
 
@@ -83,7 +96,7 @@ class AccessDenied(ServiceError):
         principal_arn: str,
         action: str,
         resource: str,
-        decision: Decision | None = None,
+        decision: Denial | None = None,
         policy_kind: str = "identity-based policy",
     ) -> None:
         kind = decision.limit if decision is not None and decision.limit else policy_kind

@@ -8,11 +8,13 @@ from collections.abc import Iterable
 import redis
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
+from django.db import Error as DatabaseError
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_GET
 
 from codeservices import registry
+from codeservices.celery import QUEUES, app
 from codeservices.registry import HealthCheck
 
 # Below this share of free space on the file system of var/, pushes and builds are about to fail.
@@ -65,15 +67,17 @@ def register() -> None:
 
 
 def check_database() -> str | None:
+    """None, or that the database takes no statement."""
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
-    except Exception as error:
+    except DatabaseError as error:
         return f"The database does not answer: {type(error).__name__}."
     return None
 
 
 def check_redis() -> str | None:
+    """None, or that Redis does not answer within two seconds."""
     try:
         redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2).ping()
     except redis.RedisError as error:
@@ -82,12 +86,11 @@ def check_redis() -> str | None:
 
 
 def check_workers() -> str | None:
-    from codeservices.celery import QUEUES, app
-
+    """None, or which queues no Celery worker takes."""
     try:
         with app.connection_for_write(connect_timeout=2) as broker:
             answers = app.control.inspect(timeout=1.0, connection=broker).active_queues() or {}
-    except Exception as error:
+    except Exception as error:  # kombu lets through whatever the broker's own library raises
         return f"The broker does not answer: {type(error).__name__}."
     if not answers:
         return "No Celery worker answers."
@@ -99,6 +102,7 @@ def check_workers() -> str | None:
 
 
 def check_disk() -> str | None:
+    """None, or how little room is left under var/."""
     usage = shutil.disk_usage(settings.VAR)
     if usage.free < usage.total * MINIMUM_FREE_SHARE:
         return f"Only {usage.free // 1024**2} MiB are free under {settings.VAR}."
@@ -106,6 +110,7 @@ def check_disk() -> str | None:
 
 
 def read_disk() -> Iterable[tuple[str, str, dict[str, str], float]]:
+    """Free and total bytes of var/, for /metrics."""
     usage = shutil.disk_usage(settings.VAR)
     yield "codeservices_disk_free_bytes", "Free bytes on the file system of var/.", {}, usage.free
     yield "codeservices_disk_total_bytes", "Size of the file system of var/.", {}, usage.total

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from asgiref.sync import sync_to_async
 from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 
-from codeservices.audit.record import RequestInfo
+from codeservices.audit.acts import RequestInfo
 from codeservices.errors import InvalidInput
 from codeservices.iam.principal import Principal
 

@@ -15,7 +15,8 @@ from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
 
 from codeservices import logs
-from codeservices.audit.record import RequestInfo, act, current_act
+from codeservices.audit.acts import RequestInfo, current_act
+from codeservices.audit.record import act
 from codeservices.aws.views import is_api_request
 from codeservices.errors import AccessDenied, InvalidInput, ServiceError
 from codeservices.http import is_partial

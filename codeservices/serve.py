@@ -19,7 +19,9 @@ from typing import Any
 
 import uvicorn
 import uvloop
+from django.conf import settings
 
+from codeservices import tls
 from codeservices.bounded_protocol import BoundedProtocol
 
 logger = logging.getLogger(__name__)
@@ -113,8 +115,6 @@ def listen(host: str, port: int) -> socket.socket:
 
 def server(application: Application, sock: socket.socket, *, context: ssl.SSLContext | None, lifespan: bool) -> Server:
     """A server for one socket."""
-    from django.conf import settings
-
     host, port = sock.getsockname()[:2]
     return Server(
         uvicorn.Config(
@@ -139,10 +139,6 @@ def server(application: Application, sock: socket.socket, *, context: ssl.SSLCon
 
 
 def _tls_context() -> ssl.SSLContext:
-    from django.conf import settings
-
-    from codeservices import tls
-
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
@@ -152,10 +148,6 @@ def _tls_context() -> ssl.SSLContext:
 
 async def _keep_certificate_fresh(context: ssl.SSLContext) -> None:
     """Renew the certificate before it ends, without a restart: new connections get the new one."""
-    from django.conf import settings
-
-    from codeservices import tls
-
     while True:
         await asyncio.sleep(_RENEWAL_CHECK_SECONDS)
         try:
@@ -192,13 +184,9 @@ async def run(application: Application, plain: socket.socket, secure: socket.soc
 
 def main(application: Application) -> None:
     """Bind, then serve until told to stop; exits with a sentence where that can't be."""
-    from django.conf import settings
-
-    from codeservices.tls import TlsError
-
     try:
         context = _tls_context()
-    except TlsError as error:
+    except tls.TlsError as error:
         sys.exit(str(error))
     plain = listen(settings.HTTP_HOST, settings.HTTP_PORT)
     secure = listen(settings.HTTPS_HOST, settings.HTTPS_PORT)
@@ -208,10 +196,10 @@ def main(application: Application) -> None:
 
 if __name__ == "__main__":
     from codeservices import asgi
-    from codeservices.audit import drain
+    from codeservices.audit import drain, writer
 
     drain.start()
     try:
         main(asgi.application)
     finally:
-        drain.stop()
+        writer.close()

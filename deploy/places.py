@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from codeservices.env import SUPERVISED, env_int, env_str
+from deploy.say import Refusal
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
@@ -25,10 +26,12 @@ def var() -> Path:
 
 
 def run_root() -> Path:
+    """Sockets and process ids."""
     return var() / "run"
 
 
 def logs_root() -> Path:
+    """The logs of our own processes."""
     return var() / "logs"
 
 
@@ -50,8 +53,6 @@ def prepare() -> None:
     Raises:
         Refusal: var/ can't be written, or its path is too long for a unix socket.
     """
-    from deploy.say import Refusal
-
     if len(os.fsencode(run_root() / "supervisor.sock")) > _LONGEST_SOCKET_PATH:
         raise Refusal(
             f"{var()} is too long a path for unix sockets."

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from codeservices.audit.record import current_act
+from codeservices.audit.acts import current_act
 from codeservices.errors import Conflict, LimitExceeded
 from codeservices.iam import arn, rules
 from codeservices.iam.authorize import authorize
@@ -29,6 +29,8 @@ UNARCHIVE = "codecommit:UnarchiveRepository"
 
 
 class RepositoryNameExists(Conflict):
+    """The name is taken."""
+
     code = "RepositoryNameExistsException"
 
 

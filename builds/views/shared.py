@@ -10,7 +10,7 @@ from typing import Any
 from asgiref.sync import sync_to_async
 
 from builds.models import Build, PhaseType, Status
-from codeservices.audit.record import current_act
+from codeservices.audit.acts import current_act
 from codeservices.errors import InvalidInput
 
 PENDING = ""

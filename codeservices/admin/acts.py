@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-from codeservices.audit.record import Act, entered, record
+from codeservices.audit.acts import Act, entered
+from codeservices.audit.record import record
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from codeservices.admin import columns
 from codeservices.admin.base import ActionAdmin
-from codeservices.audit import drain
+from codeservices.audit import cloudtrail, drain
 from codeservices.audit.models import ChainHead, Checkpoint, Event, Trail
 from codeservices.audit.search import matching
 from codeservices.http import ConsoleRequest
@@ -112,7 +112,7 @@ class EventAdmin(OfTrail):
 
     @admin.display(description="record")
     def text(self, obj: Event) -> str:
-        return columns.code(json.dumps(obj.record(), indent=2, ensure_ascii=False))
+        return columns.code(json.dumps(cloudtrail.record(obj), indent=2, ensure_ascii=False))
 
     @admin.display(description="elsewhere")
     def elsewhere(self, obj: Event) -> str:

@@ -10,7 +10,7 @@ from botocore.model import OperationModel
 from django.conf import settings
 from django.db.models import QuerySet
 
-from codeservices.audit import drain, lookup, trails
+from codeservices.audit import cloudtrail, drain, lookup, trails
 from codeservices.audit.models import Event, Trail
 from codeservices.aws import paging, validate
 from codeservices.aws.dispatch import Call, constraint_error, operation
@@ -80,7 +80,7 @@ def _event(row: Event) -> dict[str, Any]:
         "EventSource": row.event_source,
         "Username": row.principal_name,
         "Resources": [],
-        "CloudTrailEvent": json.dumps(row.record(), ensure_ascii=False, separators=(",", ":")),
+        "CloudTrailEvent": json.dumps(cloudtrail.record(row), ensure_ascii=False, separators=(",", ":")),
     }
     if row.access_key_id:
         body["AccessKeyId"] = row.access_key_id

@@ -19,7 +19,7 @@ from django.conf import settings
 from django.db.models import F, Q
 from django.utils import timezone
 
-from codeservices.audit import drain, trail
+from codeservices.audit import cloudtrail, drain, trail
 from codeservices.audit.cloudtrail import is_data_event
 from codeservices.audit.models import ChainHead, Event, Trail
 from codeservices.objects import services
@@ -77,7 +77,9 @@ def _write(one: Trail, last: int) -> int:
     chosen = [event for event in events if _is_chosen(one, event)]
     if not chosen:
         return 0
-    body = json.dumps({"Records": [event.record() for event in chosen]}, separators=(",", ":"), ensure_ascii=False)
+    body = json.dumps(
+        {"Records": [cloudtrail.record(event) for event in chosen]}, separators=(",", ":"), ensure_ascii=False
+    )
     services.store(
         services.ensure_bucket(one.s3_bucket_name),
         _key(one, chosen[0]),

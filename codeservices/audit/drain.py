@@ -74,6 +74,7 @@ def end_forgotten_acts() -> int:
 
 
 def spool_root() -> Path:
+    """The folder of this installation's spools."""
     return Path(settings.AUDIT_ROOT) / "spool"
 
 
@@ -218,10 +219,12 @@ class Drainer:
         self._thread = threading.Thread(target=self._run, name="audit-drainer", daemon=True)
 
     def start(self) -> None:
+        """Begin, with what processes before us left."""
         self._wanted.set()  # what processes before us left
         self._thread.start()
 
     def wake(self) -> None:
+        """There is something to drain."""
         self._wanted.set()
 
     def stop(self) -> None:
@@ -231,6 +234,7 @@ class Drainer:
         self._thread.join()
 
     def is_alive(self) -> bool:
+        """Whether the thread runs."""
         return self._thread.is_alive()
 
     def _run(self) -> None:
@@ -273,12 +277,9 @@ def start() -> None:
 
 
 def stop() -> None:
-    """End the background thread, after all events of this process are stored or, failing that, left to others."""
-    from codeservices.audit import writer
-
+    """End the background thread once it has drained what there is."""
     global _drainer
     drainer, _drainer = _drainer, None
-    writer.forget()
     if drainer is not None:
         drainer.stop()
 

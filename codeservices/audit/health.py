@@ -57,6 +57,7 @@ def check_trail() -> str | None:
 
 
 def read() -> Iterable[tuple[str, str, dict[str, str], float]]:
+    """The trail's figures for /metrics."""
     head = ChainHead.objects.filter(pk=1).first()
     recorded = head.sequence if head is not None else 0
     yield "codeservices_audit_events_total", "Events recorded since the installation was made.", {}, recorded

@@ -9,16 +9,12 @@ from __future__ import annotations
 import math
 import uuid
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError
 
+from codeservices.audit.acts import Act
 from codeservices.iam import arn
-from codeservices.iam.principal import Principal
-
-if TYPE_CHECKING:
-    from codeservices.audit.record import Act
 
 SIGN_IN = "AwsConsoleSignIn"
 HIDDEN = "HIDDEN_DUE_TO_SECURITY_REASONS"
@@ -118,8 +114,8 @@ def of_act(act: Act, *, event_id: uuid.UUID, at: datetime) -> dict[str, Any]:
 def identity(act: Act) -> dict[str, Any]:
     """The userIdentity element: who it was, in the form of its type."""
     principal = act.principal
-    started_at: datetime | None = getattr(principal, "session_started_at", None)
-    attributes = {"mfaAuthenticated": "true" if getattr(principal, "is_mfa_authenticated", False) else "false"}
+    started_at: datetime | None = principal.session_started_at
+    attributes = {"mfaAuthenticated": "true" if principal.is_mfa_authenticated else "false"}
     if started_at is not None:
         attributes = {"creationDate": started_at.strftime("%Y-%m-%dT%H:%M:%SZ"), **attributes}
     if principal.kind == "service" and principal.arn.endswith(":root"):
@@ -144,7 +140,7 @@ def identity(act: Act) -> dict[str, Any]:
     issuer = {
         "type": "Role",
         "principalId": principal.principal_id.partition(":")[0],
-        "arn": _role_arn(principal),
+        "arn": principal.role_arn or arn.role_arn(principal.account_id, "/", principal.name),
         "accountId": principal.account_id,
         "userName": principal.name,
     }
@@ -190,9 +186,7 @@ def _sign_in(act: Act) -> dict[str, Any]:
     if is_failure:
         name = str(act.parameters.get("userName", HIDDEN))
         who = {"type": "IAMUser", "accountId": settings.ACCOUNT_ID, "accessKeyId": "", "userName": name}
-    used_mfa = act.additional.get("MFAUsed") or (
-        "Yes" if getattr(act.principal, "is_mfa_authenticated", False) else "No"
-    )
+    used_mfa = act.additional.get("MFAUsed") or ("Yes" if act.principal.is_mfa_authenticated else "No")
     told: dict[str, Any] = {
         "user_identity": who,
         "request_parameters": None,
@@ -204,19 +198,6 @@ def _sign_in(act: Act) -> dict[str, Any]:
         if who["userName"] != HIDDEN:
             told["principal_name"] = who["userName"]
     return told
-
-
-def _role_arn(principal: Principal) -> str:
-    """The ARN of the role behind a session; its path is asked for, as the session's ARN lacks it."""
-    from codeservices.iam.models import Role
-
-    path = None
-    if principal.role_pk is not None:
-        try:
-            path = Role.objects.filter(pk=principal.role_pk).values_list("path", flat=True).first()
-        except DatabaseError:
-            path = None
-    return arn.role_arn(principal.account_id, path or "/", principal.name)
 
 
 def _cut(value: Any, limit: int | None) -> Any:

@@ -13,6 +13,8 @@ from codeservices.iam import arn
 
 
 class Outcome(models.TextChoices):
+    """How an act ended."""
+
     SUCCESS = "Success", "Success"
     DENIED = "Denied", "Denied"
     FAILED = "Failed", "Failed"
@@ -98,12 +100,6 @@ class Event(models.Model):
 
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise AppendOnly("The audit trail is append-only: events go by retention alone.")
-
-    def record(self) -> dict[str, Any]:
-        """The event in CloudTrail's record shape, ready for JSON."""
-        from codeservices.audit import cloudtrail
-
-        return cloudtrail.record(self)
 
 
 class ChainHead(models.Model):

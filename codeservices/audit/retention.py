@@ -11,8 +11,9 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from codeservices.audit import chain, trail
+from codeservices.audit.acts import RequestInfo
 from codeservices.audit.models import Checkpoint, Event, Trail
-from codeservices.audit.record import RequestInfo, act
+from codeservices.audit.record import act
 from codeservices.iam.principal import Principal
 
 SERVICE = "cloudtrail.amazonaws.com"

@@ -113,6 +113,7 @@ def _save(head: ChainHead) -> None:
 
 
 def head_path() -> Path:
+    """The file that holds the chain's head a second time."""
     return Path(settings.AUDIT_ROOT) / "head.json"
 
 

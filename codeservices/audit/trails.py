@@ -18,6 +18,7 @@ from codeservices.iam.principal import Principal
 
 
 def arn_of(name: str) -> str:
+    """The ARN of the trail of that name."""
     return arn.trail_arn(settings.REGION, settings.ACCOUNT_ID, name)
 
 

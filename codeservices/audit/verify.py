@@ -47,6 +47,7 @@ class Verdict:
 
     @property
     def sentence(self) -> str:
+        """The verdict in one sentence, for a page and for the shell."""
         if self.fault is not None:
             return f"The audit trail is broken at event {self.fault.sequence}: {self.fault.sentence}"
         if not self.count:

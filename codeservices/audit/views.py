@@ -16,7 +16,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from codeservices.audit import drain, lookup
+from codeservices.audit import cloudtrail, drain, lookup
 from codeservices.audit.models import Event, Outcome
 from codeservices.audit.search import matching
 from codeservices.errors import InvalidInput, NotFound
@@ -123,7 +123,7 @@ def event(request: ConsoleRequest, event_id: str) -> HttpResponse:
     found = Event.objects.filter(event_id=event_id).first()
     if found is None:
         raise NotFound(f"The audit trail has no event {event_id}.", hint="It may have been exported and pruned.")
-    record = json.dumps(found.record(), indent=2, ensure_ascii=False)
+    record = json.dumps(cloudtrail.record(found), indent=2, ensure_ascii=False)
     same_request = Event.objects.filter(request_id=found.request_id).exclude(pk=found.pk)[:20]
     return render(request, "codeservices/event.html", {"event": found, "record": record, "same_request": same_request})
 
@@ -165,7 +165,7 @@ def _rows(events: QuerySet[Event]) -> Iterator[Event]:
 
 def _json_lines(events: QuerySet[Event]) -> Iterator[bytes]:
     for one in _rows(events):
-        yield (json.dumps(one.record(), ensure_ascii=False) + "\n").encode()
+        yield (json.dumps(cloudtrail.record(one), ensure_ascii=False) + "\n").encode()
 
 
 def _csv_lines(events: QuerySet[Event]) -> Iterator[bytes]:

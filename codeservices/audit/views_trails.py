@@ -11,8 +11,8 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from codeservices.audit import trails, verify
+from codeservices.audit.acts import current_act
 from codeservices.audit.models import ChainHead, Checkpoint, Trail
-from codeservices.audit.record import current_act
 from codeservices.errors import AccessDenied, ServiceError
 from codeservices.forms import ConsoleForm
 from codeservices.http import ConsoleRequest, confirmed
@@ -23,6 +23,8 @@ VERIFIED_EVENTS = 20_000
 
 
 class TrailForm(ConsoleForm):
+    """A new trail."""
+
     name = forms.CharField(label="Name", max_length=128)
     bucket = forms.CharField(label="Bucket", max_length=63, help_text="A folder of the object store, made when needed.")
     key_prefix = forms.CharField(label="Key prefix", max_length=200, required=False)

@@ -11,7 +11,7 @@ from typing import Any
 from celery.concurrency import thread
 from celery.signals import worker_process_init, worker_process_shutdown, worker_ready, worker_shutdown
 
-from codeservices.audit import drain
+from codeservices.audit import drain, writer
 
 
 def connect() -> None:
@@ -32,4 +32,4 @@ def _start_beside_threads(sender: Any, **_: Any) -> None:
 
 
 def _stop(**_: Any) -> None:
-    drain.stop()
+    writer.close()

@@ -13,8 +13,6 @@ from collections import deque
 from pathlib import Path
 from typing import Any, Literal
 
-from django.conf import settings
-
 from codeservices.audit import drain
 from codeservices.audit.spool import Spool
 from codeservices.errors import ServiceError
@@ -78,7 +76,7 @@ def current() -> Writer:
     if _writer is None:
         with _making:
             if _writer is None:
-                _writer = Writer(Path(settings.AUDIT_ROOT) / "spool")
+                _writer = Writer(drain.spool_root())
     return _writer
 
 
@@ -88,6 +86,12 @@ def forget() -> None:
     if _writer is not None:
         _writer.spool.close()
         _writer = None
+
+
+def close() -> None:
+    """Store all events of this process, or leave them to others, and end its background thread."""
+    forget()
+    drain.stop()
 
 
 def begin(members: dict[str, Any], *, is_deferred: bool = False) -> None:

@@ -10,7 +10,8 @@ from dataclasses import replace
 from django.conf import settings
 from django.utils import timezone
 
-from codeservices.audit.record import RequestInfo, act
+from codeservices.audit.acts import RequestInfo
+from codeservices.audit.record import act
 from codeservices.aws import sigv2, sigv4
 from codeservices.iam import credentials
 from codeservices.iam.credentials import AccessKeyCredential

@@ -18,7 +18,7 @@ from typing import Any
 
 from botocore.model import OperationModel
 
-from codeservices.audit.record import RequestInfo
+from codeservices.audit.acts import RequestInfo
 from codeservices.aws import validate
 from codeservices.aws.model import Service
 from codeservices.aws.validate import Problem

@@ -14,7 +14,8 @@ from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from codeservices.audit.record import Act, RequestInfo, act, is_read
+from codeservices.audit.acts import Act, RequestInfo, is_read
+from codeservices.audit.record import act, begin
 from codeservices.aws import json11, model, query, redact, sigv4
 from codeservices.aws.authentication import UNKNOWN_KEY, authenticate
 from codeservices.aws.dispatch import Call, dispatch, dispatch_open, find_operation, open_service
@@ -54,7 +55,7 @@ def endpoint(request: HttpRequest) -> HttpResponse:
         content = _answer(request, route, body, info)
     except ServiceError as failure:
         return _failure(route, failure, info)
-    except Exception:
+    except Exception:  # a defect of ours, told in the protocol of the request instead of Django's HTML page
         logger.exception("%s %s failed", route.service.name if route.service else "aws", route.name)
         sentence = f"An internal error occurred. The server's log has more under request id {info.request_id}."
         return _failure(route, ServiceError(sentence, code="InternalFailure", status=500), info)
@@ -96,7 +97,7 @@ def _answer_open(route: Route, service: model.Service, operation: OperationModel
     with act(nobody, info, event_name=operation.name, event_source=service.event_source) as current:
         params = query.parse(operation, route.form)
         current.parameters = redact.for_trail(operation.input_shape, params) or {}
-        current.begin()
+        begin(current)
         return _written(route, service, operation, dispatch_open(operation, params), current)
 
 

@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class IamConfig(AppConfig):
@@ -7,8 +8,6 @@ class IamConfig(AppConfig):
     verbose_name = "Identity and access"
 
     def ready(self) -> None:
-        from django.db.models.signals import post_migrate
-
         from codeservices import registry
         from codeservices.iam import (  # importing aws registers its operations
             aws,  # noqa: F401

@@ -11,7 +11,8 @@ from collections.abc import ItemsView, Iterator, Mapping, Sequence
 from django.conf import settings
 from django.utils import timezone
 
-from codeservices.audit.record import current_act, is_read
+from codeservices.audit import record
+from codeservices.audit.acts import current_act, is_read
 from codeservices.errors import AccessDenied
 from codeservices.iam import applied, policy, resource_tags
 from codeservices.iam.policy import Decision
@@ -47,7 +48,7 @@ def begin(action: str) -> None:
     """Write down that an allowed act is about to change something: nothing is changed that is not recorded first."""
     act = current_act()
     if act is not None and not is_read(action.partition(":")[2]):
-        act.begin()
+        record.begin(act)
 
 
 def note(action: str, resource: str) -> None:

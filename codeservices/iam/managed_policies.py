@@ -12,6 +12,8 @@ from typing import Any
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from codeservices.iam.models import Policy, Role
+
 _OWN_USER = "arn:aws:iam::*:user/${aws:username}"
 
 
@@ -224,8 +226,6 @@ def install(**kwargs: Any) -> None:
 
     A migration that stops half-way, at an older schema, leaves them as they are.
     """
-    from codeservices.iam.models import Policy, Role
-
     executor = MigrationExecutor(connection)
     if executor.migration_plan(executor.loader.graph.leaf_nodes("iam")):
         return

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from codeservices.audit.record import current_act
+from codeservices.audit.acts import current_act
 
 # Of an ARN, the tags of what it names; empty where that has none, or does not exist.
 ReadTags = Callable[[str], Mapping[str, str]]

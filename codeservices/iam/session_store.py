@@ -12,6 +12,7 @@ from django.conf import settings
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
 from django.utils import timezone
 
+from codeservices.iam.models import ConsoleSession
 from codeservices.statements import Parameter, Statement
 
 # What a session says about itself, under one key of its data; put there when somebody signs in.
@@ -30,8 +31,6 @@ class SessionStore(DatabaseStore):
 
     @classmethod
     def get_model_class(cls) -> Any:
-        from codeservices.iam.models import ConsoleSession
-
         return ConsoleSession
 
     def _validate_session_key(self, key: str | None) -> bool:

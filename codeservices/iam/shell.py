@@ -8,7 +8,8 @@ from contextlib import contextmanager
 
 from django.conf import settings
 
-from codeservices.audit.record import Act, RequestInfo, act
+from codeservices.audit.acts import Act, RequestInfo
+from codeservices.audit.record import act
 from codeservices.iam.principal import Principal
 
 

@@ -21,7 +21,7 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from codeservices.audit.record import current_act
+from codeservices.audit.acts import current_act
 from codeservices.errors import ServiceError
 from codeservices.iam import secrets
 from codeservices.iam.authorize import authorize

@@ -10,8 +10,7 @@ from collections.abc import Mapping
 
 from django.conf import settings
 
-from codeservices.audit import record
-from codeservices.audit.record import Act
+from codeservices.audit.acts import Act, entered
 from codeservices.iam import credentials
 from codeservices.middleware import is_loopback
 from repos.access import repository_for
@@ -53,7 +52,7 @@ def admit(request: GitRequest) -> Repository:
     event_name = ACTIONS[request.service].partition(":")[2]
     request.act = Act(principal, request.info, event_name=event_name, event_source="codecommit.amazonaws.com")
     request.act.is_read_only = True
-    with record.entered(request.act):
+    with entered(request.act):
         repository = repository_for(principal, ACTIONS[request.service], request.name)
     request.act.additional.update(
         protocol="HTTP",

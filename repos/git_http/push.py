@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 from django.conf import settings
 
-from codeservices.audit import record
+from codeservices.audit.acts import entered
 from codeservices.errors import ServiceError
 from repos import quota
 from repos.git import exchange, refs, report, wire
@@ -62,7 +62,7 @@ async def receive_push(request: GitRequest, repository: Repository) -> None:
 
 def _begin(request: GitRequest, repository: Repository, asked: wire.PushRequest) -> receive.BegunPush:
     assert request.act is not None
-    with record.entered(request.act):
+    with entered(request.act):
         return receive.begin(
             request.act.principal,
             repository,

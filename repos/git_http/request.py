@@ -14,7 +14,7 @@ from django.conf import settings
 
 from codeservices import logs, zero_copy
 from codeservices.audit import record
-from codeservices.audit.record import Act, RequestInfo
+from codeservices.audit.acts import Act, RequestInfo
 from codeservices.errors import InvalidInput, NotFound, ServiceError
 from repos.git import exchange, program, refs, wire
 from repos.git.exchange import ClientLeft, RequestBody
@@ -93,7 +93,7 @@ class GitRequest:
             if isinstance(error, program.GitError | exchange.GitStalled):
                 logger.error("%s", error.message)
             await self._refuse(error)
-        except Exception as error:
+        except Exception as error:  # a defect of ours: the client hears a request id, the log has the rest
             self.note(error)
             logger.exception("a git request failed")
             await self._refuse(ServiceError(f"Something went wrong. Request {self.info.request_id}", status=500))
@@ -103,6 +103,7 @@ class GitRequest:
     # ---- with the database -------------------------------------------------------------------------------------------
 
     async def in_thread(self, function: Callable[..., Result], *args: Any) -> Result:
+        """Call what asks the database, away from the event loop."""
         return await threads.in_thread(function, *args)
 
     # ---- processes ---------------------------------------------------------------------------------------------------
@@ -111,6 +112,7 @@ class GitRequest:
     async def process(
         self, repository: Repository, service: wire.Service, *options: str, is_raw: bool = False
     ) -> AsyncIterator[WireProcess]:
+        """A git process for this request, within the places that its holder has; stopped at the end."""
         async with slot(self.holder):
             args = [service, "--stateless-rpc", *options]
             child = await spawn(repository.git, args, protocol=self.protocol, is_raw=is_raw)
@@ -120,6 +122,7 @@ class GitRequest:
                 await child.stop()
 
     def check_exit(self, child: WireProcess, exit_code: int) -> None:
+        """Raise what a git process died of, where its client has not been told yet."""
         if exit_code == 0:
             return
         error = program.GitError(child.command, exit_code, child.complaint())
@@ -134,6 +137,7 @@ class GitRequest:
     # ---- what comes --------------------------------------------------------------------------------------------------
 
     def body(self) -> RequestBody:
+        """The body, bounded and unpacked; raises where it is too large or packed otherwise."""
         is_push = self.service == "receive-pack"
         # A push that is refused is read on, or its client would not see why; but not for ever.
         max_bytes = 2 * settings.GIT_MAX_PUSH_BYTES + PUSH_SLACK_BYTES if is_push else MAX_FETCH_BYTES
@@ -166,6 +170,7 @@ class GitRequest:
         await self._send({"type": zero_copy.EXTENSION, **where, "more_body": True})
 
     async def finish_answer(self, content_type: str, piece: bytes = b"") -> None:
+        """Send the last piece of an answer."""
         # The event is written before the client sees the end: who looks right after a push finds it.
         await self._record()
         await self.say(content_type, piece)
@@ -190,6 +195,7 @@ class GitRequest:
     # ---- the audit ---------------------------------------------------------------------------------------------------
 
     def note(self, error: BaseException) -> None:
+        """Tell the audit's act what went wrong."""
         if self.act is not None:
             self.act.fail(error)
 
@@ -200,7 +206,7 @@ class GitRequest:
             return
         try:
             record.record(act)
-        except Exception:
+        except Exception:  # the answer is on its way, so that the log alone is left to hear of it
             logger.exception("the event of a git request could not be written")
 
     async def _record(self) -> None:

@@ -21,7 +21,8 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from codeservices import work
-from codeservices.audit.record import current_act, left_open, settle
+from codeservices.audit import record
+from codeservices.audit.acts import current_act
 from codeservices.audit.writer import AuditUnavailable
 from codeservices.errors import ServiceError
 from codeservices.iam.principal import Principal
@@ -114,7 +115,7 @@ def write_down(
         lock.hold(locks.moving_refs(repository.git))
         _save_while_open(push)
         if act is not None:
-            act.begin(is_deferred=True)
+            record.begin(act, is_deferred=True)
     except AuditUnavailable:
         lock.release()
         push.delete()
@@ -196,7 +197,7 @@ def recover() -> int:
                 _settle(finish(push, None))
                 count += 1
                 logger.warning("push %s was left half-done and is now %s", push.push_id, push.state)
-    for push in Push.objects.filter(push_id__in=left_open()).exclude(state=PushState.BEGUN):
+    for push in Push.objects.filter(push_id__in=record.left_open()).exclude(state=PushState.BEGUN):
         with _alone_with(push) as is_alone:
             if is_alone:
                 _settle(push)
@@ -225,7 +226,7 @@ def _settle(push: Push) -> None:
         error = ServiceError(sentence, code="ProcessEnded")
     else:
         additional["movedReferences"] = [command["refname"] for command in push.commands]
-    settle(push.push_id, error=error, additional=additional)
+    record.settle(push.push_id, error=error, additional=additional)
 
 
 def deliver(push_pk: int) -> bool:
@@ -268,7 +269,7 @@ def _announce(push: Push, commands: Sequence[RefCommand]) -> None:
                     new_oid=command.new_oid,
                     push=push,
                 )
-    except Exception:
+    except Exception:  # the refs have moved: no listener, whatever it raises, can make the push fail
         logger.exception("a listener failed on push %s", push.push_id)
 
 

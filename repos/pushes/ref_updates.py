@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from codeservices.audit.record import current_act
+from codeservices.audit.acts import current_act
 from codeservices.errors import Conflict
 from codeservices.iam.principal import Principal
 from repos.access import authorize_ref

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
-from codeservices.audit.record import RequestInfo, act
+from codeservices.audit.acts import RequestInfo
+from codeservices.audit.record import act
 from codeservices.errors import ServiceError
 from codeservices.iam.authorize import authorize
 from codeservices.iam.principal import Principal

@@ -7,7 +7,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from codeservices.audit.record import current_act
+from codeservices.audit.acts import current_act
 from codeservices.errors import Conflict, InvalidInput, LimitExceeded, ServiceError
 from codeservices.http import ConsoleRequest, is_partial
 from repos.git.remote_errors import RemoteError

@@ -25,7 +25,7 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
 
 from codeservices import registry
-from codeservices.audit.record import current_act
+from codeservices.audit.acts import current_act
 from codeservices.http import ConsoleRequest, is_partial
 from codeservices.iam.authorize import authorize, policies_of
 from codeservices.iam.models import CredentialStatus, SshPublicKey

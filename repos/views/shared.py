@@ -10,7 +10,7 @@ from urllib.parse import unquote_to_bytes
 
 from django.urls import reverse
 
-from codeservices.audit.record import current_act
+from codeservices.audit.acts import current_act
 from codeservices.errors import NotFound
 from codeservices.http import ConsoleRequest
 from codeservices.iam.authorize import authorize, is_allowed

@@ -13,6 +13,7 @@ from builds import container, lifecycle, projects, running, service_role, tasks
 from builds.logs import download
 from builds.models import Build
 from builds.project_rules import InvalidProject
+from codeservices.audit import cloudtrail
 from codeservices.audit.models import Event, Outcome
 from codeservices.iam import credentials, roles
 from codeservices.iam.models import InlinePolicy, Role, TemporaryCredential
@@ -115,7 +116,7 @@ def test_inside_a_build_programs_act_as_its_role_and_no_further(alice, project, 
     assumed, event = Event.objects.get(event_name="AssumeRole"), Event.objects.get(event_name="GetCallerIdentity")
     assert (assumed.principal_kind, assumed.principal_arn, assumed.via) == ("service", service_role.SERVICE, "worker")
     assert assumed.resource_arn == role.arn
-    assert event.record()["userIdentity"]["type"] == "AssumedRole"
+    assert cloudtrail.record(event)["userIdentity"]["type"] == "AssumedRole"
     assert event.access_key_id == assumed.response_elements["credentials"]["accessKeyId"]
 
 

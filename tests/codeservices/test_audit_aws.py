@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from codeservices.audit import aws
-from codeservices.audit.record import RequestInfo
+from codeservices.audit import aws, cloudtrail
+from codeservices.audit.acts import RequestInfo
 from codeservices.aws.dispatch import Call, dispatch
 from codeservices.aws.model import SERVICES
 from codeservices.errors import ServiceError
@@ -51,7 +51,7 @@ def test_events_come_newest_first_with_their_record(three):
     assert found["NextToken"] is None
     assert [event["EventName"] for event in found["Events"]] == ["GitPull", "CreateUser", "GitPush"]
     event = found["Events"][1]
-    assert json.loads(event.pop("CloudTrailEvent")) == three[1].record()
+    assert json.loads(event.pop("CloudTrailEvent")) == cloudtrail.record(three[1])
     assert event == {
         "EventId": str(three[1].event_id),
         "EventName": "CreateUser",

@@ -16,8 +16,9 @@ from django.test import Client
 from django.utils import timezone
 
 from codeservices.audit import drain, record, spool, trail, verify, writer
+from codeservices.audit.acts import RequestInfo
 from codeservices.audit.models import Event, OpenAct, Outcome, SpoolOffset
-from codeservices.audit.record import RequestInfo, act
+from codeservices.audit.record import act
 from codeservices.errors import ServiceError
 from codeservices.iam.authorize import authorize
 from codeservices.iam.models import AccountPasswordPolicy, ConsoleSession
@@ -183,7 +184,7 @@ def test_a_deferred_act_is_completed_once_by_those_who_know_how_it_ended():
         current.is_read_only, current.is_deferred = False, True
         authorize(factories.SERVICE, "codecommit:GitPush", REPOSITORY)
         assert spooled() == []
-        current.begin(is_deferred=True)
+        record.begin(current, is_deferred=True)
         monkey = record.record
         record.record = lambda ended: None  # the process is killed here
         try:
@@ -232,7 +233,7 @@ def test_a_thread_drains_soon_and_all_when_it_is_stopped():
         for _ in range(20):
             change()
     finally:
-        drain.stop()
+        writer.close()
     assert Event.objects.count() == 21
     assert list(drain.spool_root().iterdir()) == []
 
@@ -255,7 +256,7 @@ def test_the_thread_goes_on_after_a_failure(monkeypatch):
         while not Event.objects.exists() and time.monotonic() < deadline:
             time.sleep(0.02)
     finally:
-        drain.stop()
+        writer.close()
     assert Event.objects.count() == 1
 
 
@@ -269,7 +270,8 @@ from pathlib import Path
 name, database = sys.argv[1:3]
 settings.DATABASES["default"]["NAME"] = database
 from codeservices.audit import drain
-from codeservices.audit.record import RequestInfo, act
+from codeservices.audit.acts import RequestInfo
+from codeservices.audit.record import act
 from codeservices.iam.authorize import authorize
 from tests import factories
 drain.start()

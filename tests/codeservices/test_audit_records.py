@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 import pytest
 from django.conf import settings
 
-from codeservices.audit import members
+from codeservices.audit import cloudtrail, members
+from codeservices.audit.acts import RequestInfo
 from codeservices.audit.models import Event
-from codeservices.audit.record import RequestInfo, act
+from codeservices.audit.record import act
 from codeservices.aws.model import SERVICES
 from codeservices.iam.authorize import authorize
 from codeservices.iam.managed_policies import SERVICE_ROLE_NAME
@@ -31,7 +32,7 @@ def record_of(principal: Principal, action: str, resource: str, via: str = "api"
         authorize(principal, action, resource)
         current.parameters["name"] = "x"
         current.response["made"] = True
-    return Event.objects.order_by("-pk")[0].record()
+    return cloudtrail.record(Event.objects.order_by("-pk")[0])
 
 
 def test_a_call_of_the_api_is_told_whole(alice):
@@ -84,7 +85,7 @@ def test_a_roles_session_names_its_role_with_the_path():
     role = Role.objects.get(name=SERVICE_ROLE_NAME)
     Role.objects.filter(pk=role.pk).update(path="/service-role/")
     session = Role.objects.get(pk=role.pk).session("build-1")
-    from codeservices.audit.record import Act
+    from codeservices.audit.acts import Act
 
     identity = members.identity(Act(session, RequestInfo("r", "a", "u", "worker")))
     assert identity == {
@@ -112,7 +113,7 @@ def test_the_server_is_a_service_and_its_shell_the_root():
     assert record["resources"][0]["type"] == "AWS::CodeBuild::Build"
     with shell_act("create_user x") as current:
         current.event_name = "CreateUser"
-    assert Event.objects.order_by("-pk")[0].record()["userIdentity"] == {
+    assert cloudtrail.record(Event.objects.order_by("-pk")[0])["userIdentity"] == {
         "type": "Root",
         "principalId": ACCOUNT,
         "arn": f"arn:aws:iam::{ACCOUNT}:root",
@@ -137,7 +138,7 @@ def test_a_session_tells_when_it_began_and_whether_a_second_factor_was_used(alic
 @pytest.mark.parametrize(("password", "answer"), [(PASSWORD, "Success"), ("wrong", "Failure")])
 def test_a_sign_in_is_told_as_cloudtrail_does(client, alice, password, answer):
     client.post("/sign-in/", {"username": "alice", "password": password})
-    record = Event.objects.get(event_name="ConsoleLogin").record()
+    record = cloudtrail.record(Event.objects.get(event_name="ConsoleLogin"))
     assert record["responseElements"] == {"ConsoleLogin": answer}
     assert record["requestParameters"] is None
     assert record["additionalEventData"] == {

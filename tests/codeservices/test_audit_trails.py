@@ -9,7 +9,7 @@ import re
 import pytest
 from django.conf import settings
 
-from codeservices.audit import delivery, health, retention, trails
+from codeservices.audit import cloudtrail, delivery, health, retention, trails
 from codeservices.audit.models import Event, Trail
 from codeservices.errors import AccessDenied, ServiceError
 from codeservices.iam.models import User
@@ -65,7 +65,7 @@ def test_events_are_delivered_as_cloudtrail_writes_them(logging_trail):
     at = made[0].event_time
     folder = f"audit-logs/team/a/AWSLogs/{account}/CloudTrail/{region}/{at:%Y/%m/%d}"
     assert re.fullmatch(rf"{folder}/{account}_CloudTrail_{region}_{at:%Y%m%dT%H%M}Z_[0-9a-f]{{16}}\.json\.gz", name)
-    assert records_of(file) == [one.record() for one in made]
+    assert records_of(file) == [cloudtrail.record(one) for one in made]
 
 
 def test_what_is_done_to_objects_is_no_management_event(logging_trail):
@@ -75,7 +75,7 @@ def test_what_is_done_to_objects_is_no_management_event(logging_trail):
     ]
     delivery.deliver_all()
     assert delivered() == ["CreateBucket"]
-    told = [(one.record()["managementEvent"], one.record()["eventCategory"]) for one in made]
+    told = [(cloudtrail.record(one)["managementEvent"], cloudtrail.record(one)["eventCategory"]) for one in made]
     assert told == [(False, "Data"), (True, "Management")]
 
 

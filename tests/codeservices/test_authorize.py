@@ -5,8 +5,10 @@ from dataclasses import replace
 
 import pytest
 
+from codeservices.audit import cloudtrail
+from codeservices.audit.acts import RequestInfo
 from codeservices.audit.models import Event
-from codeservices.audit.record import RequestInfo, act
+from codeservices.audit.record import act
 from codeservices.errors import AccessDenied
 from codeservices.iam import policies
 from codeservices.iam.authorize import authorize, decide, is_allowed
@@ -116,8 +118,8 @@ def test_an_act_leaves_one_event_named_by_its_first_decision(alice):
         "Success",
     )
     assert (event.principal_name, event.source_ip, event.is_read_only) == ("alice", "192.0.2.7", True)
-    assert event.record()["requestParameters"] == {"repositoryName": "demo"}
-    assert event.record()["requestID"] == INFO.request_id
+    assert cloudtrail.record(event)["requestParameters"] == {"repositoryName": "demo"}
+    assert cloudtrail.record(event)["requestID"] == INFO.request_id
 
 
 def test_a_denied_act_is_recorded_as_denied_with_its_resource(bob):
@@ -126,7 +128,7 @@ def test_a_denied_act_is_recorded_as_denied_with_its_resource(bob):
     event = Event.objects.get()
     assert (event.outcome, event.event_name, event.resource_arn) == ("Denied", "GitPush", REPOSITORY)
     assert event.error_code == "AccessDeniedException"
-    assert event.record()["responseElements"] is None
+    assert cloudtrail.record(event)["responseElements"] is None
 
 
 def test_an_act_that_breaks_is_recorded_without_its_insides(alice):

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from codeservices.audit.record import RequestInfo
+from codeservices.audit.acts import RequestInfo
 from codeservices.aws import dispatch as dispatching
 from codeservices.aws import model, redact
 from codeservices.aws.dispatch import Call, dispatch, find_operation

@@ -15,8 +15,8 @@ from django.conf import settings
 from django.test import Client
 
 from codeservices import registry
+from codeservices.audit.acts import is_read
 from codeservices.audit.models import Event
-from codeservices.audit.record import is_read
 from codeservices.aws import dispatch, model
 from codeservices.aws.json11 import CONTENT_TYPE as JSON
 from codeservices.iam import credentials

@@ -9,7 +9,7 @@ from celery.concurrency import prefork, thread
 from django.utils import timezone
 
 from codeservices import outbound, registry
-from codeservices.audit import drain, workers
+from codeservices.audit import cloudtrail, drain, workers, writer
 from codeservices.audit.models import Event
 from codeservices.errors import InvalidInput
 from codeservices.notifications import confirmation, meters, outbox, publish, search, subscriptions, topics
@@ -161,7 +161,7 @@ def test_a_message_by_hand_is_recorded_without_its_text(alice_client):
     alice_client.post("/topics/bell/publish", {"message": "top secret"})
     event = Event.objects.get(event_name="Publish")
     assert (event.resource_arn, event.via) == (Topic.objects.get().arn, "console")
-    assert "top secret" not in str(event.record())
+    assert "top secret" not in str(cloudtrail.record(event))
 
 
 # ---- what belongs to others ------------------------------------------------------------------------------------------
@@ -238,7 +238,7 @@ def test_a_worker_with_threads_drains_the_audit_spool_beside_them():
     try:
         assert drain.running() is not None
     finally:
-        drain.stop()
+        writer.close()
 
 
 def test_receivers_are_told_apart_by_origin(alice):

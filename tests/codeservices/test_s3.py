@@ -28,8 +28,8 @@ from botocore.exceptions import ClientError
 
 from codeservices import places
 from codeservices.audit import drain
+from codeservices.audit.acts import Act, RequestInfo
 from codeservices.audit.models import Event
-from codeservices.audit.record import Act, RequestInfo
 from codeservices.iam.credentials import issue_access_key
 from codeservices.iam.models import User
 from codeservices.objects.checksums import Checksum

@@ -8,7 +8,8 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from codeservices.audit.record import RequestInfo, act
+from codeservices.audit.acts import RequestInfo
+from codeservices.audit.record import act
 from codeservices.errors import AccessDenied, InvalidInput, LimitExceeded, NotFound, ServiceError
 from codeservices.iam import attachments, credentials, policies, roles, sts, users
 from codeservices.iam.authorize import authorize, global_context, is_allowed

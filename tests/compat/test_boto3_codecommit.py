@@ -14,6 +14,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from codeservices.audit import cloudtrail
 from codeservices.audit.models import Event, Outcome
 from codeservices.iam import credentials
 from codeservices.notifications.models import Message
@@ -583,7 +584,7 @@ def test_each_call_is_one_event_in_cloudtrails_form(codecommit):
     codecommit.get_repository(repositoryName="demo")
     refused(codecommit.create_repository, repositoryName="demo")
     made, read, failed = Event.objects.order_by("pk")
-    record = made.record()
+    record = cloudtrail.record(made)
     assert (record["eventSource"], record["eventName"]) == ("codecommit.amazonaws.com", "CreateRepository")
     assert record["readOnly"] is False
     assert record["requestParameters"] == {"repositoryName": "demo", "repositoryDescription": "text"}

@@ -13,6 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.httpsession import URLLib3Session
 
+from codeservices.audit import cloudtrail
 from codeservices.audit.models import Event, Outcome
 from codeservices.iam.models import AccessKey, User
 from tests import factories
@@ -68,7 +69,7 @@ def test_secrets_never_reach_the_trail(alice, client_of):
     password = client_of(alice, "iam").create_service_specific_credential(
         UserName="alice", ServiceName="codecommit.amazonaws.com"
     )["ServiceSpecificCredential"]["ServicePassword"]
-    kept = json.dumps([event.record() for event in Event.objects.all()])
+    kept = json.dumps([cloudtrail.record(event) for event in Event.objects.all()])
     assert key["AccessKeyId"] in kept
     assert key["SecretAccessKey"] not in kept
     assert password not in kept

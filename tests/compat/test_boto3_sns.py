@@ -13,6 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from codeservices import outbound
+from codeservices.audit import cloudtrail
 from codeservices.audit.models import Event
 from codeservices.iam import credentials
 from codeservices.notifications import deliver, outbox
@@ -136,7 +137,7 @@ def test_an_endpoint_subscribes_confirms_and_gets_what_is_published(sns, hook):
     for _ in range(2):
         sns.unsubscribe(SubscriptionArn=confirmed)
     assert sns.get_topic_attributes(TopicArn=arn)["Attributes"]["SubscriptionsDeleted"] == "1"
-    kept = json.dumps([event.record() for event in Event.objects.all()])
+    kept = json.dumps([cloudtrail.record(event) for event in Event.objects.all()])
     assert token not in kept and "wind" not in kept and "(4 characters)" in kept
 
 

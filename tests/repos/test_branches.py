@@ -8,8 +8,9 @@ import uuid
 import pytest
 
 from codeservices.audit import record, writer
+from codeservices.audit.acts import RequestInfo
 from codeservices.audit.models import Event, OpenAct
-from codeservices.audit.record import RequestInfo, act
+from codeservices.audit.record import act
 from codeservices.errors import AccessDenied, InvalidInput, NotFound
 from repos import branches, provision
 from repos.access import RepositoryArchived

@@ -8,7 +8,8 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from codeservices.audit.record import RequestInfo, act
+from codeservices.audit.acts import RequestInfo
+from codeservices.audit.record import act
 from codeservices.errors import AccessDenied
 from repos import deletion, provision, tasks
 from repos.access import RepositoryDoesNotExist, repository_for

@@ -16,7 +16,7 @@ from django.utils import timezone
 from codeservices.admin import columns
 from codeservices.admin.acts import row_act
 from codeservices.admin.base import ActionAdmin, RowActions
-from codeservices.audit.record import current_act
+from codeservices.audit.acts import current_act
 from codeservices.http import ConsoleRequest
 from codeservices.iam import mfa, oidc, password_policy, sessions, throttle
 from codeservices.iam.admin.credentials import ExpiryFilter, hidden_owners

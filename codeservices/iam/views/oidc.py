@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
-from codeservices.audit.record import act
+from codeservices.audit.record import act, begin
 from codeservices.http import ConsoleRequest
 from codeservices.iam import mfa, oidc
 from codeservices.iam.models import User
@@ -76,7 +76,7 @@ def _user(request: ConsoleRequest, identity: oidc.Identity) -> User:
     if found is not None:
         with act(server, request.info, event_name=LINKED, event_source="signin.amazonaws.com") as current:
             current.parameters = {"userName": found.name, "issuer": identity.issuer, "subject": identity.subject}
-            current.begin()
+            begin(current)
             oidc.bind(found, identity.issuer, identity.subject)
         return found
     with act(server, request.info):

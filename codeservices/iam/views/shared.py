@@ -10,7 +10,7 @@ from django.contrib import messages
 from django.db import transaction
 from django.forms import BaseForm
 
-from codeservices.audit.record import current_act
+from codeservices.audit.acts import current_act
 from codeservices.errors import AccessDenied, InvalidInput, NotFound, ServiceError
 from codeservices.http import ConsoleRequest
 from codeservices.iam import arn, authorize

@@ -19,7 +19,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from codeservices.audit.record import current_act
+from codeservices.audit import record
+from codeservices.audit.acts import current_act
 from codeservices.errors import InvalidInput
 from codeservices.http import ConsoleRequest, is_partial
 from codeservices.iam import gate, mfa, oidc, password_policy, passwords, sessions, throttle
@@ -165,7 +166,7 @@ def begin_session(
         act.principal, act.resource = user.principal, user.arn
         act.response["ConsoleLogin"] = "Success"
         act.additional.update(MFAUsed="Yes" if mfa_used else "No", signInMethod=method)
-        act.begin()
+        record.begin(act)
     login(request, user, backend="codeservices.iam.backends.SessionBackend")
     is_due = method == "password" and password_policy.is_expired(user)
     sessions.note(request.session, is_mfa_authenticated=mfa_used, method=method, must_change_password=is_due)

@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from codeservices.audit import record
 from codeservices.errors import ServiceError
 from codeservices.iam import oidc, users
 from codeservices.iam.shell import shell_act
@@ -27,7 +28,7 @@ class Command(BaseCommand):
             with shell_act("link_identity") as current:
                 current.event_name, current.event_source = "LinkFederatedIdentity", "signin.amazonaws.com"
                 current.parameters = {"userName": name, "issuer": issuer, "subject": subject}
-                current.begin()
+                record.begin(current)
                 user = users.find_user(name)
                 oidc.bind(user, issuer, subject)
         except ServiceError as error:

@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
+from codeservices.audit import record
 from codeservices.iam import throttle
 from codeservices.iam.models import SignInCounter
 from codeservices.iam.shell import shell_act
@@ -24,7 +25,7 @@ class Command(BaseCommand):
             with shell_act("sign_in_locks") as current:
                 current.event_name, current.event_source = "LiftSignInLock", "signin.amazonaws.com"
                 current.parameters = {"userName": lift_name, "sourceIPAddress": lift_address}
-                current.begin()
+                record.begin(current)
                 count = throttle.lift(name=lift_name, address=lift_address)
             self.stdout.write(f"Lifted {count} locks.")
             return

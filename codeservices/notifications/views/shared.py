@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django import forms
 
-from codeservices.audit.record import current_act
+from codeservices.audit.acts import current_act
 from codeservices.errors import ServiceError
 
 PAGE = 50

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from codeservices.audit.record import Act
+from codeservices.audit.acts import Act
 from codeservices.errors import InvalidInput, ServiceError
 from codeservices.iam.principal import Principal
 from codeservices.objects.pieces import PieceReader, PieceWriter
@@ -140,6 +140,7 @@ def find(name: str) -> Operation:
 
 
 def not_implemented(sentence: str) -> ServiceError:
+    """The refusal of what S3 has and this server has not; the sentence says which part that is."""
     return ServiceError(
         "A header or query you provided implies functionality that is not implemented.",
         code="NotImplemented",

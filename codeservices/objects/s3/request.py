@@ -15,7 +15,7 @@ from django.conf import settings
 
 from codeservices import logs
 from codeservices.audit import record
-from codeservices.audit.record import Act, RequestInfo
+from codeservices.audit.acts import Act, RequestInfo, entered
 from codeservices.aws import sigv2, sigv4
 from codeservices.aws.authentication import authenticate, authenticate_url
 from codeservices.errors import InvalidInput, ServiceError
@@ -78,7 +78,7 @@ class S3Request:
         except ServiceError as error:
             self._note(error)
             await self._refuse(error)
-        except Exception as error:
+        except Exception as error:  # a defect of ours: the client hears a request id, the log has the rest
             self._note(error)
             logger.exception("an s3 request failed")
             sentence = "We encountered an internal error. Please try again."
@@ -170,7 +170,7 @@ class S3Request:
 
     def _entered(self, function: Callable[..., Result], *args: object) -> Result:
         assert self.act is not None
-        with record.entered(self.act):
+        with entered(self.act):
             return function(*args)
 
     # ---- what is sent, and the audit ---------------------------------------------------------------------------------
@@ -217,5 +217,5 @@ def _write_event(act: Act) -> None:
         if act.error_code:
             act.error_code, _ = errors.code_of(ServiceError("", code=act.error_code), is_presigned=False)
         record.record(act)
-    except Exception:
+    except Exception:  # the answer is on its way, so that the log alone is left to hear of it
         logger.exception("the event of an s3 request could not be written")
