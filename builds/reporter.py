@@ -177,7 +177,7 @@ class Reporter:
             if summary.left_out_lines:
                 lease.change(self._build, log_left_out_lines=summary.left_out_lines)
             return summary
-        except Exception:
+        except Exception:  # how the build ended is known, whatever became of its log
             logger.exception("build %s: its log could not be closed", self._build.pk)
             return None
 

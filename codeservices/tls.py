@@ -210,12 +210,11 @@ def _serves(found: TlsFiles, names: Sequence[str], now: datetime) -> bool:
     """Whether the server's certificate is from our authority, has every name and does not end soon."""
     if not found.server.exists():
         return False
+    authority = _read_certificate(found.ca)
     try:
         certificate = x509.load_pem_x509_certificate(found.server.read_bytes())
-        certificate.verify_directly_issued_by(_read_certificate(found.ca))
-    except Exception as error:  # cryptography names no common root for a wrong signature, issuer or encoding
-        if isinstance(error, TlsError):
-            raise
+        certificate.verify_directly_issued_by(authority)
+    except Exception:  # cryptography names no common root for a wrong signature, issuer or encoding
         return False
     held = set(certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
     return set(_alternative_names(names)) <= held and now < certificate.not_valid_after_utc - _RENEW_BEFORE

@@ -33,7 +33,7 @@ def look_after_push(push_pk: int) -> None:
     """Have done what the repository of a push calls for now; where that fails, the sweep looks again."""
     try:
         schedule.look_after_push(Push.objects.values_list("repository_id", flat=True).get(pk=push_pk))
-    except Exception:
+    except Exception:  # the push is delivered, and a message that fails would deliver it again
         logger.exception("the repository of push %s could not be looked at", push_pk)
 
 
@@ -43,7 +43,7 @@ def deliver_recorded_pushes() -> None:
     for push_pk in receive.undelivered():
         try:
             deliver_push(push_pk)
-        except Exception:
+        except Exception:  # whatever is the matter with one push, the others behind it do not wait
             logger.exception("push %s could not be delivered and is tried again", push_pk)
 
 
@@ -60,7 +60,7 @@ def run_due_trigger_deliveries() -> None:
     for delivery_pk in trigger_deliveries.due():
         try:
             trigger_deliveries.run(delivery_pk)
-        except Exception:
+        except Exception:  # likewise
             logger.exception("trigger delivery %s could not be tried and is tried again", delivery_pk)
 
 

@@ -97,7 +97,7 @@ def reap() -> list[str]:
     try:
         with contextlib.closing(engine.connect(settings.DOCKER_HOST)) as client:
             reaped = engine.reap(client, settings.ACCOUNT_ID, held_ids, worker_networks.is_kept)
-    except Exception as error:  # the engine is away: the next sweep tries again
+    except engine.ENGINE_ERRORS as error:  # it is away: the next sweep tries again
         logger.warning("containers could not be reaped: %s", error)
         return []
     if reaped:

@@ -161,7 +161,7 @@ class LogHub:
                 for watch in list(self._watches.values()):
                     if watch.pk in known:
                         _take_snapshot(watch, found.get(watch.pk))
-            except Exception:
+            except Exception:  # the task that feeds every open page must outlive it; the next look may find it gone
                 logger.exception("watched builds could not be read")
             await asyncio.sleep(SOON_SECONDS)
             await _happened(self._check_now, time.monotonic() + CHECK_SECONDS)

@@ -121,7 +121,7 @@ def server_error(request: ConsoleRequest) -> HttpResponse:
     )
     try:
         return _error(request, error)
-    except Exception:
+    except Exception:  # what made the page fail may make this one fail too; a person must see something
         logger.exception("the error page itself could not be drawn")
         page = '<!doctype html><html lang="en"><title>Error</title><h1>{}</h1><p>Request {}</p></html>'
         return HttpResponse(format_html(page, error.message, _request_id(request)), status=500)

@@ -407,7 +407,7 @@ class _Generation:
                     self._tell(self._grown)
                 if self._written > GATHER_FROM_BYTES and count < PIECE_BYTES:
                     time.sleep(GATHER_SECONDS)
-        except Exception:
+        except Exception:  # nobody waits for this thread's errors: those who read are told by `_pumped`, and stop
             logger.exception("an answer of git could not be taken")
         finally:
             os.close(output)
