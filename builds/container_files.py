@@ -43,6 +43,7 @@ class ContainerFiles:
                 yield posixpath.normpath(posixpath.join(parent, member.name)), member, content
 
     def exists(self, path: str) -> bool:
+        """Whether there is a file or folder at the path."""
         with self._read(path) as pieces:
             return pieces is not None
 

@@ -75,6 +75,7 @@ def check_name(name: str) -> str:
 
 
 def check_description(description: str) -> str:
+    """The description, or InvalidProject where it is too long."""
     if len(description) > MAX_DESCRIPTION:
         raise InvalidProject(
             "description", f"A description has at most {MAX_DESCRIPTION} characters, not {len(description)}."
@@ -245,6 +246,10 @@ def check_variables(variables: Sequence[Mapping[str, str]]) -> list[dict[str, st
 
 
 def check_tags(tags: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+    """The tags as they are stored; raises InvalidProject.
+
+    Source: AWS CodeBuild API Reference, "Tag".
+    """
     if len(tags) > MAX_TAGS:
         raise InvalidProject("tags", f"A project has at most {MAX_TAGS} tags, not {len(tags)}.")
     seen: set[str] = set()

@@ -63,6 +63,7 @@ class Walk:
         self.count = 0
 
     def step(self) -> None:
+        """Count one more node; raises TooManyNodes."""
         self.count += 1
         if self.count > MAX_NODES:
             raise TooManyNodes
@@ -96,9 +97,11 @@ class Node:
         return isinstance(self.raw, yaml.SequenceNode)
 
     def problem(self, sentence: str, *, is_whole: bool = False) -> None:
+        """Note what is wrong here. `is_whole`: the sentence needs no key before it."""
         self.walk.problems.append(Problem(self.line, self.key, sentence, is_whole))
 
     def warning(self, sentence: str) -> None:
+        """Note what is odd here, and yet no reason to refuse the file."""
         self.walk.warnings.append(Problem(self.line, self.key, sentence))
 
     def kind(self) -> str:
@@ -180,6 +183,7 @@ class Node:
         return low
 
     def boolean(self) -> bool:
+        """Yes or no; anything else is a problem."""
         value = BOOLEANS.get(self.raw.value.lower()) if self.is_scalar else None
         if value is None:
             self.problem(f"must be yes or no, but it is {self.kind()}.")
@@ -208,18 +212,23 @@ class Block(dict[str, Node]):
     """Keys to nodes, asked for by key: what is left out, or has nothing behind it, gives an empty value."""
 
     def has(self, key: str) -> bool:
+        """Whether the key is there with something behind it."""
         return key in self and not self[key].is_null
 
     def text(self, key: str) -> str:
+        """The text under a key, or an empty one."""
         return self[key].text() if key in self else ""
 
     def boolean(self, key: str) -> bool:
+        """The yes or no under a key; no where it is missing."""
         return self[key].boolean() if self.has(key) else False
 
     def patterns(self, key: str) -> tuple[str, ...]:
+        """The paths or patterns under a key, or none."""
         return self[key].patterns() if self.has(key) else ()
 
     def texts(self, key: str) -> tuple[str, ...]:
+        """The list of texts under a key, or none."""
         return self[key].texts() if self.has(key) else ()
 
     def inner(self, key: str, keys: Collection[str]) -> Block:

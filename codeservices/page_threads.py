@@ -73,6 +73,7 @@ class Lent(Executor):
         self.give_back()
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **options: Any) -> Future[Any]:
+        """Run a call in the request's own thread, which is lent to it at the first one."""
         if self._is_stream:
             return self._ending.submit(function, *args, **options)
         if self._thread is None:

@@ -79,6 +79,7 @@ def open_object(key: str) -> IO[bytes]:
 
 
 def exists(key: str) -> bool:
+    """Whether the store has something under the key."""
     return default_storage.exists(check_key(key))
 
 

@@ -16,14 +16,20 @@ MAX_DESCRIPTION_CHARACTERS = 1000
 
 
 class RepositoryNameRequired(InvalidInput):
+    """No name was given."""
+
     code = "RepositoryNameRequiredException"
 
 
 class InvalidRepositoryName(InvalidInput):
+    """The name breaks CodeCommit's rules."""
+
     code = "InvalidRepositoryNameException"
 
 
 class InvalidRepositoryDescription(InvalidInput):
+    """The description breaks CodeCommit's rules."""
+
     code = "InvalidRepositoryDescriptionException"
 
 

@@ -24,6 +24,7 @@ _DRAFT = ".draft-"
 
 
 def folder() -> Path:
+    """Where this worker keeps caches; made where it is missing."""
     path = Path(settings.CACHE_ROOT) / "builds"
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     return path
@@ -53,6 +54,7 @@ def open_file(name: str) -> IO[bytes]:
 
 
 def remove(name: str) -> None:
+    """Remove a cache of this worker; one that is gone already is no error."""
     (folder() / name).unlink(missing_ok=True)
 
 

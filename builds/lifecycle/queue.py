@@ -96,6 +96,7 @@ def wake_next() -> None:
 
 
 def waited_too_long(build: Build) -> bool:
+    """Whether the build has waited for longer than its project lets it (queuedTimeoutInMinutes)."""
     return (timezone.now() - build.started_at).total_seconds() > build.queued_timeout_minutes * 60
 
 

@@ -34,6 +34,7 @@ def authorize_log(principal: Principal, build: Build) -> None:
 
 
 def may_read_log(principal: Principal, build: Build) -> bool:
+    """Whether to offer the build's log to a principal; nothing is recorded."""
     return is_allowed(principal, READ_LOG, log_arn(build))
 
 

@@ -38,22 +38,27 @@ def is_arn(text: str) -> bool:
 
 
 def repository_arn(region: str, account_id: str, name: str) -> str:
+    """A CodeCommit repository."""
     return f"arn:aws:codecommit:{region}:{account_id}:{name}"
 
 
 def project_arn(region: str, account_id: str, name: str) -> str:
+    """A CodeBuild project."""
     return f"arn:aws:codebuild:{region}:{account_id}:project/{name}"
 
 
 def build_arn(region: str, account_id: str, project_name: str, uuid: str) -> str:
+    """One build; its id is `PROJECT:UUID`."""
     return f"arn:aws:codebuild:{region}:{account_id}:build/{project_name}:{uuid}"
 
 
 def trail_arn(region: str, account_id: str, name: str) -> str:
+    """A CloudTrail trail."""
     return f"arn:aws:cloudtrail:{region}:{account_id}:trail/{name}"
 
 
 def topic_arn(region: str, account_id: str, name: str) -> str:
+    """An SNS topic."""
     return f"arn:aws:sns:{region}:{account_id}:{name}"
 
 
@@ -73,10 +78,12 @@ def user_arn(account_id: str, path: str, name: str) -> str:
 
 
 def group_arn(account_id: str, path: str, name: str) -> str:
+    """A group; `path` as of a user."""
     return f"arn:aws:iam::{account_id}:group{path}{name}"
 
 
 def role_arn(account_id: str, path: str, name: str) -> str:
+    """A role; `path` as of a user."""
     return f"arn:aws:iam::{account_id}:role{path}{name}"
 
 
@@ -86,8 +93,10 @@ def policy_arn(account_id: str, path: str, name: str) -> str:
 
 
 def mfa_arn(account_id: str, path: str, name: str) -> str:
+    """A virtual MFA device; `path` as of a user."""
     return f"arn:aws:iam::{account_id}:mfa{path}{name}"
 
 
 def assumed_role_arn(account_id: str, role_name: str, session_name: str) -> str:
+    """A role's session, as STS names it: without the role's path."""
     return f"arn:aws:sts::{account_id}:assumed-role/{role_name}/{session_name}"

@@ -19,6 +19,7 @@ MAX_GROUPS_A_USER = 10
 
 
 def list_groups(principal: Principal) -> QuerySet[Group]:
+    """Every group, by name, for whoever may iam:ListGroups."""
     authorize(principal, "iam:ListGroups", "*")
     return Group.objects.order_by("name")
 
@@ -33,6 +34,12 @@ def group_for(principal: Principal, action: str, name: str, context: Context | N
 
 
 def create_group(principal: Principal, name: str, *, path: str = "/") -> Group:
+    """Make an empty group.
+
+    Raises:
+        Conflict: There is one of that name.
+        LimitExceeded: The account has MAX_GROUPS.
+    """
     authorize(principal, "iam:CreateGroup", arn.group_arn(settings.ACCOUNT_ID, path, name))
     group = Group(name=name, path=path)
     with transaction.atomic():

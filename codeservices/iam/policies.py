@@ -23,6 +23,7 @@ MAX_POLICY_CHARACTERS = 6144
 
 
 def list_policies(principal: Principal) -> QuerySet[Policy]:
+    """Every managed policy, the account's own before AWS's, for whoever may iam:ListPolicies."""
     authorize(principal, "iam:ListPolicies", "*")
     return Policy.objects.order_by("is_aws_managed", "name")
 
@@ -128,6 +129,7 @@ def list_versions(principal: Principal, policy_arn: str) -> QuerySet[PolicyVersi
 
 
 def version_for(principal: Principal, policy_arn: str, version_id: str) -> PolicyVersion:
+    """One version of a policy, by its id (v1, v2, …), for whoever may iam:GetPolicyVersion."""
     return _version(policy_for(principal, "iam:GetPolicyVersion", policy_arn), version_id)
 
 
@@ -192,10 +194,12 @@ def delete_version(principal: Principal, policy_arn: str, version_id: str) -> No
 
 
 def tag_policy(principal: Principal, policy_arn: str, tags: Mapping[str, str]) -> None:
+    """Add tags to a policy of the account, or give those that it has a new value."""
     rules.add_tags(_own(policy_for(principal, "iam:TagPolicy", policy_arn, rules.tag_context(tags))), tags)
 
 
 def untag_policy(principal: Principal, policy_arn: str, keys: Iterable[str]) -> None:
+    """Take tags away from a policy of the account."""
     keys = list(keys)
     rules.remove_tags(_own(policy_for(principal, "iam:UntagPolicy", policy_arn, {"aws:TagKeys": keys})), keys)
 

@@ -25,6 +25,7 @@ SESSION_SECONDS = (3600, 43200)
 
 
 def list_roles(principal: Principal) -> QuerySet[Role]:
+    """Every role, by name, for whoever may iam:ListRoles."""
     authorize(principal, "iam:ListRoles", "*")
     return Role.objects.order_by("name")
 
@@ -143,10 +144,12 @@ def delete_role_with_policies(principal: Principal, name: str) -> None:
 
 
 def tag_role(principal: Principal, name: str, tags: Mapping[str, str]) -> None:
+    """Add tags to a role, or give those that it has a new value."""
     rules.add_tags(role_for(principal, "iam:TagRole", name, rules.tag_context(tags)), tags)
 
 
 def untag_role(principal: Principal, name: str, keys: Iterable[str]) -> None:
+    """Take tags away from a role."""
     keys = list(keys)
     rules.remove_tags(role_for(principal, "iam:UntagRole", name, {"aws:TagKeys": keys}), keys)
 

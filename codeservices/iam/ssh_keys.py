@@ -38,6 +38,7 @@ def upload(principal: Principal, user_name: str, body: str) -> SshPublicKey:
 
 
 def list_ssh_keys(principal: Principal, user_name: str) -> QuerySet[SshPublicKey]:
+    """A user's public keys, for whoever may iam:ListSSHPublicKeys."""
     return user_for(principal, "iam:ListSSHPublicKeys", user_name).ssh_public_keys.all()
 
 
@@ -59,8 +60,10 @@ def written(key: SshPublicKey, encoding: str) -> str:
 
 
 def update(principal: Principal, user_name: str, key_id: str, status: str) -> None:
+    """Make a key Active or Inactive."""
     set_status(ssh_key_for(principal, user_name, key_id, "iam:UpdateSSHPublicKey"), status)
 
 
 def delete(principal: Principal, user_name: str, key_id: str) -> None:
+    """Delete a key."""
     ssh_key_for(principal, user_name, key_id, "iam:DeleteSSHPublicKey").delete()

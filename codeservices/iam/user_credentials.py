@@ -21,15 +21,18 @@ def create_access_key(principal: Principal, user_name: str) -> tuple[AccessKey, 
 
 
 def list_access_keys(principal: Principal, user_name: str) -> QuerySet[AccessKey]:
+    """A user's access keys, for whoever may iam:ListAccessKeys; their secrets are not in them."""
     return user_for(principal, "iam:ListAccessKeys", user_name).access_keys.all()
 
 
 def update_access_key(principal: Principal, user_name: str, access_key_id: str, status: str) -> None:
+    """Make an access key Active or Inactive."""
     user = user_for(principal, "iam:UpdateAccessKey", user_name)
     set_status(_access_key(user, access_key_id), status)
 
 
 def delete_access_key(principal: Principal, user_name: str, access_key_id: str) -> None:
+    """Delete an access key."""
     _access_key(user_for(principal, "iam:DeleteAccessKey", user_name), access_key_id).delete()
 
 
@@ -48,6 +51,7 @@ def create_git_credential(principal: Principal, user_name: str) -> tuple[GitCred
 
 
 def list_git_credentials(principal: Principal, user_name: str) -> QuerySet[GitCredential]:
+    """A user's git credentials, for whoever may iam:ListServiceSpecificCredentials."""
     return user_for(principal, "iam:ListServiceSpecificCredentials", user_name).git_credentials.all()
 
 
@@ -58,17 +62,20 @@ def list_all_git_credentials(principal: Principal) -> QuerySet[GitCredential]:
 
 
 def reset_git_credential(principal: Principal, user_name: str, credential_id: str) -> tuple[GitCredential, str]:
+    """The credential and its new password, which is told this once."""
     user = user_for(principal, "iam:ResetServiceSpecificCredential", user_name)
     credential = _git_credential(user, credential_id)
     return credential, credentials.reset_git_credential(credential)
 
 
 def update_git_credential(principal: Principal, user_name: str, credential_id: str, status: str) -> None:
+    """Make a git credential Active or Inactive."""
     user = user_for(principal, "iam:UpdateServiceSpecificCredential", user_name)
     set_status(_git_credential(user, credential_id), status)
 
 
 def delete_git_credential(principal: Principal, user_name: str, credential_id: str) -> None:
+    """Delete a git credential."""
     user = user_for(principal, "iam:DeleteServiceSpecificCredential", user_name)
     _git_credential(user, credential_id).delete()
 

@@ -34,6 +34,7 @@ def user_for(principal: Principal, action: str, name: str, context: Context | No
 
 
 def list_users(principal: Principal) -> QuerySet[User]:
+    """Every user, by name, for whoever may iam:ListUsers."""
     authorize(principal, "iam:ListUsers", "*")
     return User.objects.order_by("name")
 
@@ -137,9 +138,11 @@ def set_active(principal: Principal, name: str, is_active: bool) -> User:
 
 
 def tag_user(principal: Principal, name: str, tags: Mapping[str, str]) -> None:
+    """Add tags to a user, or give those that it has a new value."""
     rules.add_tags(user_for(principal, "iam:TagUser", name, rules.tag_context(tags)), tags)
 
 
 def untag_user(principal: Principal, name: str, keys: Iterable[str]) -> None:
+    """Take tags away from a user."""
     keys = list(keys)
     rules.remove_tags(user_for(principal, "iam:UntagUser", name, {"aws:TagKeys": keys}), keys)

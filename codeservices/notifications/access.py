@@ -19,6 +19,7 @@ PENDING = ("pending confirmation", "PendingConfirmation")
 
 
 def arn_of(name: str) -> str:
+    """The ARN of the topic of that name."""
     return arn.topic_arn(settings.REGION, settings.ACCOUNT_ID, name)
 
 

@@ -82,14 +82,17 @@ def headers(
 
 
 def subscribe_url(origin: str, topic_arn: str, token: str) -> str:
+    """The link (SubscribeURL) that confirms a subscription."""
     return f"{origin}/?" + _query(Action="ConfirmSubscription", TopicArn=topic_arn, Token=token)
 
 
 def unsubscribe_url(origin: str, subscription_arn: str) -> str:
+    """The link (UnsubscribeURL) that ends one."""
     return f"{origin}/?" + _query(Action="Unsubscribe", SubscriptionArn=subscription_arn)
 
 
 def certificate_url(origin: str, name: str) -> str:
+    """Where a signature's certificate (SigningCertURL) is fetched."""
     return f"{origin}/SimpleNotificationService-{name}.pem"
 
 

@@ -35,6 +35,7 @@ class Leaf:
     accepts_absence: bool = False
 
     def matches(self, values: list[Scalar]) -> bool:
+        """Whether one of the values satisfies one of the conditions."""
         if not values:
             return self.accepts_absence
         return any(condition(value) for condition in self.conditions for value in values)

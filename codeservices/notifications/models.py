@@ -55,6 +55,8 @@ class Receiver(models.Model):
 
 
 class SubscriptionState(models.TextChoices):
+    """Whether an endpoint has agreed to be told."""
+
     PENDING = "PENDING", "Pending confirmation"
     CONFIRMED = "CONFIRMED", "Confirmed"
     # Kept for a while: the endpoint may take its unsubscription back.
@@ -126,6 +128,8 @@ class Subscription(models.Model):
 
 
 class MessageType(models.TextChoices):
+    """What a delivery tells its endpoint, in SNS's words."""
+
     NOTIFICATION = "Notification", "Notification"
     SUBSCRIPTION_CONFIRMATION = "SubscriptionConfirmation", "Subscription confirmation"
     UNSUBSCRIBE_CONFIRMATION = "UnsubscribeConfirmation", "Unsubscribe confirmation"
@@ -161,6 +165,8 @@ class Message(models.Model):
 
 
 class DeliveryState(models.TextChoices):
+    """What has become of a delivery."""
+
     WAITING = "WAITING", "Waiting"
     RUNNING = "RUNNING", "Being sent"
     SUCCEEDED = "SUCCEEDED", "Delivered"

@@ -16,10 +16,12 @@ LIST = "s3:ListBucket"
 
 
 def bucket_arn(name: str) -> str:
+    """A bucket's ARN; it names neither region nor account."""
     return f"arn:aws:s3:::{name}"
 
 
 def object_arn(bucket_name: str, key: str) -> str:
+    """An object's ARN."""
     return f"{bucket_arn(bucket_name)}/{key}"
 
 
@@ -78,10 +80,12 @@ def is_upload_id(text: str) -> bool:
 
 
 def no_such_bucket(name: str) -> NotFound:
+    """The refusal of a bucket that does not exist."""
     return NotFound("The specified bucket does not exist", code="NoSuchBucket", hint=f"None is called {name[:70]}.")
 
 
 def no_such_upload() -> NotFound:
+    """The refusal of an upload that does not exist any more, or never did."""
     return NotFound(
         "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or"
         " completed.",

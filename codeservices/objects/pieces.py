@@ -196,6 +196,7 @@ class PieceReader(io.RawIOBase):
 
 
 def too_large(max_bytes: int) -> InvalidInput:
+    """The refusal of an object that would be larger than `max_bytes`."""
     return InvalidInput(
         "Your proposed upload exceeds the maximum allowed object size.",
         code="EntityTooLarge",

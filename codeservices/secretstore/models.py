@@ -34,12 +34,16 @@ class Parameter(models.Model):
 
 
 class ParameterType(models.TextChoices):
+    """What a parameter holds, in Parameter Store's words."""
+
     STRING = "String", "String"
     STRING_LIST = "StringList", "String list"
     SECURE_STRING = "SecureString", "Secure string"
 
 
 class ParameterTier(models.TextChoices):
+    """How much a parameter may hold, in Parameter Store's words."""
+
     STANDARD = "Standard", "Standard"
     ADVANCED = "Advanced", "Advanced"
 

@@ -11,6 +11,8 @@ from repos.models.repository import Repository
 
 
 class FileVersion(models.TextChoices):
+    """Which side of a comparison a comment stands on (relativeFileVersion)."""
+
     BEFORE = "BEFORE", "Before"
     AFTER = "AFTER", "After"
 

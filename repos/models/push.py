@@ -13,6 +13,8 @@ from repos.models.repository import Repository
 
 
 class PushState(models.TextChoices):
+    """How far a push has come; a dropped one moved nothing."""
+
     BEGUN = "BEGUN", "Begun"
     RECORDED = "RECORDED", "Recorded"
     DELIVERED = "DELIVERED", "Delivered"

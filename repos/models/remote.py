@@ -10,6 +10,8 @@ from django.utils import timezone
 
 
 class RunState(models.TextChoices):
+    """How far an import, or a run of a mirror, has come."""
+
     QUEUED = "QUEUED", "Queued"
     IN_PROGRESS = "IN_PROGRESS", "In progress"
     SUCCEEDED = "SUCCEEDED", "Succeeded"

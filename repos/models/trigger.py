@@ -36,12 +36,16 @@ class Trigger(models.Model):
 
 
 class TriggerDeliveryCause(models.TextChoices):
+    """Why a trigger's destination is told."""
+
     PUSH = "PUSH", "Push"
     TEST = "TEST", "Test"
     REDELIVERY = "REDELIVERY", "Redelivery"
 
 
 class TriggerDeliveryState(models.TextChoices):
+    """What has become of telling it."""
+
     WAITING = "WAITING", "Waiting"
     SUCCEEDED = "SUCCEEDED", "Delivered"
     FAILED = "FAILED", "Failed"

@@ -10,6 +10,8 @@ from repos.models.repository import Repository
 
 
 class JobOutcome(models.TextChoices):
+    """How a job of upkeep ended."""
+
     SUCCEEDED = "SUCCEEDED", "Succeeded"
     FAILED = "FAILED", "Failed"
     TIMED_OUT = "TIMED_OUT", "Timed out"

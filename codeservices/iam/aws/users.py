@@ -62,6 +62,7 @@ def list_user_tags(call: Call) -> dict[str, Any]:
 
 
 def by_name(user: User) -> str:
+    """What lists of users are ordered by, and their markers stand for."""
     return user.name
 
 

@@ -12,6 +12,8 @@ from codeservices.iam.models import AccountPasswordPolicy
 
 
 class SignInForm(ConsoleForm):
+    """Name and password."""
+
     username = forms.CharField(
         label="User name",
         max_length=64,

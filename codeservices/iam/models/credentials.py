@@ -11,6 +11,8 @@ from codeservices.iam.models.identities import Role, User
 
 
 class CredentialStatus(models.TextChoices):
+    """Whether a credential counts, in IAM's words."""
+
     ACTIVE = "Active", "Active"
     INACTIVE = "Inactive", "Inactive"
 

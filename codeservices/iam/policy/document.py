@@ -78,6 +78,7 @@ class Grammar:
     # ---- faults ----
 
     def fault(self, offset: int, sentence: str) -> None:
+        """Note what is wrong at that character of the document."""
         self.problems.append(Problem(*self._lines.position(offset), sentence))
 
     def finish(self) -> None:

@@ -27,6 +27,7 @@ class Request:
 
     @cached_property
     def keys(self) -> Keys:
+        """The condition keys, folded to lower case when a condition first asks."""
         return folded(self._context)
 
 

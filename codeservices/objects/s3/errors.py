@@ -48,6 +48,7 @@ class Refusal(ServiceError):
 
 
 def precondition_failed(condition: str) -> Refusal:
+    """The refusal of a condition ("If-Match") that does not hold."""
     return Refusal(
         "At least one of the pre-conditions you specified did not hold",
         code="PreconditionFailed",

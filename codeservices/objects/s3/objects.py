@@ -221,6 +221,7 @@ def tag_set(found: Mapping[str, str]) -> Answer:
 
 
 def no_such_version() -> NotFound:
+    """The refusal of a versionId, which nothing has here."""
     return NotFound(
         "The specified version does not exist.", code="NoSuchVersion", hint="Buckets keep no versions here."
     )

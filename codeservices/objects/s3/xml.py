@@ -57,6 +57,7 @@ def read(body: bytes, root: str) -> Element:
 
 
 def malformed() -> InvalidInput:
+    """The refusal of a body that is not the XML which the operation takes."""
     return InvalidInput(
         "The XML you provided was not well-formed or did not validate against our published schema",
         code="MalformedXML",

@@ -14,6 +14,7 @@ from codeservices.secretstore.parameters.names import Reference, reference
 
 
 def arn_of(name: str) -> str:
+    """The ARN of the parameter of that name."""
     return arn.parameter_arn(settings.REGION, settings.ACCOUNT_ID, name)
 
 
@@ -56,6 +57,7 @@ def parameter_for(
 
 
 def missing(name: str) -> NotFound:
+    """The refusal of a parameter that does not exist."""
     return NotFound(f"There is no parameter called {name[:200]}.", code="ParameterNotFound")
 
 

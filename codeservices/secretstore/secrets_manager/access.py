@@ -24,10 +24,12 @@ _SUFFIX = re.compile(r"-[A-Za-z0-9]{6}")
 
 
 def invalid_parameter(sentence: str, hint: str = "") -> InvalidInput:
+    """A refusal with the code InvalidParameterException."""
     return InvalidInput(sentence, code="InvalidParameterException", hint=hint)
 
 
 def invalid_request(sentence: str, hint: str = "") -> InvalidInput:
+    """A refusal with the code InvalidRequestException: the secret's state does not allow it."""
     return InvalidInput(sentence, code="InvalidRequestException", hint=hint)
 
 
@@ -116,6 +118,7 @@ def secret_for(
 
 
 def missing(secret_id: str) -> NotFound:
+    """The refusal of a secret that does not exist."""
     return NotFound(
         "Secrets Manager can't find the specified secret.",
         code="ResourceNotFoundException",
@@ -124,6 +127,7 @@ def missing(secret_id: str) -> NotFound:
 
 
 def marked_deleted() -> InvalidInput:
+    """The refusal of a secret that waits for its deletion."""
     return invalid_request(
         "You can't perform this operation on the secret because it was marked for deletion.", "Restore it first."
     )

@@ -101,6 +101,7 @@ class Filter:
         return cls(given["Key"], tuple(given["Values"]))
 
     def wants(self, secret: Secret) -> bool:
+        """Whether a secret passes; values that begin with ! exclude."""
         negated = [value[1:] for value in self.values if value.startswith("!")]
         asked = [value for value in self.values if not value.startswith("!")]
         if any(self._fits(secret, value) for value in negated):
