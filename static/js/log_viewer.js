@@ -88,23 +88,6 @@ export function kind(text) {
 
 // ---- the log --------------------------------------------------------------------------------------------------------
 
-// What a person chose, kept by the browser; storage may be forbidden, and the choice then lasts as long as the page.
-function remembered(key) {
-  try {
-    return localStorage.getItem(key);
-  } catch {
-    return null;
-  }
-}
-
-function remember(key, value) {
-  try {
-    localStorage.setItem(key, value);
-  } catch {
-    // as said above
-  }
-}
-
 class LogViewer {
   constructor(box) {
     this.box = box;
@@ -175,10 +158,10 @@ class LogViewer {
     });
     on("[data-wrap-toggle]", () => {
       const isOn = this.view.dataset.wrap !== "on";
-      remember("log-wrap", isOn ? "on" : "off");
+      choices.set("log-wrap", isOn ? "on" : "off");
       this.wrap(isOn);
     });
-    this.wrap((remembered("log-wrap") ?? (matchMedia(NARROW).matches ? "on" : "off")) === "on");
+    this.wrap((choices.get("log-wrap") ?? (matchMedia(NARROW).matches ? "on" : "off")) === "on");
     this.view.addEventListener("scroll", () => this.scrolled(), { passive: true });
     this.view.addEventListener("keydown", (event) => {
       if (event.key === "Home") this.jumpTo(0);

@@ -1,29 +1,18 @@
 // The chosen theme, set before the first paint: this file is linked without defer, so nothing flashes.
 (() => {
   const root = document.documentElement;
-  const remembered = () => {
-    try {
-      return localStorage.getItem("theme");
-    } catch {
-      return null; // storage may be forbidden; the system's scheme then holds
-    }
-  };
   const isDark = () =>
     root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
 
   root.dataset.scripts = "on";
-  const theme = remembered();
+  const theme = choices.get("theme");
   if (theme === "light" || theme === "dark") root.dataset.theme = theme;
 
   document.addEventListener("click", (event) => {
     if (!event.target.closest("[data-theme-toggle]")) return;
     const next = isDark() ? "light" : "dark";
     root.dataset.theme = next;
-    try {
-      localStorage.setItem("theme", next);
-    } catch {
-      // the choice then lasts as long as the page
-    }
+    choices.set("theme", next);
   });
 
   addEventListener("storage", (event) => {
