@@ -6,7 +6,14 @@ import pytest
 
 # Every address and operation for every person: who may is decided before the database is asked, and what is asked then
 # has tests of its own.
-_ALIKE = ("test_doors.py", "test_doors_api.py", "test_doors_s3.py", "test_doors_writer.py")
+_ALIKE = (
+    "test_doors.py",
+    "test_doors_admin.py",
+    "test_doors_api.py",
+    "test_doors_leaks.py",
+    "test_doors_s3.py",
+    "test_doors_writer.py",
+)
 # Repositories that are odd to git: the same rows of the database, page after page.
 _GIT_ONLY = ("test_odd_pages.py",)
 _FIXTURES = {"db", "transactional_db", "django_db_setup", "live_server"}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -43,6 +46,39 @@ def client_of(live_server_url: str) -> Client:
         return boto3.client(service, **{**arguments, **options})
 
     return make
+
+
+@pytest.fixture
+def codecommit(alice: User, client_of: Client) -> Any:
+    return client_of(alice, "codecommit")
+
+
+@pytest.fixture
+def codebuild(alice: User, client_of: Client) -> Any:
+    return client_of(alice, "codebuild")
+
+
+@pytest.fixture
+def aws(alice: User, live_server_url: str, tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run `aws …` against the server as alice; nothing of this machine's own configuration is seen."""
+    key, secret = credentials.issue_access_key(alice)
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path),
+        "AWS_ACCESS_KEY_ID": key.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": secret,
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": live_server_url,
+        "AWS_MAX_ATTEMPTS": "1",
+    }
+    program = Path(sys.executable).with_name("aws")
+
+    def run(*args: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, str(program), *args], env=environment, capture_output=True, text=True, timeout=60
+        )
+
+    return run
 
 
 @pytest.fixture(scope="module")

@@ -1,41 +1,20 @@
-"""CodeCommit as boto3 and the aws command line see it."""
+"""Repositories as boto3 makes, lists, changes and deletes them, and the words in which CodeCommit refuses."""
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from botocore.config import Config
-from botocore.exceptions import ClientError
 
 from codeservices.audit import cloudtrail
 from codeservices.audit.models import Event, Outcome
-from codeservices.iam import credentials
-from codeservices.notifications.models import Message
-from codeservices.notifications.topics import create_topic
-from repos.models import Push, Repository
+from repos.models import Repository
 from tests import factories, gitrepo
+from tests.compat.refusals import refused
 
 ARN = "arn:aws:codecommit:us-east-1:123456789012:"
-
-
-def refused(function, **params) -> tuple[str, str]:
-    with pytest.raises(ClientError) as caught:
-        function(**params)
-    response = caught.value.response
-    assert response["ResponseMetadata"]["HTTPStatusCode"] == 400
-    return response["Error"]["Code"], response["Error"]["Message"]
-
-
-@pytest.fixture
-def codecommit(alice, client_of):
-    return client_of(alice, "codecommit")
 
 
 def test_a_repository_is_made_read_listed_and_deleted(codecommit, live_server_url):
@@ -256,75 +235,6 @@ def test_a_batch_tells_the_unknown_and_refuses_what_is_not_allowed(codecommit, c
     assert refused(client.batch_get_repositories, repositoryNames=["a", "b"])[0] == "AccessDeniedException"
 
 
-def test_branches_and_commits_are_read(codecommit):
-    codecommit.create_repository(repositoryName="demo")
-    repository = Repository.objects.get()
-    author, committer = "Ada <ada@example.com>", "Bo <bo@example.com>"
-    message = "Subject\n\nBody ä\n"
-    options = {"author": author, "committer": committer, "at": 1508280542, "zone": "-0830"}
-    first = gitrepo.commit(repository.git, {"a.txt": "1"}, "First")
-    oid = gitrepo.commit(repository.git, {"a.txt": "2"}, message, branch="feature/x", parents=[first], **options)
-    assert codecommit.list_branches(repositoryName="demo")["branches"] == ["feature/x", "main"]
-    assert codecommit.get_branch(repositoryName="demo", branchName="feature/x")["branch"] == {
-        "branchName": "feature/x",
-        "commitId": oid,
-    }
-    assert codecommit.get_commit(repositoryName="demo", commitId=oid)["commit"] == {
-        "commitId": oid,
-        "treeId": gitrepo.git(repository.git, "rev-parse", f"{oid}^{{tree}}"),
-        "parents": [first],
-        "message": message,
-        "author": {"name": "Ada", "email": "ada@example.com", "date": "1508280542 -0830"},
-        "committer": {"name": "Bo", "email": "bo@example.com", "date": "1508280542 -0830"},
-        "additionalData": "",
-    }
-    tree = gitrepo.git(repository.git, "rev-parse", f"{oid}^{{tree}}")
-    assert refused(codecommit.get_commit, repositoryName="demo", commitId=tree)[0] == "CommitIdDoesNotExistException"
-
-
-def test_the_default_branch_can_change(codecommit):
-    codecommit.create_repository(repositoryName="demo")
-    for branch in ("main", "next"):
-        gitrepo.commit(Repository.objects.get().git, {"a": "1"}, branch=branch)
-    assert codecommit.get_repository(repositoryName="demo")["repositoryMetadata"]["defaultBranch"] == "main"
-    codecommit.update_default_branch(repositoryName="demo", defaultBranchName="next")
-    codecommit.update_default_branch(repositoryName="demo", defaultBranchName="next")
-    assert codecommit.get_repository(repositoryName="demo")["repositoryMetadata"]["defaultBranch"] == "next"
-
-
-def test_a_branch_is_made_and_deleted(codecommit):
-    codecommit.create_repository(repositoryName="demo")
-    oid = gitrepo.commit(Repository.objects.get().git, {"a": "1"})
-    branch = {"repositoryName": "demo", "branchName": "feature/x"}
-    codecommit.create_branch(**branch, commitId=oid)
-    assert codecommit.get_branch(**branch)["branch"]["commitId"] == oid
-    assert codecommit.get_repository(repositoryName="demo")["repositoryMetadata"]["defaultBranch"] == "main"
-    assert refused(codecommit.create_branch, **branch, commitId=oid)[0] == "BranchNameExistsException"
-    deleted = {"branchName": "feature/x", "commitId": oid}
-    assert codecommit.delete_branch(**branch)["deletedBranch"] == deleted
-    assert "deletedBranch" not in codecommit.delete_branch(**branch)
-    main = {"repositoryName": "demo", "branchName": "main"}
-    assert refused(codecommit.delete_branch, **main)[0] == "DefaultBranchCannotBeDeletedException"
-    made, gone = Push.objects.order_by("pk")
-    assert [one["new_oid"] for push in (made, gone) for one in push.commands] == [oid, "0" * 40]
-    event = Event.objects.filter(event_name="CreateBranch", outcome=Outcome.SUCCESS).get()
-    assert (event.event_id, event.resource_arn) == (made.push_id, ARN + "demo")
-    assert event.request_parameters == {**branch, "commitId": oid}
-
-
-def test_commits_come_in_a_batch_with_the_errors_beside_them(codecommit):
-    codecommit.create_repository(repositoryName="demo")
-    repository = Repository.objects.get()
-    first = gitrepo.commit(repository.git, {"a": "1"})
-    second = gitrepo.commit(repository.git, {"a": "2"})
-    asked = [second, first, "1" * 40, first[:8], second]
-    answer = codecommit.batch_get_commits(repositoryName="demo", commitIds=asked)
-    assert [one["commitId"] for one in answer["commits"]] == [second, first]
-    assert answer["commits"][0] == codecommit.get_commit(repositoryName="demo", commitId=second)["commit"]
-    errors = [(one["commitId"], one["errorCode"]) for one in answer["errors"]]
-    assert errors == [("1" * 40, "CommitIdDoesNotExistException"), (first[:8], "InvalidCommitIdException")]
-
-
 def test_what_is_deleted_is_gone_for_the_api_and_its_name_is_free(codecommit):
     first = codecommit.create_repository(repositoryName="demo")["repositoryMetadata"]
     oid = gitrepo.commit(Repository.objects.get().git, {"a": "1"})
@@ -398,23 +308,6 @@ def test_many_repositories_come_in_pages_in_every_order(codecommit):
     assert refused(codecommit.create_repository, repositoryName="more")[0] == "RepositoryLimitExceededException"
 
 
-def test_policies_may_speak_of_branches_and_tags(codecommit, client_of):
-    arn = codecommit.create_repository(repositoryName="demo", tags={"team": "a"})["repositoryMetadata"]["Arn"]
-    oid = gitrepo.commit(Repository.objects.get().git, {"a": "1"})
-    document = factories.allow("codecommit:CreateBranch", "codecommit:DeleteBranch", resource=arn)
-    document["Statement"][0]["Condition"] = {
-        "StringLike": {"codecommit:References": "refs/heads/dora/*"},
-        "StringEquals": {"aws:ResourceTag/team": "a"},
-    }
-    client = client_of(factories.user("dora", document=document), "codecommit")
-    client.create_branch(repositoryName="demo", branchName="dora/x", commitId=oid)
-    other = {"repositoryName": "demo", "branchName": "x", "commitId": oid}
-    assert refused(client.create_branch, **other)[0] == "AccessDeniedException"
-    codecommit.tag_resource(resourceArn=arn, tags={"team": "b"})
-    mine = {"repositoryName": "demo", "branchName": "dora/x"}
-    assert refused(client.delete_branch, **mine)[0] == "AccessDeniedException"
-
-
 def test_a_power_user_works_and_deletes_no_repository(codecommit, client_of):
     paula = client_of(factories.user("paula", "AWSCodeCommitPowerUser"), "codecommit")
     arn = paula.create_repository(repositoryName="demo")["repositoryMetadata"]["Arn"]
@@ -461,22 +354,6 @@ def test_terraform_keeps_a_repository(codecommit):
     assert (code, sentence[:25]) == ("RepositoryDoesNotExistException", "infra-live does not exist")
 
 
-def test_many_branches_come_in_pages(codecommit):
-    codecommit.create_repository(repositoryName="demo")
-    repository = Repository.objects.get()
-    oid = gitrepo.commit(repository.git, {"a": "1"})
-    lines = "".join(f"create refs/heads/b{number:04} {oid}\n" for number in range(1200))
-    gitrepo.git(repository.git, "update-ref", "--stdin", input=lines)
-    first = codecommit.list_branches(repositoryName="demo")
-    assert len(first["branches"]) == 1000
-    pages = codecommit.get_paginator("list_branches").paginate(repositoryName="demo")
-    found = [name for page in pages for name in page["branches"]]
-    assert found == [*(f"b{number:04}" for number in range(1200)), "main"]
-    codecommit.create_repository(repositoryName="other")
-    alien = {"repositoryName": "other", "nextToken": first["nextToken"]}
-    assert refused(codecommit.list_branches, **alien)[0] == "InvalidContinuationTokenException"
-
-
 def test_tags_are_kept(codecommit):
     arn = codecommit.create_repository(repositoryName="demo", tags={"team": "a", "x": ""})["repositoryMetadata"]["Arn"]
     codecommit.tag_resource(resourceArn=arn, tags={"team": "b", "größe": "2"})
@@ -492,91 +369,6 @@ def test_policies_may_speak_of_the_tags_of_a_request(codecommit, client_of):
     client = client_of(factories.user("dora", document=document), "codecommit")
     client.tag_resource(resourceArn=arn, tags={"team": "a"})
     assert refused(client.tag_resource, resourceArn=arn, tags={"team": "b"})[0] == "AccessDeniedException"
-
-
-TRIGGER = {
-    "name": "build",
-    "destinationArn": "arn:aws:codebuild:us-east-1:123456789012:project/demo",
-    "events": ["updateReference", "createReference"],
-    "branches": ["main"],
-    "customData": "x",
-}
-
-
-def test_triggers_are_replaced_as_a_whole(codecommit):
-    codecommit.create_repository(repositoryName="demo")
-    put = codecommit.put_repository_triggers(repositoryName="demo", triggers=[TRIGGER, {**TRIGGER, "name": "other"}])
-    got = codecommit.get_repository_triggers(repositoryName="demo")
-    assert got["configurationId"] == put["configurationId"]
-    assert got["triggers"] == [TRIGGER, {**TRIGGER, "name": "other"}]
-    renewed = codecommit.put_repository_triggers(repositoryName="demo", triggers=[])["configurationId"]
-    assert renewed != put["configurationId"]
-    assert codecommit.get_repository_triggers(repositoryName="demo")["triggers"] == []
-
-
-@pytest.mark.parametrize(
-    ("change", "code"),
-    [
-        ({"name": "a b"}, "InvalidRepositoryTriggerNameException"),
-        ({"name": ""}, "RepositoryTriggerNameRequiredException"),
-        ({"destinationArn": "here"}, "InvalidRepositoryTriggerDestinationArnException"),
-        ({"destinationArn": ARN.replace("codecommit", "sqs") + "q"}, "InvalidRepositoryTriggerDestinationArnException"),
-        (
-            {"destinationArn": "arn:aws:sns:eu-west-1:123456789012:topic"},
-            "InvalidRepositoryTriggerRegionException",
-        ),
-        ({"events": []}, "RepositoryTriggerEventsListRequiredException"),
-        ({"events": ["all", "createReference"]}, "InvalidRepositoryTriggerEventsException"),
-        ({"events": ["pushed"]}, "InvalidRepositoryTriggerEventsException"),
-        ({"branches": [f"b{number}" for number in range(11)]}, "MaximumBranchesExceededException"),
-        ({"branches": ["a..b"]}, "InvalidRepositoryTriggerBranchNameException"),
-        ({"customData": "x" * 1001}, "InvalidRepositoryTriggerCustomDataException"),
-    ],
-)
-def test_a_trigger_that_breaks_a_rule_changes_nothing(codecommit, change, code):
-    codecommit.create_repository(repositoryName="demo")
-    codecommit.put_repository_triggers(repositoryName="demo", triggers=[TRIGGER])
-    bad = [{**TRIGGER, **change, **({} if "name" in change else {"name": "other"})}]
-    assert refused(codecommit.put_repository_triggers, repositoryName="demo", triggers=bad)[0] == code
-    assert codecommit.get_repository_triggers(repositoryName="demo")["triggers"] == [TRIGGER]
-
-
-def test_too_many_triggers_and_twice_one_name_are_refused(codecommit):
-    codecommit.create_repository(repositoryName="demo")
-    many = [{**TRIGGER, "name": f"t{number}"} for number in range(11)]
-    for triggers, code in (
-        (many, "MaximumRepositoryTriggersExceededException"),
-        ([TRIGGER, TRIGGER], "InvalidRepositoryTriggerNameException"),
-    ):
-        assert refused(codecommit.put_repository_triggers, repositoryName="demo", triggers=triggers)[0] == code
-
-
-def test_a_trigger_needs_its_list_of_branches(codecommit):
-    codecommit.create_repository(repositoryName="demo")
-    without = {name: value for name, value in TRIGGER.items() if name != "branches"}
-    for call in (codecommit.put_repository_triggers, codecommit.test_repository_triggers):
-        code, message = refused(call, repositoryName="demo", triggers=[without])
-        assert (code, "no list of branches" in message) == ("RepositoryTriggerBranchNameListRequiredException", True)
-
-
-def test_triggers_are_tested_without_being_stored(alice, codecommit):
-    codecommit.create_repository(repositoryName="demo")
-    topic = create_topic(alice.principal, "news")
-    answer = codecommit.test_repository_triggers(
-        repositoryName="demo",
-        triggers=[
-            {**TRIGGER, "name": "tell", "destinationArn": topic.arn},
-            {**TRIGGER, "name": "gone", "destinationArn": topic.arn + "2"},
-        ],
-    )
-    assert answer["successfulExecutions"] == ["tell"]
-    assert answer["failedExecutions"] == [{"trigger": "gone", "failureMessage": "There is no topic called news2."}]
-    event = json.loads(Message.objects.get().body("default"))["Records"][0]
-    assert (event["eventName"], event["eventTriggerName"], event["customData"]) == ("TriggerEventTest", "tell", "x")
-    assert codecommit.get_repository_triggers(repositoryName="demo")["triggers"] == []
-    assert refused(codecommit.test_repository_triggers, repositoryName="none", triggers=[])[0] == (
-        "RepositoryDoesNotExistException"
-    )
 
 
 def test_each_call_is_one_event_in_cloudtrails_form(codecommit):
@@ -596,60 +388,3 @@ def test_each_call_is_one_event_in_cloudtrails_form(codecommit):
     assert "Boto3" in record["userAgent"]
     assert (read.is_read_only, read.response_elements) == (True, None)
     assert (failed.outcome, failed.error_code) == (Outcome.FAILED, "RepositoryNameExistsException")
-
-
-# ---- the aws command line --------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def aws(alice, live_server_url, tmp_path):
-    """Run `aws …` against the server as alice; nothing of this machine's own configuration is seen."""
-    key, secret = credentials.issue_access_key(alice)
-    environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(tmp_path),
-        "AWS_ACCESS_KEY_ID": key.access_key_id,
-        "AWS_SECRET_ACCESS_KEY": secret,
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ENDPOINT_URL": live_server_url,
-        "AWS_MAX_ATTEMPTS": "1",
-    }
-    program = Path(sys.executable).with_name("aws")
-
-    def run(*args: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, str(program), *args], env=environment, capture_output=True, text=True, timeout=60
-        )
-
-    return run
-
-
-def test_the_command_of_the_manual_makes_a_repository(aws, live_server_url):
-    command = ("codecommit", "create-repository", "--repository-name", "MyDemoRepo")
-    command += ("--repository-description", "My demonstration repository")
-    done = aws(*command)
-    assert done.returncode == 0, done.stderr
-    made = json.loads(done.stdout)["repositoryMetadata"]
-    assert made["cloneUrlHttp"] == f"{live_server_url}/v1/repos/MyDemoRepo"
-    assert made["repositoryDescription"] == "My demonstration repository"
-    again = aws(*command)
-    assert again.returncode != 0
-    assert "(RepositoryNameExistsException)" in again.stderr
-    assert "Repository named MyDemoRepo already exists" in again.stderr
-
-
-def test_the_commands_of_the_manual_make_and_delete_a_branch(aws, codecommit):
-    codecommit.create_repository(repositoryName="demo")
-    oid = gitrepo.commit(Repository.objects.get().git, {"a": "1"})
-    where = ("--repository-name", "demo", "--branch-name", "MyNewBranch")
-    made = aws("codecommit", "create-branch", *where, "--commit-id", oid)
-    assert (made.returncode, made.stdout) == (0, ""), made.stderr
-    gone = aws("codecommit", "delete-branch", *where)
-    assert json.loads(gone.stdout) == {"deletedBranch": {"branchName": "MyNewBranch", "commitId": oid}}
-
-
-def test_the_command_line_reads_xml_answers_too(aws):
-    done = aws("sts", "get-caller-identity", "--query", "Arn", "--output", "text")
-    assert done.stdout.strip() == "arn:aws:iam::123456789012:user/alice"
-    missing = aws("iam", "get-user", "--user-name", "nobody")
-    assert "(NoSuchEntity)" in missing.stderr

@@ -18,11 +18,6 @@ NOBODY = str(uuid.uuid4())
 
 
 @pytest.fixture
-def codecommit(alice, client_of):
-    return client_of(alice, "codecommit")
-
-
-@pytest.fixture
 def erin(client_of):
     return client_of(factories.user("erin", "AWSCodeCommitPowerUser"), "codecommit")
 

@@ -20,11 +20,6 @@ KEPT = {"conflictDetailLevel": "LINE_LEVEL"}
 
 
 @pytest.fixture
-def codecommit(alice, client_of):
-    return client_of(alice, "codecommit")
-
-
-@pytest.fixture
 def git(codecommit):
     """The bare repository of “demo”: “side” and “main” have gone apart without being in each other's way."""
     codecommit.create_repository(**DEMO)

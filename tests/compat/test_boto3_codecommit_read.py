@@ -13,11 +13,6 @@ DEMO = {"repositoryName": "demo"}
 
 
 @pytest.fixture
-def codecommit(alice, client_of):
-    return client_of(alice, "codecommit")
-
-
-@pytest.fixture
 def git(codecommit):
     """The bare repository of “demo”."""
     codecommit.create_repository(**DEMO)

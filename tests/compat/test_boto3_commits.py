@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from codeservices.audit.models import Event, Outcome
-from codeservices.iam import credentials
 from repos.models import Push, Repository
 from tests import gitrepo
 
@@ -151,37 +146,22 @@ def test_a_readers_commit_is_denied(bob, client_of, codecommit, oid):
     assert refused(client.create_commit, **WHERE, parentCommitId=oid, putFiles=[PUT]) == "AccessDeniedException"
 
 
-def test_the_commands_of_the_manual_make_commits(alice, codecommit, live_server_url, tmp_path):
+def test_the_commands_of_the_manual_make_commits(aws, codecommit, tmp_path):
     """The examples of the AWS CLI's own help, on a repository that is empty at first."""
-    key, secret = credentials.issue_access_key(alice)
-    environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(tmp_path),
-        "AWS_ACCESS_KEY_ID": key.access_key_id,
-        "AWS_SECRET_ACCESS_KEY": secret,
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ENDPOINT_URL": live_server_url,
-        "AWS_MAX_ATTEMPTS": "1",
-    }
-    program = Path(sys.executable).with_name("aws")
     source = tmp_path / "ExampleSolution.py"
     source.write_bytes(b"print('solved')\n")
 
-    def aws(command: str, *args: str) -> dict[str, object]:
-        where = ("--repository-name", "demo", "--branch-name", "main")
-        done = subprocess.run(
-            [sys.executable, str(program), "codecommit", command, *where, *args],
-            env=environment, capture_output=True, text=True, timeout=60,
-        )  # fmt: skip
+    def run(command: str, *args: str) -> dict[str, object]:
+        done = aws("codecommit", command, "--repository-name", "demo", "--branch-name", "main", *args)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
-    first = aws(
+    first = run(
         "create-commit",
         "--put-files", "filePath=readme.md,fileContent='Welcome to our team repository.'",
     )  # fmt: skip
     assert [one["absolutePath"] for one in first["filesAdded"]] == ["readme.md"]
-    second = aws(
+    second = run(
         "put-file",
         "--file-content", f"fileb://{source}",
         "--file-path", "/solutions/ExampleSolution.py",
@@ -190,7 +170,7 @@ def test_the_commands_of_the_manual_make_commits(alice, codecommit, live_server_
         "--commit-message", "I added a third randomization routine.",
     )  # fmt: skip
     assert gitrepo.git(Repository.objects.get().git, "show", "main:solutions/ExampleSolution.py") == "print('solved')"
-    third = aws("delete-file", "--file-path", "readme.md", "--parent-commit-id", str(second["commitId"]))
+    third = run("delete-file", "--file-path", "readme.md", "--parent-commit-id", str(second["commitId"]))
     assert set(third) == {"blobId", "commitId", "filePath", "treeId"}
     assert gitrepo.git(Repository.objects.get().git, "ls-tree", "-r", "--name-only", "main") == (
         "solutions/ExampleSolution.py"

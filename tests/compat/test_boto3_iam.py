@@ -10,23 +10,16 @@ import boto3
 import botocore.auth
 import botocore.crt.auth
 import pytest
-from botocore.exceptions import ClientError
 from botocore.httpsession import URLLib3Session
 
 from codeservices.audit import cloudtrail
 from codeservices.audit.models import Event, Outcome
 from codeservices.iam.models import AccessKey, User
 from tests import factories
+from tests.compat.refusals import refusal
 
 ACCOUNT = "123456789012"
 READ_ONLY = "arn:aws:iam::aws:policy/AWSCodeCommitReadOnly"
-
-
-def refused(function, **params) -> tuple[str, int, str]:
-    with pytest.raises(ClientError) as caught:
-        function(**params)
-    response = caught.value.response
-    return response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"], response["Error"]["Message"]
 
 
 def test_everyone_may_ask_who_they_are(carol, client_of):
@@ -57,11 +50,11 @@ def test_a_user_is_made_given_a_policy_and_a_key_and_can_use_it(alice, client_of
     own = {"aws_access_key_id": key["AccessKeyId"], "aws_secret_access_key": key["SecretAccessKey"]}
     dora = User.objects.get(name="dora")
     assert client_of(dora, "codecommit", **own).list_repositories()["repositories"] == []
-    assert refused(client_of(dora, "codecommit", **own).create_repository, repositoryName="x")[0] == (
+    assert refusal(client_of(dora, "codecommit", **own).create_repository, repositoryName="x")[0] == (
         "AccessDeniedException"
     )
     iam.detach_user_policy(UserName="dora", PolicyArn=READ_ONLY)
-    assert refused(client_of(dora, "codecommit", **own).list_repositories)[0] == "AccessDeniedException"
+    assert refusal(client_of(dora, "codecommit", **own).list_repositories)[0] == "AccessDeniedException"
 
 
 def test_secrets_never_reach_the_trail(alice, client_of):
@@ -82,7 +75,7 @@ def test_without_a_user_name_the_caller_is_meant(alice, client_of):
     iam.create_access_key()
     keys = iam.list_access_keys()["AccessKeyMetadata"]
     assert [key["UserName"] for key in keys] == ["alice", "alice"]
-    code, status, message = refused(iam.create_access_key)
+    code, status, message = refusal(iam.create_access_key)
     assert (code, status) == ("LimitExceeded", 409)
     assert "alice" in message
 
@@ -91,13 +84,13 @@ def test_a_key_can_be_switched_off_and_on_and_deleted(alice, bob, client_of):
     iam, sts = client_of(alice, "iam"), client_of(bob, "sts")
     key_id = AccessKey.objects.get(user=bob).access_key_id
     iam.update_access_key(UserName="bob", AccessKeyId=key_id, Status="Inactive")
-    assert refused(sts.get_caller_identity)[:2] == ("InvalidClientTokenId", 403)
+    assert refusal(sts.get_caller_identity)[:2] == ("InvalidClientTokenId", 403)
     assert iam.list_access_keys(UserName="bob")["AccessKeyMetadata"][0]["Status"] == "Inactive"
     iam.update_access_key(UserName="bob", AccessKeyId=key_id, Status="Active")
     sts.get_caller_identity()
     iam.delete_access_key(UserName="bob", AccessKeyId=key_id)
     assert iam.list_access_keys(UserName="bob")["AccessKeyMetadata"] == []
-    assert refused(iam.delete_access_key, UserName="bob", AccessKeyId=key_id)[:2] == ("NoSuchEntity", 404)
+    assert refusal(iam.delete_access_key, UserName="bob", AccessKeyId=key_id)[:2] == ("NoSuchEntity", 404)
 
 
 def test_git_credentials_live_their_whole_life(alice, client_of):
@@ -115,7 +108,7 @@ def test_git_credentials_live_their_whole_life(alice, client_of):
     iam.delete_service_specific_credential(ServiceSpecificCredentialId=credential_id)
     assert iam.list_service_specific_credentials()["ServiceSpecificCredentials"] == []
     other = {"UserName": "alice", "ServiceName": "cassandra.amazonaws.com"}
-    assert refused(iam.create_service_specific_credential, **other)[:2] == ("NotSupportedService", 404)
+    assert refusal(iam.create_service_specific_credential, **other)[:2] == ("NotSupportedService", 404)
 
 
 def test_lists_come_in_pages(alice, client_of):
@@ -132,7 +125,7 @@ def test_lists_come_in_pages(alice, client_of):
     ]
     rest = iam.list_users(Marker=first["Marker"])
     assert [user["UserName"] for user in rest["Users"]] == [f"user{n}" for n in range(1, 5)]
-    assert refused(iam.list_users, Marker="bm9uc2Vuc2U")[:2] == ("ValidationError", 400)
+    assert refusal(iam.list_users, Marker="bm9uc2Vuc2U")[:2] == ("ValidationError", 400)
 
 
 @pytest.mark.parametrize(
@@ -153,11 +146,11 @@ def test_lists_come_in_pages(alice, client_of):
     ],
 )
 def test_what_iam_refuses_has_its_code_and_status(alice, client_of, operation, params, code, status):
-    assert refused(getattr(client_of(alice, "iam"), operation), **params)[:2] == (code, status)
+    assert refusal(getattr(client_of(alice, "iam"), operation), **params)[:2] == (code, status)
 
 
 def test_a_denial_says_who_what_and_why(bob, client_of):
-    code, status, message = refused(client_of(bob, "iam").create_user, UserName="x")
+    code, status, message = refusal(client_of(bob, "iam").create_user, UserName="x")
     assert (code, status) == ("AccessDenied", 403)
     assert message == (
         f"User: arn:aws:iam::{ACCOUNT}:user/bob is not authorized to perform: iam:CreateUser on resource: "
@@ -183,7 +176,7 @@ def ask(client):
 )
 def test_a_wrong_secret_is_a_mismatch_and_is_recorded(alice, client_of, service, code, status):
     client = client_of(alice, service, aws_secret_access_key="wrong")
-    answered, answered_status, message = refused(ask(client))
+    answered, answered_status, message = refusal(ask(client))
     assert (answered, answered_status) == (code, status)
     assert message.startswith(MISMATCH)
     event = Event.objects.get()
@@ -201,7 +194,7 @@ def test_a_wrong_secret_is_a_mismatch_and_is_recorded(alice, client_of, service,
 )
 @pytest.mark.parametrize("options", [{"aws_access_key_id": "AKIAUNKNOWN000000000"}, {"aws_session_token": "made up"}])
 def test_an_unknown_key_or_token_is_named_as_such(alice, client_of, service, code, status, options):
-    assert refused(ask(client_of(alice, service, **options))) == (
+    assert refusal(ask(client_of(alice, service, **options))) == (
         code,
         status,
         "The security token included in the request is invalid.",
@@ -224,7 +217,7 @@ def test_a_clock_that_is_off_is_told(alice, client_of, monkeypatch, service, cod
     # boto3 signs in C where awscrt is installed, and in Python elsewhere.
     for signer in (botocore.auth, botocore.crt.auth):
         monkeypatch.setattr(signer, "get_current_datetime", now)
-    answered, answered_status, message = refused(ask(client))
+    answered, answered_status, message = refusal(ask(client))
     assert (answered, answered_status) == (code, status)
     assert message.startswith(words)
 
@@ -232,8 +225,8 @@ def test_a_clock_that_is_off_is_told(alice, client_of, monkeypatch, service, cod
 def test_a_request_without_signature_is_missing_a_token(live_server_url):
     unsigned = botocore.config.Config(signature_version=botocore.UNSIGNED, retries={"max_attempts": 1})
     options = {"endpoint_url": live_server_url, "region_name": "us-east-1", "config": unsigned}
-    assert refused(boto3.client(JSON, **options).list_repositories)[:2] == ("MissingAuthenticationTokenException", 400)
-    assert refused(boto3.client(QUERY, **options).get_caller_identity)[:2] == ("MissingAuthenticationToken", 403)
+    assert refusal(boto3.client(JSON, **options).list_repositories)[:2] == ("MissingAuthenticationTokenException", 400)
+    assert refusal(boto3.client(QUERY, **options).get_caller_identity)[:2] == ("MissingAuthenticationToken", 403)
 
 
 def test_a_header_added_or_a_body_changed_after_signing_is_refused(alice, client_of):
@@ -249,7 +242,7 @@ def test_a_header_added_or_a_body_changed_after_signing_is_refused(alice, client
     for change, words in ((smuggle, MISMATCH), (rewrite, MISMATCH), (annotate, "which were not signed: x-amz-extra")):
         client = client_of(alice, "codecommit")
         client.meta.events.register("before-send", change)
-        code, status, message = refused(client.get_repository, repositoryName="demo")
+        code, status, message = refusal(client.get_repository, repositoryName="demo")
         assert (code, status) == ("InvalidSignatureException", 400)
         assert words in message
 
@@ -258,6 +251,6 @@ def test_a_key_for_one_service_is_not_good_for_another(alice, client_of):
     client = client_of(alice, "codecommit")
     client.meta.events.register("choose-signer.codecommit", lambda **kwargs: "v4")
     client._request_signer._signing_name = "codebuild"
-    code, status, message = refused(client.list_repositories)
+    code, status, message = refusal(client.list_repositories)
     assert (code, status) == ("InvalidSignatureException", 400)
     assert message == "Credential should be scoped to correct service: 'codecommit'."

@@ -11,10 +11,10 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import pytest
-from botocore.exceptions import ClientError
 
 from codeservices.iam.models import InlinePolicy, Policy, User
 from tests import factories, gitclient
+from tests.compat.refusals import refusal
 
 GIT_SERVICE = "codecommit.amazonaws.com"
 POWER_USER = "arn:aws:iam::aws:policy/AWSCodeCommitPowerUser"
@@ -34,13 +34,6 @@ KEEP_MAIN = json.dumps(
         },
     }
 )
-
-
-def refused(function, **params) -> tuple[str, int, str]:
-    with pytest.raises(ClientError) as caught:
-        function(**params)
-    response = caught.value.response
-    return response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"], response["Error"]["Message"]
 
 
 @pytest.mark.usefixtures("redis_server")
@@ -115,8 +108,8 @@ def test_terraform_makes_changes_and_destroys_a_user_with_all_it_has(alice, clie
     kept = iam.get_ssh_public_key(**name, SSHPublicKeyId=ssh, Encoding="SSH")["SSHPublicKey"]
     assert (kept["SSHPublicKeyBody"], kept["Status"]) == (body, "Inactive")
     pem = iam.get_ssh_public_key(**name, SSHPublicKeyId=ssh, Encoding="PEM")["SSHPublicKey"]["SSHPublicKeyBody"]
-    assert refused(iam.upload_ssh_public_key, **name, SSHPublicKeyBody=pem)[:2] == ("DuplicateSSHPublicKey", 400)
-    code, status, message = refused(iam.delete_user, **name)
+    assert refusal(iam.upload_ssh_public_key, **name, SSHPublicKeyBody=pem)[:2] == ("DuplicateSSHPublicKey", 400)
+    code, status, message = refusal(iam.delete_user, **name)
     assert (code, status) == ("DeleteConflict", 409)
     assert "access keys, git credentials, SSH public keys" in message
 
@@ -131,12 +124,12 @@ def test_terraform_makes_changes_and_destroys_a_user_with_all_it_has(alice, clie
     for key in iam.list_ssh_public_keys(**name)["SSHPublicKeys"]:
         iam.delete_ssh_public_key(**name, SSHPublicKeyId=key["SSHPublicKeyId"])
     iam.delete_login_profile(**name)
-    assert refused(iam.delete_login_profile, **name)[:2] == ("NoSuchEntity", 404)
+    assert refusal(iam.delete_login_profile, **name)[:2] == ("NoSuchEntity", 404)
     assert iam.list_signing_certificates(**name)["Certificates"] == []
     for one in iam.list_service_specific_credentials(**name)["ServiceSpecificCredentials"]:
         iam.delete_service_specific_credential(**name, ServiceSpecificCredentialId=one["ServiceSpecificCredentialId"])
     iam.delete_user(**name)
-    assert refused(iam.get_user, **name)[:2] == ("NoSuchEntity", 404)
+    assert refusal(iam.get_user, **name)[:2] == ("NoSuchEntity", 404)
 
 
 def test_terraform_rotates_the_versions_of_a_policy(alice, client_of):
@@ -145,14 +138,14 @@ def test_terraform_rotates_the_versions_of_a_policy(alice, client_of):
     arn = {"PolicyArn": made["Arn"]}
     for _ in range(4):
         iam.create_policy_version(**arn, PolicyDocument=KEEP_MAIN, SetAsDefault=True)
-    assert refused(iam.create_policy_version, **arn, PolicyDocument=ALLOW)[:2] == ("LimitExceeded", 409)
+    assert refusal(iam.create_policy_version, **arn, PolicyDocument=ALLOW)[:2] == ("LimitExceeded", 409)
     iam.delete_policy_version(**arn, VersionId="v1")
     version = iam.create_policy_version(**arn, PolicyDocument=ALLOW, SetAsDefault=True)["PolicyVersion"]
     assert (version["VersionId"], version["IsDefaultVersion"]) == ("v6", True)
     assert iam.get_policy(**arn)["Policy"]["DefaultVersionId"] == "v6"
     assert iam.get_policy_version(**arn, VersionId="v6")["PolicyVersion"]["Document"] == json.loads(ALLOW)
-    assert refused(iam.delete_policy, **arn)[:2] == ("DeleteConflict", 409)
-    assert refused(iam.delete_policy_version, **arn, VersionId="v6")[:2] == ("DeleteConflict", 409)
+    assert refusal(iam.delete_policy, **arn)[:2] == ("DeleteConflict", 409)
+    assert refusal(iam.delete_policy_version, **arn, VersionId="v6")[:2] == ("DeleteConflict", 409)
     iam.attach_user_policy(UserName="alice", **arn)
     local = iam.list_policies(Scope="Local", OnlyAttached=True)["Policies"]
     assert [(one["PolicyName"], one["AttachmentCount"]) for one in local if one["PolicyName"] == "ours"] == [
@@ -166,7 +159,7 @@ def test_terraform_rotates_the_versions_of_a_policy(alice, client_of):
         if not one["IsDefaultVersion"]:
             iam.delete_policy_version(**arn, VersionId=one["VersionId"])
     iam.delete_policy(**arn)
-    assert refused(iam.get_policy, **arn)[:2] == ("NoSuchEntity", 404)
+    assert refusal(iam.get_policy, **arn)[:2] == ("NoSuchEntity", 404)
 
 
 def test_the_account_is_told_in_numbers_and_in_pages(alice, client_of):
@@ -193,15 +186,15 @@ def of_length(characters: int) -> str:
 
 def test_a_policy_has_6144_characters_and_white_space_is_free(alice, client_of):
     iam = client_of(alice, "iam")
-    assert refused(iam.create_policy, PolicyName="big", PolicyDocument=of_length(6145))[:2] == ("LimitExceeded", 409)
+    assert refusal(iam.create_policy, PolicyName="big", PolicyDocument=of_length(6145))[:2] == ("LimitExceeded", 409)
     assert not Policy.objects.filter(name="big").exists()
     iam.create_policy(PolicyName="big", PolicyDocument=of_length(6144))
     put = {"UserName": "alice", "PolicyName": "big"}
-    assert refused(iam.put_user_policy, **put, PolicyDocument=of_length(2049))[:2] == ("LimitExceeded", 409)
+    assert refusal(iam.put_user_policy, **put, PolicyDocument=of_length(2049))[:2] == ("LimitExceeded", 409)
     iam.put_user_policy(**put, PolicyDocument=of_length(2048))
     iam.put_user_policy(**put, PolicyDocument=of_length(2048))
     again = {**put, "PolicyName": "bigger", "PolicyDocument": ALLOW}
-    assert refused(iam.put_user_policy, **again)[:2] == ("LimitExceeded", 409)
+    assert refusal(iam.put_user_policy, **again)[:2] == ("LimitExceeded", 409)
 
 
 @pytest.mark.parametrize(
@@ -221,11 +214,11 @@ def test_a_policy_has_6144_characters_and_white_space_is_free(alice, client_of):
 def test_a_malformed_document_is_named_so_and_nothing_is_kept(alice, client_of, document):
     iam = client_of(alice, "iam")
     before = Policy.objects.count()
-    code, status, message = refused(iam.create_policy, PolicyName="odd", PolicyDocument=document)
+    code, status, message = refusal(iam.create_policy, PolicyName="odd", PolicyDocument=document)
     assert (code, status) == ("MalformedPolicyDocument", 400)
     assert len(message) > 20
     put = {"UserName": "alice", "PolicyName": "odd", "PolicyDocument": document}
-    assert refused(iam.put_user_policy, **put)[:2] == ("MalformedPolicyDocument", 400)
+    assert refusal(iam.put_user_policy, **put)[:2] == ("MalformedPolicyDocument", 400)
     assert (Policy.objects.count(), InlinePolicy.objects.count()) == (before, 0)
 
 
@@ -241,8 +234,8 @@ def test_the_eleventh_policy_and_the_eleventh_group_are_too_many(alice, client_o
             iam.attach_user_policy(**attach)
             iam.add_user_to_group(**join)
         else:
-            assert refused(iam.attach_user_policy, **attach)[:2] == ("LimitExceeded", 409)
-            assert refused(iam.add_user_to_group, **join)[:2] == ("LimitExceeded", 409)
+            assert refusal(iam.attach_user_policy, **attach)[:2] == ("LimitExceeded", 409)
+            assert refusal(iam.add_user_to_group, **join)[:2] == ("LimitExceeded", 409)
     dora = User.objects.get(name="dora")
     assert (dora.policies.count(), dora.groups.count()) == (10, 10)
 
@@ -254,7 +247,7 @@ def test_a_user_name_has_the_characters_of_iam_and_no_others(alice, client_of):
         assert iam.get_user(UserName=name)["User"]["UserName"] == name
     before = User.objects.count()
     for odd in " !\"#$%&'()*/:;<>?[\\]^`{|}~\t\n\r\x7féß☃":
-        code, status, message = refused(iam.create_user, UserName=f"a{odd}b")
+        code, status, message = refusal(iam.create_user, UserName=f"a{odd}b")
         assert (code, status, "userName" in message) == ("ValidationError", 400, True), repr(odd)
     assert User.objects.count() == before
 

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from botocore.exceptions import ClientError
 
 from codeservices import outbound
 from codeservices.audit import cloudtrail
 from codeservices.audit.models import Event
-from codeservices.iam import credentials
 from codeservices.notifications import deliver, outbox
 from codeservices.notifications.models import Message, Subscription, SubscriptionState, Topic
 from tests import factories
 from tests.codeservices.receiver import Receiver, receiver
+from tests.compat.refusals import refusal
 
 ACCOUNT = "123456789012"
 ARN = f"arn:aws:sns:us-east-1:{ACCOUNT}:"
@@ -48,21 +43,14 @@ def deliver_all() -> None:
             deliver.deliver(pk)
 
 
-def refused(function, **params) -> tuple[str, int, str]:
-    with pytest.raises(ClientError) as caught:
-        function(**params)
-    response = caught.value.response
-    return response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"], response["Error"]["Message"]
-
-
 def test_a_topic_is_made_once_read_changed_and_deleted(sns):
     made = sns.create_topic(Name="news", Attributes={"DisplayName": "News"}, Tags=[{"Key": "a", "Value": "b"}])
     arn = made["TopicArn"]
     assert arn == f"{ARN}news"
     assert sns.create_topic(Name="news")["TopicArn"] == arn
     assert sns.create_topic(Name="news", Attributes={"DisplayName": "News"})["TopicArn"] == arn
-    assert refused(sns.create_topic, Name="news", Attributes={"DisplayName": "Other"})[:2] == ("InvalidParameter", 400)
-    assert "different tags" in refused(sns.create_topic, Name="news", Tags=[{"Key": "a", "Value": "c"}])[2]
+    assert refusal(sns.create_topic, Name="news", Attributes={"DisplayName": "Other"})[:2] == ("InvalidParameter", 400)
+    assert "different tags" in refusal(sns.create_topic, Name="news", Tags=[{"Key": "a", "Value": "c"}])[2]
     attributes = sns.get_topic_attributes(TopicArn=arn)["Attributes"]
     expected = {"TopicArn": arn, "Owner": ACCOUNT, "DisplayName": "News", "SubscriptionsPending": "0",
                 "SubscriptionsConfirmed": "0", "SubscriptionsDeleted": "0", "SignatureVersion": "1",
@@ -76,7 +64,7 @@ def test_a_topic_is_made_once_read_changed_and_deleted(sns):
     assert sns.list_topics()["Topics"] == [{"TopicArn": arn}]
     for _ in range(2):
         sns.delete_topic(TopicArn=arn)
-    assert refused(sns.get_topic_attributes, TopicArn=arn)[:2] == ("NotFound", 404)
+    assert refusal(sns.get_topic_attributes, TopicArn=arn)[:2] == ("NotFound", 404)
 
 
 def test_lists_come_a_hundred_a_page(sns):
@@ -84,7 +72,7 @@ def test_lists_come_a_hundred_a_page(sns):
     Topic.objects.create(name="hidden", managed_by="repository x trigger y")
     pages = list(sns.get_paginator("list_topics").paginate())
     assert [len(page["Topics"]) for page in pages] == [100, 100, 30]
-    assert refused(sns.list_topics, NextToken="made-up")[:2] == ("InvalidParameter", 400)
+    assert refusal(sns.list_topics, NextToken="made-up")[:2] == ("InvalidParameter", 400)
 
 
 def test_tags_are_read_and_changed(sns):
@@ -95,9 +83,9 @@ def test_tags_are_read_and_changed(sns):
         {"Key": "a", "Value": "z"},
         {"Key": "c", "Value": ""},
     ]
-    assert refused(sns.list_tags_for_resource, ResourceArn=f"{ARN}none")[:2] == ("ResourceNotFound", 404)
+    assert refusal(sns.list_tags_for_resource, ResourceArn=f"{ARN}none")[:2] == ("ResourceNotFound", 404)
     many = [{"Key": str(number), "Value": "x"} for number in range(51)]
-    assert refused(sns.tag_resource, ResourceArn=arn, Tags=many)[:2] == ("TagLimitExceeded", 400)
+    assert refusal(sns.tag_resource, ResourceArn=arn, Tags=many)[:2] == ("TagLimitExceeded", 400)
 
 
 def test_an_endpoint_subscribes_confirms_and_gets_what_is_published(sns, hook):
@@ -156,7 +144,7 @@ def test_an_endpoint_subscribes_confirms_and_gets_what_is_published(sns, hook):
 )
 def test_an_endpoint_that_nothing_is_sent_to_is_refused(sns, protocol, endpoint, sentence):
     arn = sns.create_topic(Name="news")["TopicArn"]
-    code, status, message = refused(sns.subscribe, TopicArn=arn, Protocol=protocol, Endpoint=endpoint)
+    code, status, message = refusal(sns.subscribe, TopicArn=arn, Protocol=protocol, Endpoint=endpoint)
     assert (code, status) == ("InvalidParameter", 400)
     assert sentence in message
     assert not Subscription.all_objects.exists()
@@ -164,7 +152,7 @@ def test_an_endpoint_that_nothing_is_sent_to_is_refused(sns, protocol, endpoint,
 
 def test_what_is_not_here_is_told(sns):
     assert (
-        "FIFO topics are not available" in refused(sns.create_topic, Name="a.fifo", Attributes={"FifoTopic": "true"})[2]
+        "FIFO topics are not available" in refusal(sns.create_topic, Name="a.fifo", Attributes={"FifoTopic": "true"})[2]
     )
     arn = sns.create_topic(Name="news")["TopicArn"]
     wrong = {
@@ -177,13 +165,13 @@ def test_what_is_not_here_is_told(sns):
         "DeliveryPolicy": "{}{}",
     }
     for name, value in wrong.items():
-        code = refused(sns.set_topic_attributes, TopicArn=arn, AttributeName=name, AttributeValue=value)
+        code = refusal(sns.set_topic_attributes, TopicArn=arn, AttributeName=name, AttributeValue=value)
         assert code[:2] == ("InvalidParameter", 400), name
     nothing = {"AttributeName": "SQSSuccessFeedbackSampleRate", "AttributeValue": "0"}
     sns.set_topic_attributes(TopicArn=arn, **nothing)  # as Terraform says of every topic
-    assert "Text messages are not available" in refused(sns.publish, PhoneNumber="+15555550100", Message="x")[2]
-    assert refused(sns.publish, TopicArn="nonsense", Message="x")[:2] == ("InvalidParameter", 400)
-    assert refused(sns.publish, TopicArn=arn, Message="")[2] == "Invalid parameter: Empty message"
+    assert "Text messages are not available" in refusal(sns.publish, PhoneNumber="+15555550100", Message="x")[2]
+    assert refusal(sns.publish, TopicArn="nonsense", Message="x")[:2] == ("InvalidParameter", 400)
+    assert refusal(sns.publish, TopicArn=arn, Message="")[2] == "Invalid parameter: Empty message"
 
 
 def test_a_batch_sends_what_it_can(sns):
@@ -201,12 +189,12 @@ def test_a_batch_sends_what_it_can(sns):
         ([{"Id": "a b", "Message": "x"}], "InvalidBatchEntryId"),
         ([{"Id": str(number), "Message": "x" * 140_000} for number in range(2)], "BatchRequestTooLong"),
     ):
-        assert refused(sns.publish_batch, TopicArn=arn, PublishBatchRequestEntries=wrong)[0] == code
+        assert refusal(sns.publish_batch, TopicArn=arn, PublishBatchRequestEntries=wrong)[0] == code
 
 
 def test_what_policies_refuse_is_called_as_sns_calls_it(carol, client_of, sns):
     arn = sns.create_topic(Name="news")["TopicArn"]
-    code, status, message = refused(client_of(carol, "sns").publish, TopicArn=arn, Message="x")
+    code, status, message = refusal(client_of(carol, "sns").publish, TopicArn=arn, Message="x")
     assert (code, status) == ("AuthorizationError", 403)
     assert message.endswith(
         f"is not authorized to perform: sns:Publish on resource: {arn} because no identity-based policy allows the "
@@ -228,7 +216,7 @@ def test_a_policy_about_tags_decides_on_topics(client_of, sns):
     open_arn = sns.create_topic(Name="open", Tags=[{"Key": "team", "Value": "ops"}])["TopicArn"]
     closed_arn = sns.create_topic(Name="closed")["TopicArn"]
     assert dora.publish(TopicArn=open_arn, Message="x")["MessageId"]
-    assert refused(dora.publish, TopicArn=closed_arn, Message="x")[0] == "AuthorizationError"
+    assert refusal(dora.publish, TopicArn=closed_arn, Message="x")[0] == "AuthorizationError"
 
 
 def test_a_power_user_of_codecommit_subscribes_to_its_topics_alone(client_of, sns):
@@ -237,11 +225,11 @@ def test_a_power_user_of_codecommit_subscribes_to_its_topics_alone(client_of, sn
         sns.create_topic(Name=name)
     endpoint = {"Protocol": "http", "Endpoint": "http://localhost:1/"}
     assert dora.subscribe(TopicArn=f"{ARN}codecommit-news", **endpoint)["SubscriptionArn"] == "pending confirmation"
-    assert refused(dora.subscribe, TopicArn=f"{ARN}news", **endpoint)[0] == "AuthorizationError"
-    assert refused(dora.create_topic, Name="codecommit-more")[0] == "AuthorizationError"
+    assert refusal(dora.subscribe, TopicArn=f"{ARN}news", **endpoint)[0] == "AuthorizationError"
+    assert refusal(dora.create_topic, Name="codecommit-more")[0] == "AuthorizationError"
     full = client_of(factories.user("erin", "AWSCodeCommitFullAccess"), "sns")
     assert full.create_topic(Name="codecommit-more")["TopicArn"] == f"{ARN}codecommit-more"
-    assert refused(full.create_topic, Name="more")[0] == "AuthorizationError"
+    assert refusal(full.create_topic, Name="more")[0] == "AuthorizationError"
     assert len(full.list_topics()["Topics"]) == 3
 
 
@@ -296,28 +284,15 @@ def test_terraform_makes_reads_changes_and_removes_a_topic_with_a_subscription(s
         False,
     )
     sns.unsubscribe(SubscriptionArn=subscription)
-    assert refused(sns.get_subscription_attributes, SubscriptionArn=subscription)[:2] == ("NotFound", 404)
+    assert refusal(sns.get_subscription_attributes, SubscriptionArn=subscription)[:2] == ("NotFound", 404)
     sns.delete_topic(TopicArn=arn)
-    assert refused(sns.get_topic_attributes, TopicArn=arn)[:2] == ("NotFound", 404)
+    assert refusal(sns.get_topic_attributes, TopicArn=arn)[:2] == ("NotFound", 404)
 
 
-def test_the_aws_command_goes_the_whole_way(alice, live_server_url, hook, tmp_path):
-    key, secret = credentials.issue_access_key(alice)
-    environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(tmp_path),
-        "AWS_ACCESS_KEY_ID": key.access_key_id,
-        "AWS_SECRET_ACCESS_KEY": secret,
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ENDPOINT_URL": live_server_url,
-        "AWS_PAGER": "",
-    }
-    aws = Path(sys.executable).with_name("aws")
-
+def test_the_aws_command_goes_the_whole_way(aws, hook):
     def run(*arguments: str) -> dict[str, str]:
-        done = subprocess.run(
-            [sys.executable, aws, "sns", *arguments], env=environment, capture_output=True, check=True
-        )
+        done = aws("sns", *arguments)
+        assert done.returncode == 0, done.stderr
         return json.loads(done.stdout or "{}")
 
     arn = run("create-topic", "--name", "news")["TopicArn"]
