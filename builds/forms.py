@@ -14,7 +14,7 @@ from builds.models import Priority, Project, Status
 from builds.source_forms import SourceFields, initial_source
 from builds.sources import rules as source_rules
 from builds.storage_forms import StorageFields
-from codeservices.forms import ConsoleForm
+from codeservices.forms import ConsoleForm, code_attributes, plain_attributes
 from codeservices.iam.managed_policies import SERVICE_ROLE_NAME
 from codeservices.iam.models import Role
 from codeservices.iam.principal import Principal
@@ -64,12 +64,7 @@ class VariableForm(ConsoleForm):
         for field in self.fields.values():
             field.widget.attrs["aria-label"] = f"{field.label} of variable"
         for name in ("name", "value"):
-            self.fields[name].widget.attrs |= {
-                "autocomplete": "off",
-                "spellcheck": "false",
-                "class": "code",
-                "placeholder": name.capitalize(),
-            }
+            self.fields[name].widget.attrs |= code_attributes(placeholder=name.capitalize())
 
 
 class VariableFormSet(forms.BaseFormSet):
@@ -102,14 +97,14 @@ class ProjectForm(SourceFields, StorageFields):
     name = forms.CharField(
         max_length=150,
         help_text="2 to 150 letters, digits, dashes and underscores. It can't be changed later.",
-        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "autofocus": True}),
+        widget=forms.TextInput(attrs=plain_attributes(autofocus=True)),
     )
     description = forms.CharField(required=False, max_length=project_rules.MAX_DESCRIPTION)
     build_on_push = forms.BooleanField(required=False, label="Build on every push to this branch")
     image = forms.CharField(
         max_length=255,
         help_text="An image of this installation, or any that the build machine can pull.",
-        widget=forms.TextInput(attrs={"class": "code", "list": "images", "autocomplete": "off", "spellcheck": "false"}),
+        widget=forms.TextInput(attrs=code_attributes(list="images")),
     )
     compute_type = forms.ChoiceField(label="Compute type")
     privileged = forms.BooleanField(
@@ -122,7 +117,7 @@ class ProjectForm(SourceFields, StorageFields):
         label="Registry credential",
         max_length=2048,
         help_text="For a private image: the name of a secret, with username and password as JSON.",
-        widget=forms.TextInput(attrs={"class": "code", "autocomplete": "off", "spellcheck": "false"}),
+        widget=forms.TextInput(attrs=code_attributes()),
     )
     buildspec_kind = forms.ChoiceField(
         label="Buildspec",
@@ -135,14 +130,14 @@ class ProjectForm(SourceFields, StorageFields):
         label="Path of the file",
         max_length=1024,
         help_text="From the top of the repository. Empty means buildspec.yml.",
-        widget=forms.TextInput(attrs={"class": "code", "placeholder": "buildspec.yml", "spellcheck": "false"}),
+        widget=forms.TextInput(attrs=code_attributes(placeholder="buildspec.yml")),
     )
     buildspec_inline = forms.CharField(
         required=False,
         label="Buildspec",
         strip=False,
         max_length=256 * 1024,
-        widget=forms.Textarea(attrs={"class": "code", "rows": 12, "spellcheck": "false"}),
+        widget=forms.Textarea(attrs=code_attributes(rows=12)),
     )
     timeout_minutes = forms.IntegerField(
         label="Timeout (minutes)",
@@ -371,7 +366,7 @@ class BuildFilterForm(ConsoleForm):
 
 
 def _version_field(label: str, help_text: str) -> forms.CharField:
-    widget = forms.TextInput(attrs={"class": "code", "autocomplete": "off", "spellcheck": "false"})
+    widget = forms.TextInput(attrs=code_attributes())
     maximum = source_rules.MAX_VERSION
     return forms.CharField(required=False, label=label, max_length=maximum, help_text=help_text, widget=widget)
 

@@ -10,7 +10,7 @@ from builds.models import Project
 from builds.sources import credentials
 from builds.sources import rules as source_rules
 from builds.sources.logins import BASIC_AUTH, PERSONAL_ACCESS_TOKEN, SECRETS_MANAGER
-from codeservices.forms import ConsoleForm
+from codeservices.forms import ConsoleForm, code_attributes
 from codeservices.iam.authorize import is_allowed
 from codeservices.iam.principal import Principal
 from repos.models import Repository
@@ -32,7 +32,6 @@ KIND_WORDS = {
     BASIC_AUTH: "User name and app password (Bitbucket)",
     SECRETS_MANAGER: "A secret that holds the token, by its ARN",
 }
-_CODE = {"class": "code", "autocomplete": "off", "autocapitalize": "off", "spellcheck": "false"}
 _FIELD_OF_MEMBER = {
     "source.location": "location",
     "source.type": "repository",
@@ -53,7 +52,7 @@ class SourceFields(ConsoleForm):
         required=False,
         max_length=2100,
         label="Location",
-        widget=forms.TextInput(attrs=_CODE),
+        widget=forms.TextInput(attrs=code_attributes()),
     )
     source_version = forms.CharField(
         required=False,
@@ -61,7 +60,7 @@ class SourceFields(ConsoleForm):
         max_length=source_rules.MAX_VERSION,
         help_text="A branch, a tag or a commit id; of an object its ETag. Empty means the default branch, or the object"
         " as it is.",
-        widget=forms.TextInput(attrs=_CODE),
+        widget=forms.TextInput(attrs=code_attributes()),
     )
     clone_depth = forms.IntegerField(
         required=False,
@@ -147,14 +146,14 @@ def initial_source(project: Project) -> dict[str, Any]:
 class SecondaryForm(ConsoleForm):
     """One row of the table of secondary sources; a row without an identifier and a location is none."""
 
-    identifier = forms.CharField(required=False, max_length=127, widget=forms.TextInput(attrs=_CODE))
+    identifier = forms.CharField(required=False, max_length=127, widget=forms.TextInput(attrs=code_attributes()))
     type = forms.ChoiceField(
         required=False,
         choices=[("CODECOMMIT", "This server"), ("S3", "Bucket"), *((one, one) for one in source_rules.GIT_TYPES)],
     )
-    location = forms.CharField(required=False, max_length=2100, widget=forms.TextInput(attrs=_CODE))
+    location = forms.CharField(required=False, max_length=2100, widget=forms.TextInput(attrs=code_attributes()))
     version = forms.CharField(
-        required=False, max_length=source_rules.MAX_BUILD_VERSION, widget=forms.TextInput(attrs=_CODE)
+        required=False, max_length=source_rules.MAX_BUILD_VERSION, widget=forms.TextInput(attrs=code_attributes())
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -224,7 +223,7 @@ class CredentialForm(ConsoleForm):
         max_length=255,
         label="Host",
         help_text="For a server of one's own: git.example.com, with the port where it is not 443.",
-        widget=forms.TextInput(attrs=_CODE),
+        widget=forms.TextInput(attrs=code_attributes()),
     )
     auth_type = forms.ChoiceField(
         label="Kind",
@@ -235,7 +234,7 @@ class CredentialForm(ConsoleForm):
         max_length=credentials.MAX_USER_NAME_CHARACTERS,
         label="User name",
         help_text="Only beside an app password.",
-        widget=forms.TextInput(attrs=_CODE),
+        widget=forms.TextInput(attrs=code_attributes()),
     )
     token = forms.CharField(
         max_length=credentials.MAX_TOKEN_CHARACTERS,

@@ -8,7 +8,7 @@ from django import forms
 
 from builds import project_rules, projects
 from builds.models import Project
-from codeservices.forms import ConsoleForm
+from codeservices.forms import ConsoleForm, code_attributes
 
 EXTRA_SECONDARY = 1
 CACHE_CHOICES = (
@@ -17,7 +17,6 @@ CACHE_CHOICES = (
     ("LOCAL", "On the build machine"),
 )
 PACKAGING_CHOICES = (("ZIP", "One ZIP"), ("NONE", "Single files"))
-_CODE = {"class": "code", "autocomplete": "off", "spellcheck": "false"}
 
 
 class StorageFields(ConsoleForm):
@@ -33,7 +32,7 @@ class StorageFields(ConsoleForm):
         label="Bucket",
         max_length=63,
         help_text=f"Empty means {projects.ARTIFACT_BUCKET}.",
-        widget=forms.TextInput(attrs=_CODE),
+        widget=forms.TextInput(attrs=code_attributes()),
     )
     artifact_packaging = forms.ChoiceField(required=False, label="Packaging", choices=PACKAGING_CHOICES)
     artifact_path = forms.CharField(
@@ -41,14 +40,14 @@ class StorageFields(ConsoleForm):
         label="Path",
         max_length=project_rules.MAX_PATH_CHARACTERS,
         help_text="A folder of the bucket. Empty means its top.",
-        widget=forms.TextInput(attrs=_CODE),
+        widget=forms.TextInput(attrs=code_attributes()),
     )
     artifact_name = forms.CharField(
         required=False,
         label="Artifact name",
         max_length=255,
         help_text="Empty means the project's name, with .zip behind it where it is one.",
-        widget=forms.TextInput(attrs=_CODE),
+        widget=forms.TextInput(attrs=code_attributes()),
     )
     artifact_build_id = forms.BooleanField(
         required=False,
@@ -70,14 +69,14 @@ class StorageFields(ConsoleForm):
         required=False,
         label="Bucket and prefix",
         max_length=project_rules.MAX_PATH_CHARACTERS,
-        widget=forms.TextInput(attrs={**_CODE, "placeholder": "bucket/prefix"}),
+        widget=forms.TextInput(attrs=code_attributes(placeholder="bucket/prefix")),
     )
     cache_namespace = forms.CharField(
         required=False,
         label="Namespace",
         max_length=project_rules.MAX_NAMESPACE_CHARACTERS,
         help_text="Projects with the same one share: each trusts what the others' builds leave.",
-        widget=forms.TextInput(attrs=_CODE),
+        widget=forms.TextInput(attrs=code_attributes()),
     )
     cache_custom = forms.BooleanField(required=False, label="The paths of the buildspec")
     cache_source = forms.BooleanField(
@@ -172,7 +171,7 @@ class SecondaryArtifactForm(ConsoleForm):
         for field in self.fields.values():
             field.widget.attrs["aria-label"] = f"{field.label} of secondary artifact"
             if not isinstance(field, forms.ChoiceField):
-                field.widget.attrs |= {**_CODE, "placeholder": field.label}
+                field.widget.attrs |= code_attributes(placeholder=field.label)
 
 
 class SecondaryArtifactFormSet(forms.BaseFormSet):

@@ -9,7 +9,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from codeservices.errors import InvalidInput
-from codeservices.forms import ConsoleForm
+from codeservices.forms import ConsoleForm, plain_attributes
 from repos import branches, names
 from repos.git import log, refs
 
@@ -24,12 +24,10 @@ def checked(check: Callable[[str], str], value: str) -> str:
 
 def plain_input(**attributes: str) -> forms.TextInput:
     """An input whose text no browser completes, capitalizes or corrects."""
-    return forms.TextInput(
-        attrs={"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false", "maxlength": None, **attributes}
-    )
+    return forms.TextInput(attrs=plain_attributes(maxlength=None, **attributes))
 
 
-_SEARCH = {"type": "search", "autocomplete": "off", "spellcheck": "false"}
+_SEARCH = plain_attributes(type="search")
 
 
 class NameForm(ConsoleForm):

@@ -12,16 +12,13 @@ from django.db import transaction
 from django.utils import timezone
 
 from codeservices.errors import InvalidInput
-from codeservices.iam import arn, rules
+from codeservices.iam import arn, names, rules
 from codeservices.iam.authorize import authorize
-from codeservices.iam.names import TAG_TEXT
 from codeservices.iam.principal import Principal
 from repos.access import RepositoryDoesNotExist, repository_for
 from repos.models import Repository
 
 MAX_TAGS = 50
-MAX_KEY_CHARACTERS = 128
-MAX_VALUE_CHARACTERS = 256
 SYSTEM_PREFIX = "aws:"
 
 
@@ -30,17 +27,7 @@ def check(tags: Mapping[str, str]) -> dict[str, str]:
     if len(tags) > MAX_TAGS:
         raise InvalidInput(f"A repository has at most {MAX_TAGS} tags, not {len(tags)}.", code="TooManyTagsException")
     for key, value in tags.items():
-        if not 1 <= len(key) <= MAX_KEY_CHARACTERS or len(value) > MAX_VALUE_CHARACTERS:
-            raise InvalidInput(
-                f"A tag's key has 1 to {MAX_KEY_CHARACTERS} characters and its value at most {MAX_VALUE_CHARACTERS}; "
-                f"“{key[:40]}” breaks that.",
-                code="InvalidTagsMapException",
-            )
-        if not (TAG_TEXT.fullmatch(key) and TAG_TEXT.fullmatch(value)):
-            raise InvalidInput(
-                f"A tag has letters, digits, blanks and _ . : / = + - @ only; “{key[:40]}” breaks that.",
-                code="InvalidTagsMapException",
-            )
+        names.check_tag(key, value, code="InvalidTagsMapException")
     _check_not_system(tags)
     return dict(tags)
 

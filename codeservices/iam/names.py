@@ -16,7 +16,7 @@ MAX_TAGS = 50
 MAX_TAG_KEY_CHARACTERS = 128
 MAX_TAG_VALUE_CHARACTERS = 256
 # Letters, digits, blanks and _ . : / = + - @ of any language, as the API's model has it.
-TAG_TEXT = re.compile(r"[\w\s.:/=+\-@]*")
+_TAG_TEXT = re.compile(r"[\w\s.:/=+\-@]*")
 
 USER_NAME = r"\A[\w+=,.@-]{1,64}\Z"
 validate_user_name = RegexValidator(
@@ -45,17 +45,21 @@ def check_tags(tags: Mapping[str, str]) -> dict[str, str]:
             "Two tags have the same key; keys that differ in case alone are the same.", code="InvalidInput"
         )
     for key, value in tags.items():
-        if not 1 <= len(key) <= MAX_TAG_KEY_CHARACTERS or len(value) > MAX_TAG_VALUE_CHARACTERS:
-            raise InvalidInput(
-                f"A tag's key has 1 to {MAX_TAG_KEY_CHARACTERS} characters and its value at most "
-                f"{MAX_TAG_VALUE_CHARACTERS}; “{key[:40]}” breaks that.",
-                code="InvalidInput",
-            )
-        if not (TAG_TEXT.fullmatch(key) and TAG_TEXT.fullmatch(value)):
-            raise InvalidInput(
-                f"A tag has letters, digits, blanks and _ . : / = + - @ only; “{key[:40]}” breaks that.",
-                code="InvalidInput",
-            )
+        check_tag(key, value, code="InvalidInput")
         if key.lower().startswith("aws:"):
             raise InvalidInput(f"Tag keys that begin with aws: are reserved; “{key[:40]}” does.", code="InvalidInput")
     return dict(tags)
+
+
+def check_tag(key: str, value: str, *, code: str) -> None:
+    """Raise InvalidInput, with the service's own code, where no tag of any service may be like that."""
+    if not 1 <= len(key) <= MAX_TAG_KEY_CHARACTERS or len(value) > MAX_TAG_VALUE_CHARACTERS:
+        raise InvalidInput(
+            f"A tag's key has 1 to {MAX_TAG_KEY_CHARACTERS} characters and its value at most "
+            f"{MAX_TAG_VALUE_CHARACTERS}; “{key[:40]}” breaks that.",
+            code=code,
+        )
+    if not (_TAG_TEXT.fullmatch(key) and _TAG_TEXT.fullmatch(value)):
+        raise InvalidInput(
+            f"A tag has letters, digits, blanks and _ . : / = + - @ only; “{key[:40]}” breaks that.", code=code
+        )

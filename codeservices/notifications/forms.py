@@ -6,19 +6,17 @@ from typing import Any
 
 from django import forms
 
-from codeservices.forms import ConsoleForm
+from codeservices.forms import ConsoleForm, code_attributes
 from codeservices.notifications.models import DeliveryState, Topic
-
-
-def _code(**attributes: str) -> dict[str, str]:
-    return {"class": "code", "autocomplete": "off", "autocapitalize": "none", "spellcheck": "false", **attributes}
 
 
 class TopicForm(ConsoleForm):
     """A new topic."""
 
     name = forms.CharField(
-        max_length=256, help_text="Letters, digits, dashes and underscores.", widget=forms.TextInput(attrs=_code())
+        max_length=256,
+        help_text="Letters, digits, dashes and underscores.",
+        widget=forms.TextInput(attrs=code_attributes()),
     )
     display_name = forms.CharField(required=False, max_length=100, label="Display name")
 
@@ -36,7 +34,7 @@ class TopicSettingsForm(ConsoleForm):
         required=False,
         label="Delivery policy",
         help_text="JSON, as SetTopicAttributes takes it. Empty: three retries, twenty seconds apart.",
-        widget=forms.Textarea(attrs=_code(rows="6")),
+        widget=forms.Textarea(attrs=code_attributes(rows="6")),
         strip=True,
     )
 
@@ -60,13 +58,13 @@ class SubscribeForm(ConsoleForm):
     endpoint = forms.CharField(
         max_length=2048,
         help_text="An https:// or http:// address. It is asked first whether it wants the messages.",
-        widget=forms.TextInput(attrs=_code(placeholder="https://hooks.example.com/news", inputmode="url")),
+        widget=forms.TextInput(attrs=code_attributes(placeholder="https://hooks.example.com/news", inputmode="url")),
     )
     filter_policy = forms.CharField(
         required=False,
         label="Filter policy",
         help_text='JSON: only messages with these attributes, such as {"kind": ["storm"]}. Empty: all.',
-        widget=forms.Textarea(attrs=_code(rows="3")),
+        widget=forms.Textarea(attrs=code_attributes(rows="3")),
     )
     is_raw = forms.BooleanField(
         required=False, label="Raw delivery", help_text="Send the message alone, without the envelope and signature."
@@ -89,7 +87,7 @@ class PublishForm(ConsoleForm):
     """A message, to see what comes of it."""
 
     subject = forms.CharField(required=False, max_length=100)
-    message = forms.CharField(widget=forms.Textarea(attrs=_code(rows="5")), strip=False)
+    message = forms.CharField(widget=forms.Textarea(attrs=code_attributes(rows="5")), strip=False)
 
 
 class DeliveryFilterForm(ConsoleForm):

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from django import forms
 
-from codeservices.forms import ConsoleForm
+from codeservices.forms import ConsoleForm, code_attributes
 from codeservices.objects.names import MAX_KEY_BYTES
-
-
-def _code(**attributes: str) -> dict[str, str]:
-    return {"class": "code", "autocomplete": "off", "autocapitalize": "none", "spellcheck": "false", **attributes}
 
 
 class BucketForm(ConsoleForm):
@@ -18,7 +14,7 @@ class BucketForm(ConsoleForm):
     name = forms.CharField(
         max_length=63,
         help_text="3 to 63 lower-case letters, digits, periods and dashes. It can't be changed.",
-        widget=forms.TextInput(attrs=_code(placeholder="build-sources")),
+        widget=forms.TextInput(attrs=code_attributes(placeholder="build-sources")),
     )
 
 
@@ -31,14 +27,14 @@ class UploadForm(ConsoleForm):
         max_length=MAX_KEY_BYTES,
         strip=False,
         help_text="What the key begins with, up to the last slash; empty for the bucket's root.",
-        widget=forms.TextInput(attrs=_code(placeholder="releases/")),
+        widget=forms.TextInput(attrs=code_attributes(placeholder="releases/")),
     )
     name = forms.CharField(
         required=False,
         max_length=MAX_KEY_BYTES,
         strip=False,
         help_text="The file's own where it is left empty.",
-        widget=forms.TextInput(attrs=_code()),
+        widget=forms.TextInput(attrs=code_attributes()),
     )
     replaces = forms.BooleanField(required=False, label="Replace the object that has this key")
 

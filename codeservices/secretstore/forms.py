@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from django import forms
 
-from codeservices.forms import ConsoleForm
+from codeservices.forms import ConsoleForm, code_attributes
 from codeservices.secretstore.models import ParameterType
 
 
-def _code(**attributes: str) -> dict[str, str]:
-    return {"class": "code", "autocomplete": "off", "autocapitalize": "none", "spellcheck": "false", **attributes}
-
-
 def _value(help_text: str = "") -> forms.CharField:
-    return forms.CharField(widget=forms.Textarea(attrs=_code(rows="5")), strip=False, help_text=help_text)
+    return forms.CharField(widget=forms.Textarea(attrs=code_attributes(rows="5")), strip=False, help_text=help_text)
 
 
 class OneLineEnds(ConsoleForm):
@@ -30,7 +26,7 @@ class ParameterForm(OneLineEnds):
     name = forms.CharField(
         max_length=1011,
         help_text="Letters, digits and . - _; in a hierarchy it begins with a slash, as in /shop/db-password.",
-        widget=forms.TextInput(attrs=_code(placeholder="/shop/production/db-password")),
+        widget=forms.TextInput(attrs=code_attributes(placeholder="/shop/production/db-password")),
     )
     type = forms.ChoiceField(
         choices=ParameterType.choices,
@@ -44,7 +40,7 @@ class ParameterForm(OneLineEnds):
         max_length=1024,
         label="Allowed pattern",
         help_text="A regular expression that this value and later ones must match, such as ^[0-9]+$.",
-        widget=forms.TextInput(attrs=_code()),
+        widget=forms.TextInput(attrs=code_attributes()),
     )
 
 
@@ -61,7 +57,7 @@ class SecretForm(OneLineEnds):
     name = forms.CharField(
         max_length=512,
         help_text="Letters, digits and / _ + = . @ -.",
-        widget=forms.TextInput(attrs=_code(placeholder="shop/production/db")),
+        widget=forms.TextInput(attrs=code_attributes(placeholder="shop/production/db")),
     )
     value = _value(
         'Any text of up to 65,536 bytes; as JSON, builds can ask for one key: {"user": "shop", "password": …}.'

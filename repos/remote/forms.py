@@ -8,7 +8,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from codeservices.errors import Conflict, InvalidInput, LimitExceeded, ServiceError
-from codeservices.forms import ConsoleForm
+from codeservices.forms import ConsoleForm, code_attributes, plain_attributes
 from repos.forms import RepositoryForm
 from repos.git import patterns, remote
 from repos.models import Mirror, RemoteSource
@@ -24,7 +24,6 @@ INTERVALS = (
     (86400, "day"),
     (7 * 86400, "week"),
 )
-_TYPED = {"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false"}
 _PASSWORD_CODES = ("AuthenticationFailed", "PasswordUnreadable")
 
 
@@ -36,13 +35,13 @@ class SourceForm(ConsoleForm):
         label="URL",
         help_text="The https:// or http:// address that git clones from, without user name and password.",
         error_messages={"required": "The URL of the repository is required."},
-        widget=forms.URLInput(attrs={**_TYPED, "placeholder": "https://git.example.com/team/project.git"}),
+        widget=forms.URLInput(attrs=plain_attributes(placeholder="https://git.example.com/team/project.git")),
     )
     user_name = forms.CharField(
         required=False,
         max_length=sources.MAX_USER_NAME_CHARACTERS,
         label="User name",
-        widget=forms.TextInput(attrs=_TYPED),
+        widget=forms.TextInput(attrs=plain_attributes()),
     )
     password = forms.CharField(
         required=False,
@@ -112,12 +111,12 @@ class MirrorForm(SourceForm):
         required=False,
         label="Branches and tags",
         help_text="One a line: main, release/*, refs/tags/v*.",
-        widget=forms.Textarea(attrs={"rows": 3, "class": "code", **_TYPED}),
+        widget=forms.Textarea(attrs=code_attributes(rows=3)),
     )
     prunes = forms.BooleanField(
         required=False, initial=True, label="Also remove here what the mirror brought and what is gone there"
     )
-    confirmation = forms.CharField(required=False, widget=forms.TextInput(attrs=_TYPED))
+    confirmation = forms.CharField(required=False, widget=forms.TextInput(attrs=plain_attributes()))
 
     def __init__(self, *args: Any, mirror: Mirror | None, name: str, overwrites: bool, **kwargs: Any) -> None:
         if mirror is not None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 
-from codeservices.forms import ConsoleForm
+from codeservices.forms import ConsoleForm, code_attributes
 from codeservices.iam.principal import Principal
 from repos.models import Trigger
 from repos.triggers import destinations
@@ -20,7 +20,6 @@ EVENT_WORDS = {
     UPDATE: "a branch or tag moves",
     DELETE: "a branch or tag is deleted",
 }
-_CODE = {"class": "code", "autocomplete": "off", "spellcheck": "false"}
 
 
 class TriggerForm(ConsoleForm):
@@ -36,18 +35,18 @@ class TriggerForm(ConsoleForm):
         required=False,
         label="Address",
         help_text="An https:// address. It gets a request to confirm first, then each event in a signed POST.",
-        widget=forms.URLInput(attrs=_CODE | {"placeholder": "https://hooks.example.com/push"}),
+        widget=forms.URLInput(attrs=code_attributes(placeholder="https://hooks.example.com/push")),
     )
     destination_arn = forms.CharField(
         required=False,
         label="ARN",
         help_text="Of a topic, a build project, or a function: functions are kept, and called once there are any.",
-        widget=forms.TextInput(attrs=_CODE),
+        widget=forms.TextInput(attrs=code_attributes()),
     )
     branches = forms.CharField(
         required=False,
         help_text="Short names with spaces between them. Empty means every branch and tag.",
-        widget=forms.TextInput(attrs=_CODE),
+        widget=forms.TextInput(attrs=code_attributes()),
     )
     events = forms.MultipleChoiceField(
         choices=[(name, EVENT_WORDS[name].capitalize()) for name in (CREATE, UPDATE, DELETE)],
@@ -58,7 +57,7 @@ class TriggerForm(ConsoleForm):
         required=False,
         strip=False,
         help_text="Up to 1,000 characters that come with every event as they are.",
-        widget=forms.Textarea(attrs=_CODE | {"rows": 2}),
+        widget=forms.Textarea(attrs=code_attributes(rows=2)),
     )
 
     def __init__(self, principal: Principal, *args: Any, trigger: Trigger | None = None, **kwargs: Any) -> None:

@@ -14,6 +14,7 @@ from codeservices.iam.aws.attachments import attached_shape, inline_shape
 from codeservices.iam.aws.groups import group_shape
 from codeservices.iam.aws.lists import encoded, paged, tag_list
 from codeservices.iam.aws.policies import policy_shape, version_shape
+from codeservices.iam.aws.roles import role_shape
 from codeservices.iam.aws.users import user_shape
 from codeservices.iam.models import Group, Policy, Role, User
 
@@ -56,13 +57,9 @@ def _group(group: Group) -> dict[str, Any]:
 
 
 def _role(role: Role) -> dict[str, Any]:
+    told = {key: value for key, value in role_shape(role).items() if key not in ("Description", "MaxSessionDuration")}
     return {
-        "Path": role.path,
-        "RoleName": role.name,
-        "RoleId": role.role_id,
-        "Arn": role.arn,
-        "CreateDate": role.created_at,
-        "AssumeRolePolicyDocument": encoded(role.trust_policy),
+        **told,
         "InstanceProfileList": [],
         "RolePolicyList": _inline(role),
         **_attached(role),

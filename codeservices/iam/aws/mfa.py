@@ -24,20 +24,14 @@ def create_virtual_mfa_device(call: Call) -> dict[str, Any]:
 
 @operation("iam", "EnableMFADevice")
 def enable_mfa_device(call: Call) -> None:
-    params = call.params
     user = _user(call, "iam:EnableMFADevice")
-    mfa.enable_device(
-        call.principal, user, params["SerialNumber"], params["AuthenticationCode1"], params["AuthenticationCode2"]
-    )
+    mfa.enable_device(call.principal, user, *_device_and_codes(call))
 
 
 @operation("iam", "ResyncMFADevice")
 def resync_mfa_device(call: Call) -> None:
-    params = call.params
     user = _user(call, "iam:ResyncMFADevice")
-    mfa.resync_device(
-        call.principal, user, params["SerialNumber"], params["AuthenticationCode1"], params["AuthenticationCode2"]
-    )
+    mfa.resync_device(call.principal, user, *_device_and_codes(call))
 
 
 @operation("iam", "DeactivateMFADevice")
@@ -99,3 +93,9 @@ def _device(device: MfaDevice) -> dict[str, Any]:
 
 def _by_age(device: MfaDevice) -> str:
     return f"{device.created_at.isoformat()} {device.pk}"
+
+
+def _device_and_codes(call: Call) -> tuple[str, str, str]:
+    """Which device, and the two codes in a row that prove it."""
+    params = call.params
+    return params["SerialNumber"], params["AuthenticationCode1"], params["AuthenticationCode2"]

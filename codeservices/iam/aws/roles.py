@@ -37,7 +37,7 @@ def get_role(call: Call) -> dict[str, Any]:
 @operation("iam", "ListRoles")
 def list_roles(call: Call) -> dict[str, Any]:
     found = under_path(call, roles.list_roles(call.principal))
-    return listed(call, "Roles", found, lambda role: role.name, _listed_role)
+    return listed(call, "Roles", found, lambda role: role.name, role_shape)
 
 
 @operation("iam", "UpdateRole")
@@ -96,7 +96,7 @@ def list_role_tags(call: Call) -> dict[str, Any]:
 # ---- shapes ----------------------------------------------------------------------------------------------------------
 
 
-def _listed_role(role: Role) -> dict[str, Any]:
+def role_shape(role: Role) -> dict[str, Any]:
     """What lists tell of a role: no tags and no last use, as IAM."""
     return {
         "Path": role.path,
@@ -113,7 +113,7 @@ def _listed_role(role: Role) -> dict[str, Any]:
 def _role(role: Role) -> dict[str, Any]:
     used = role.last_used_at
     return {
-        **_listed_role(role),
+        **role_shape(role),
         "Tags": tag_list(role.tags) or None,
         "RoleLastUsed": {"LastUsedDate": used, "Region": settings.REGION} if used else {},
     }

@@ -7,11 +7,9 @@ from typing import Any
 from django import forms
 from django.utils.html import format_html
 
-from codeservices.forms import ConsoleForm
+from codeservices.forms import ConsoleForm, plain_attributes
 from codeservices.iam.models import Group, Policy
 from codeservices.iam.names import validate_name, validate_path, validate_user_name
-
-PLAIN = {"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
 
 
 class PolicyChoiceField(forms.ModelMultipleChoiceField):
@@ -29,7 +27,7 @@ def path_field() -> forms.CharField:
         empty_value="/",
         initial="/",
         validators=[validate_path],
-        widget=forms.TextInput(attrs=PLAIN),
+        widget=forms.TextInput(attrs=plain_attributes()),
         help_text="Part of the ARN, so that policies can speak of all below it: /division/team/.",
     )
 
@@ -41,7 +39,7 @@ class UserForm(ConsoleForm):
         label="User name",
         max_length=64,
         validators=[validate_user_name],
-        widget=forms.TextInput(attrs=PLAIN),
+        widget=forms.TextInput(attrs=plain_attributes()),
         help_text="1 to 64 letters, digits or _ + = , . @ -. It becomes part of the user's ARN.",
     )
     path = path_field()
@@ -90,7 +88,7 @@ class GroupForm(ConsoleForm):
         label="Name",
         max_length=128,
         validators=[validate_name],
-        widget=forms.TextInput(attrs={**PLAIN, "placeholder": "developers"}),
+        widget=forms.TextInput(attrs=plain_attributes(placeholder="developers")),
     )
     path = path_field()
 
@@ -98,7 +96,7 @@ class GroupForm(ConsoleForm):
 class PlaceForm(ConsoleForm):
     """Where a user or group stands: its name and path. The service checks the name."""
 
-    name = forms.CharField(label="Name", max_length=128, widget=forms.TextInput(attrs=PLAIN))
+    name = forms.CharField(label="Name", max_length=128, widget=forms.TextInput(attrs=plain_attributes()))
     path = path_field()
 
 

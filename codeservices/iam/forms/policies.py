@@ -7,9 +7,9 @@ from typing import Any
 from django import forms
 
 from codeservices.errors import InvalidInput
-from codeservices.forms import ConsoleForm
+from codeservices.forms import ConsoleForm, plain_attributes
 from codeservices.iam import policy
-from codeservices.iam.forms.identities import PLAIN, path_field
+from codeservices.iam.forms.identities import path_field
 from codeservices.iam.models import Policy
 from codeservices.iam.names import validate_name
 
@@ -55,7 +55,7 @@ class PolicyDocumentForm(ConsoleForm):
 class PolicyForm(PolicyDocumentForm):
     """A policy of this account."""
 
-    name = forms.CharField(max_length=128, validators=[validate_name], widget=forms.TextInput(attrs=PLAIN))
+    name = forms.CharField(max_length=128, validators=[validate_name], widget=forms.TextInput(attrs=plain_attributes()))
     path = path_field()
     description = forms.CharField(max_length=1000, required=False, help_text="Optional: what it is for.")
 
@@ -63,7 +63,7 @@ class PolicyForm(PolicyDocumentForm):
 class InlinePolicyForm(PolicyDocumentForm):
     """A policy that stands in one user, group or role."""
 
-    name = forms.CharField(max_length=128, validators=[validate_name], widget=forms.TextInput(attrs=PLAIN))
+    name = forms.CharField(max_length=128, validators=[validate_name], widget=forms.TextInput(attrs=plain_attributes()))
 
 
 def attachable(attached: Any) -> Any:

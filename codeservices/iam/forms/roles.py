@@ -6,8 +6,8 @@ from typing import Any
 
 from django import forms
 
-from codeservices.forms import ConsoleForm
-from codeservices.iam.forms.identities import PLAIN, path_field
+from codeservices.forms import ConsoleForm, plain_attributes
+from codeservices.iam.forms.identities import path_field
 from codeservices.iam.names import validate_role_name
 
 SESSION_HOURS = range(1, 13)
@@ -30,7 +30,7 @@ class RoleForm(ConsoleForm):
         label="Role name",
         max_length=64,
         validators=[validate_role_name],
-        widget=forms.TextInput(attrs=PLAIN),
+        widget=forms.TextInput(attrs=plain_attributes()),
         help_text="1 to 64 letters, digits or _ + = , . @ -. It becomes part of the role's ARN.",
     )
     path = path_field()
@@ -50,7 +50,7 @@ class RoleForm(ConsoleForm):
         label="ARN of that user or role",
         required=False,
         max_length=2048,
-        widget=forms.TextInput(attrs={**PLAIN, "placeholder": "arn:aws:iam::…:user/alice"}),
+        widget=forms.TextInput(attrs=plain_attributes(placeholder="arn:aws:iam::…:user/alice")),
     )
     trust_policy = forms.CharField(
         label="Trust policy",

@@ -6,9 +6,15 @@ from typing import Any
 
 from django import forms
 
-from codeservices.forms import ConsoleForm
+from codeservices.forms import ConsoleForm, plain_attributes
 from codeservices.iam import password_policy
 from codeservices.iam.models import AccountPasswordPolicy
+
+
+def _password_field(label: str, autocomplete: str) -> forms.CharField:
+    """A password as it was typed, blanks at its ends included; `autocomplete` says which one the browser may offer."""
+    widget = forms.PasswordInput(attrs={"autocomplete": autocomplete})
+    return forms.CharField(label=label, strip=False, max_length=4096, widget=widget)
 
 
 class SignInForm(ConsoleForm):
@@ -19,26 +25,14 @@ class SignInForm(ConsoleForm):
         max_length=64,
         widget=forms.TextInput(attrs={"autocomplete": "username", "autofocus": True, "autocapitalize": "none"}),
     )
-    password = forms.CharField(
-        max_length=4096, strip=False, widget=forms.PasswordInput(attrs={"autocomplete": "current-password"})
-    )
+    password = _password_field("Password", "current-password")
 
 
 class PasswordForm(ConsoleForm):
     """A person's own new password."""
 
-    old_password = forms.CharField(
-        label="Current password",
-        strip=False,
-        max_length=4096,
-        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
-    )
-    new_password = forms.CharField(
-        label="New password",
-        strip=False,
-        max_length=4096,
-        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-    )
+    old_password = _password_field("Current password", "current-password")
+    new_password = _password_field("New password", "new-password")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -48,12 +42,7 @@ class PasswordForm(ConsoleForm):
 class NewPasswordForm(ConsoleForm):
     """A password that an administrator gives."""
 
-    password = forms.CharField(
-        label="New password",
-        strip=False,
-        max_length=4096,
-        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-    )
+    password = _password_field("New password", "new-password")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -62,7 +51,7 @@ class NewPasswordForm(ConsoleForm):
 
 
 def _code_field(label: str, *, help_text: str = "", autofocus: bool = False) -> forms.CharField:
-    attributes = {"autocomplete": "one-time-code", "autocapitalize": "none", "spellcheck": "false"}
+    attributes = plain_attributes(autocomplete="one-time-code")
     if autofocus:
         attributes["autofocus"] = ""
     return forms.CharField(label=label, max_length=32, help_text=help_text, widget=forms.TextInput(attrs=attributes))
@@ -86,12 +75,7 @@ class EnrolmentForm(ConsoleForm):
 class ProofForm(ConsoleForm):
     """Password and code once more, before the second factor is changed."""
 
-    mfa_password = forms.CharField(
-        label="Password",
-        strip=False,
-        max_length=4096,
-        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
-    )
+    mfa_password = _password_field("Password", "current-password")
     mfa_code = _code_field("Code")
 
 
