@@ -1,0 +1,1 @@
+"""The service for build projects and builds."""

@@ -1,0 +1,1 @@
+"""The service for git repositories. It knows nothing of builds."""

@@ -1,0 +1,1 @@
+"""Files that later builds begin with, in the object store or on one worker's disk."""

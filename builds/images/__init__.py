@@ -1,0 +1,1 @@
+"""The build images that this installation makes itself."""

@@ -1,0 +1,1 @@
+"""Console pages of projects, builds, logs, artifacts and caches."""

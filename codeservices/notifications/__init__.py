@@ -1,0 +1,1 @@
+"""Topics in SNS's shape: subscriptions, and deliveries with each attempt."""

@@ -1,0 +1,1 @@
+"""Values for builds and people: parameters in Parameter Store's shape, secrets in Secrets Manager's."""

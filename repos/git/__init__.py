@@ -1,0 +1,1 @@
+"""Everything about git itself, without Django: objects, refs, the wire, and the git program as a child."""

@@ -1,0 +1,1 @@
+"""Repositories on other servers: imports, and mirrors that follow them."""

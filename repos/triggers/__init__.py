@@ -1,0 +1,1 @@
+"""Triggers: what pushes tell, to whom, and what has come of it."""

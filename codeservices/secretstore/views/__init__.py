@@ -1,0 +1,1 @@
+"""Console pages of parameters and secrets."""
