@@ -209,6 +209,12 @@ class ProjectForm(SourceFields, StorageFields):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
+        if cleaned.get("name"):
+            # The service would refuse it too, but only once everything else is right.
+            try:
+                project_rules.check_name(cleaned["name"])
+            except project_rules.InvalidProject as error:
+                self.add_project_error(error)
         if cleaned.get("buildspec_kind") == "inline":
             text = cleaned.get("buildspec_inline", "")
             if not text.strip():

@@ -234,6 +234,11 @@ def test_the_form_lists_images_with_their_versions_and_the_schema_for_editors(al
     assert '<a href="http://testserver/static/schema/buildspec.json">' in page
 
 
+def test_a_bad_name_is_told_together_with_the_other_faults(alice_client, repository):
+    page = alice_client.post("/projects/new/", form(name="a b", concurrent_build_limit="-5")).content.decode()
+    assert "begins with a letter or a digit" in page and "greater than or equal to 1" in page
+
+
 def test_a_taken_name_is_told_beside_the_name(alice_client, project):
     response = alice_client.post("/projects/new/", form(name="demo"))
     assert response.status_code == 400
