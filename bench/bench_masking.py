@@ -49,6 +49,12 @@ def main() -> None:
     measure("20 secrets", tokens, log_writes)
     measure("a private key of 27 lines", [key], log_writes)
     measure("20 secrets, one of them in every hundredth line", tokens, told_writes)
+    beginning = "https://deploy:token@registry.example.com/"
+    alike = [beginning + token for token in (source.randbytes(12).hex() for _ in range(1_000))]
+    begun = log.replace(b"00 cc", b"00 " + beginning.encode() + b" cc")
+    begun_writes = [begun[start : start + WRITE_BYTES] for start in range(0, len(begun), WRITE_BYTES)]
+    measure("1,000 secrets that begin alike, as every hundredth line does", alike, begun_writes)
+    measure("a secret of four equal letters in a log of nothing else", ["aaaa"], [b"a" * WRITE_BYTES] * len(log_writes))
 
 
 if __name__ == "__main__":

@@ -7,20 +7,24 @@ line begins with, absent where there are none), then the lines, each ended by a 
 
 from __future__ import annotations
 
-import gzip
 import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from isal import isal_zlib
+
 from builds.logs.ansi import style_after
 
 # A window at any line reads one chunk or two: some milliseconds each.
 MAX_CHUNK_LINES = 4_000
 MAX_CHUNK_BYTES = 256 * 1024
-# Chunks are written while the build runs: speed counts for more than the last percent.
-GZIP_LEVEL = 1
+# Chunks are written while the build runs. Intel's library (isal) does at this level what zlib's 1 does, in a quarter of
+# the time, and makes less of most texts.
+COMPRESSION_LEVEL = 1
+# zlib's word for a gzip header and trailer. The header has no date: the same lines make the same bytes.
+GZIP = 31
 
 Runs = list[list[int]]
 
@@ -113,14 +117,14 @@ def encode_chunk(blocks: Sequence[Block]) -> Chunk:
     head = {"first": first.first_line, "times": merge_runs([run for block in blocks for run in block.runs])}
     if first.style:
         head["style"] = first.style
-    # No date in the gzip header: the same lines make the same bytes, so that writing twice changes nothing.
-    data = gzip.compress(json.dumps(head, separators=(",", ":")).encode() + b"\n" + text, GZIP_LEVEL, mtime=0)
+    content = json.dumps(head, separators=(",", ":")).encode() + b"\n" + text
+    data = isal_zlib.compress(content, COMPRESSION_LEVEL, wbits=GZIP)
     return Chunk(first.first_line, sum(block.line_count for block in blocks), len(text), data)
 
 
 def decode_chunk(data: bytes) -> Block:
     """A chunk's lines as one block."""
-    header, _, text = gzip.decompress(data).partition(b"\n")
+    header, _, text = isal_zlib.decompress(data, wbits=GZIP).partition(b"\n")
     head = json.loads(header)
     return Block(head["first"], sum(count for _, count in head["times"]), head["times"], text, head.get("style", ""))
 

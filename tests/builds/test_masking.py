@@ -15,6 +15,7 @@ import pytest
 
 from builds.masking import MASK, Masker
 from builds.secret_forms import MAX_FORM_BYTES, MIN_BYTES, forms, is_too_short
+from builds.secret_search import SecretSearch
 
 SECRET = 'pa$$ wörd/+&="quoted"'
 KEY = "-----BEGIN KEY-----\nfirstlineofkey\nsecondlineofkey\n-----END KEY-----\n"
@@ -201,6 +202,38 @@ def test_of_hundreds_of_secrets_each_is_masked():
     secrets = ["".join(source.choices("abcdefghijklmnopqrstuvwxyz0123456789", k=24)) for _ in range(400)]
     text = "\n".join(f"{number} {secret}" for number, secret in enumerate(secrets))
     assert masked(text.encode(), *secrets) == b"\n".join(b"%d %b" % (number, MASK) for number in range(400))
+
+
+@pytest.mark.parametrize("count", [1, 20, 60])
+def test_a_log_with_no_secret_but_the_last_of_several_is_searched_to_its_end(count: int):
+    secrets = [random.Random(seed).randbytes(12).hex() for seed in range(count)]
+    text = b"not a secret at all\n" * 1_000
+    assert masked(text + secrets[-1].encode(), *secrets) == text + MASK
+    assert masked(text, *secrets) == text
+
+
+def test_of_a_thousand_secrets_that_begin_alike_each_is_masked_and_few_are_compared():
+    beginning = "https://deploy:token@registry.example.com/"
+    secrets = [beginning + random.Random(seed).randbytes(8).hex() for seed in range(1_000)]
+    text = "\n".join([f"{beginning}index.html", *secrets])
+    assert masked(text.encode(), *secrets) == f"{beginning}index.html".encode() + b"\n***" * 1_000
+    search = SecretSearch([secret.encode() for secret in secrets])
+    assert max(map(len, search._alike)) < 20
+
+
+@pytest.mark.parametrize("unit", ["a", "ab", "abc"])
+def test_a_secret_that_repeats_itself_is_found_once_in_a_run_of_it(unit: str):
+    form = (unit * 4).encode()
+    search = SecretSearch([form])
+    assert search.spans(b"<" + form * 10_000 + unit[:1].encode() + b"><" + form + b">") == [
+        (1, 1 + 10_000 * len(form) + (len(unit) == 1)),
+        (10_000 * len(form) + 4, 10_000 * len(form) + 4 + len(form)),
+    ]
+
+
+def test_a_run_that_another_begins_in_is_masked_whole():
+    # "abaaba" stands at 0 and at 5, where the first one's repetition has ended.
+    assert masked(b"<abaababaaba>", "abaaba") == b"<***>"
 
 
 def test_secrets_that_are_told_later_are_masked_from_then_on():
