@@ -25,7 +25,7 @@ from repos.diff.changes import FileChange
 from repos.diff.excerpt import Gap
 from repos.diff.hunks import Counts
 from repos.diff.pages import Shown, Wishes
-from repos.git import objects, refs
+from repos.git import blob, objects, refs
 from repos.models import Repository
 from repos.templatetags.repository import code_address
 
@@ -143,7 +143,14 @@ class Section:
     def is_plain(self) -> bool:
         """It has rows of text, and nothing to be said before them."""
         is_text = self.shown.parts and not self.shown.failure and not any(self.shown.lfs)
-        return bool(is_text and not self.change.is_submodule and not self.change.is_symlink)
+        return bool(is_text and not (self.shown.encodings or self.change.is_submodule or self.change.is_symlink))
+
+    @property
+    def encoding_words(self) -> tuple[str, str]:
+        """What the old and the new side's text is written in; "" of an absent one."""
+        encodings = self.shown.encodings or ("", "")
+        old, new = (encoding and blob.ENCODING_WORDS.get(encoding, "UTF-8") for encoding in encodings)
+        return old, new
 
     @property
     def counts_html(self) -> SafeString:
