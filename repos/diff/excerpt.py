@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, Literal, NamedTuple
 
 from repos.diff.rows import FileDiff, Hunk, Row
-from repos.git import objects
+from repos.git import blob, objects
 from repos.git.store import BareRepository
 
 # At a time, as Gitea has it.
@@ -74,6 +74,8 @@ def excerpt(
         NotFound: There is no such blob.
     """
     data = objects.read(repository, new_oid)[1]
+    if blob.is_utf_16(encoding := blob.encoding_of(data)):
+        data = blob.decode(data, encoding).encode("utf-8")
     lines = data.split(b"\n")
     ends_without = lines[-1] != b""
     if not ends_without:

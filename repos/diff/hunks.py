@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import replace
 from typing import Final, NamedTuple
 
-from repos.diff import pair_trees, pairing, patch
+from repos.diff import decoded, pair_trees, pairing, patch
 from repos.diff.changes import TIMEOUT_SECONDS, FileChange
 from repos.diff.patch import Window
 from repos.diff.rows import FileDiff, Hunk, Row, Whitespace
@@ -49,7 +49,7 @@ class Options(NamedTuple):
 
 
 class Counts(NamedTuple):
-    """Added and deleted lines of a file; None where git calls it binary."""
+    """Added and deleted lines of a file; None where it is no text."""
 
     additions: int | None
     deletions: int | None
@@ -97,7 +97,9 @@ def hunks_of_many(
     listed = [changes[index] for index in wanted]
     with closing(pair_trees.compare(repository, listed, args, timeout_seconds=TIMEOUT_SECONDS)) as output:
         for file in patch.read(output, window, options.max_line_bytes):
-            yield wanted[file.number], _file_diff(file, window)
+            index = wanted[file.number]
+            found = _decoded_diff(repository, changes[index], args, options, window) if file.is_binary else None
+            yield index, found or _file_diff(file, window)
 
 
 def counts(
@@ -123,7 +125,36 @@ def counts(
                 found[index] = Counts(None, None)
             else:
                 found[index] = Counts(so_far.additions + int(added), so_far.deletions + int(deleted))
+        for index in wanted:
+            if found[index].additions is None:
+                found[index] = _decoded_counts(repository, changes[index], args)
     return found
+
+
+def _decoded_diff(
+    repository: BareRepository, change: FileChange, args: Sequence[str], options: Options, window: Window
+) -> FileDiff | None:
+    """The rows of a file that git calls binary and that is text in UTF-16; None of any other."""
+    texts = decoded.decoded(repository, change)
+    if texts is None:
+        return None
+    output = pair_trees.compare(repository, [change], args, timeout_seconds=TIMEOUT_SECONDS, contents=texts.contents)
+    with closing(output):
+        file = next(patch.read(output, window, options.max_line_bytes), None)
+    found = _file_diff(file, window) if file is not None else FileDiff(first_row=window.first_row)
+    return replace(found, old_encoding=texts.encodings[0], new_encoding=texts.encodings[1])
+
+
+def _decoded_counts(repository: BareRepository, change: FileChange, args: Sequence[str]) -> Counts:
+    """The counts of a file that git calls binary."""
+    texts = decoded.decoded(repository, change)
+    if texts is None:
+        return Counts(None, None)
+    output = b"".join(
+        pair_trees.compare(repository, [change], args, timeout_seconds=TIMEOUT_SECONDS, contents=texts.contents)
+    )
+    numbers = output.split(b"\t")[:2] if output else [b"0", b"0"]
+    return Counts(None, None) if b"-" in numbers else Counts(int(numbers[0]), int(numbers[1]))
 
 
 def _file_diff(file: patch.RawFile, window: Window) -> FileDiff:

@@ -63,6 +63,7 @@ class Shown:
         line_ends: Old and new ends of lines, where nothing but them changed.
         has_cut_lines: A line was longer than the options allow.
         lfs: What the old and the new side point at, where they are pointers of git LFS.
+        encodings: Of the old and the new side where one is UTF-16, which git takes for binary; "" of an absent one.
         failure: Why there are no rows, as a sentence.
         is_coloured: The colours of the language are in it, or there are none to be had.
     """
@@ -75,6 +76,7 @@ class Shown:
     line_ends: tuple[str, str] | None = None
     has_cut_lines: bool = False
     lfs: tuple[LfsPointer | None, LfsPointer | None] = (None, None)
+    encodings: tuple[str, str] | None = None
     failure: str = ""
     is_coloured: bool = False
 
@@ -207,6 +209,7 @@ def _key(change: FileChange, wishes: Wishes) -> tuple[str, ...]:
 def _shown(file: FileDiff, change: FileChange, wishes: Wishes) -> Shown:
     rows = list(file.rows)
     is_whole = file.next_row is None and not file.first_row
+    encodings = (file.old_encoding, file.new_encoding)
     counts: Counts | None = None
     if file.is_binary:
         counts = Counts(None, None)
@@ -221,6 +224,7 @@ def _shown(file: FileDiff, change: FileChange, wishes: Wishes) -> Shown:
         line_ends=file.line_ends if is_whole else None,
         has_cut_lines=any(row.is_cut for row in rows),
         lfs=(_pointer(file, is_old=True), _pointer(file, is_old=False)) if is_whole else (None, None),
+        encodings=encodings if any(map(blob.is_utf_16, encodings)) else None,
         is_coloured=file.is_binary or change.is_submodule or change.is_symlink,
     )
 
@@ -243,6 +247,6 @@ def coloured_lines(repository: BareRepository, oid: str, path: str) -> markup.Co
         kind, data = objects.read(repository, oid)
     except NotFound:  # a submodule's commit is in another repository
         return None
-    if kind != "blob" or blob.is_binary(data):
+    if kind != "blob" or not blob.is_text(data):
         return None
     return highlight.lines(blob.decode(data, blob.encoding_of(data)), path.rpartition("/")[2])

@@ -110,7 +110,7 @@ class FileDiff:
         is_binary: There are no lines to show.
         first_row: How many rows stand before this window.
         next_row: The number of the first row after this window; None where it reaches the end.
-        old_encoding, new_encoding: What the text was read as.
+        old_encoding, new_encoding: What the text was read as; "" of an absent side that is known to be one.
     """
 
     hunks: tuple[Hunk, ...] = ()

@@ -21,6 +21,13 @@ STREAM_SECONDS: Final = 6 * 3600.0
 # By these a file's format is told, and they are what a page shows of a binary.
 HEAD_BYTES: Final = 512
 _UTF_16: Final = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
+# What to call the encodings of `encoding_of`; UTF-8 needs no word.
+ENCODING_WORDS: Final = {
+    "utf-8-sig": "UTF-8 with a byte order mark",
+    "utf-16-le": "UTF-16, little-endian",
+    "utf-16-be": "UTF-16, big-endian",
+    "latin-1": "not UTF-8, read as ISO 8859-1",
+}
 _UTF_8_BOM: Final = b"\xef\xbb\xbf"
 # Source: git-lfs, docs/spec.md: a pointer is a text of at most 1024 bytes beginning with its version.
 MAX_POINTER_BYTES: Final = 1024
@@ -106,8 +113,8 @@ def read_entry(repository: BareRepository, entry: tree.Entry, *, max_bytes: int 
     is_truncated = size > len(data)
     if is_truncated:
         data = data[: data.rfind(b"\n") + 1] or data
-    encoding = encoding_of(data) if data[:2] in _UTF_16 or not is_binary(data) else ""
-    if is_truncated and encoding in _UTF_16.values():
+    encoding = encoding_of(data) if is_text(data) else ""
+    if is_truncated and is_utf_16(encoding):
         data = data[: len(data) // 2 * 2]
     return Blob(
         oid=entry.oid,
@@ -166,6 +173,16 @@ def stream(repository: BareRepository, oid: str) -> Iterator[bytes]:
 def is_binary(data: bytes) -> bool:
     """Git's own rule: a NUL near the beginning."""
     return b"\0" in data[:BINARY_PROBE_BYTES]
+
+
+def is_text(data: bytes) -> bool:
+    """Whether a page can show it as text: what git takes for one, and what begins with the mark of UTF-16."""
+    return data[:2] in _UTF_16 or not is_binary(data)
+
+
+def is_utf_16(encoding: str) -> bool:
+    """Whether one of the encodings of `encoding_of` is UTF-16, which git takes for binary."""
+    return encoding in _UTF_16.values()
 
 
 def encoding_of(data: bytes) -> str:

@@ -25,7 +25,7 @@ from repos.diff.changes import FileChange
 from repos.diff.excerpt import Gap
 from repos.diff.hunks import Counts
 from repos.diff.pages import Shown, Wishes
-from repos.git import objects, refs
+from repos.git import blob, objects, refs
 from repos.models import Repository
 from repos.templatetags.repository import code_address
 
@@ -122,6 +122,11 @@ class Section:
         return refs.shown(self.change.path)
 
     @property
+    def escaped_path(self) -> str:
+        """The path as an address has it: "path" in the query begins with this file, whatever its number is."""
+        return refs.escaped(self.change.path)
+
+    @property
     def word(self) -> str:
         """What happened to it."""
         is_mode_alone = self.change.is_mode_changed and not self.change.is_content_changed
@@ -138,7 +143,14 @@ class Section:
     def is_plain(self) -> bool:
         """It has rows of text, and nothing to be said before them."""
         is_text = self.shown.parts and not self.shown.failure and not any(self.shown.lfs)
-        return bool(is_text and not self.change.is_submodule and not self.change.is_symlink)
+        return bool(is_text and not (self.shown.encodings or self.change.is_submodule or self.change.is_symlink))
+
+    @property
+    def encoding_words(self) -> tuple[str, str]:
+        """What the old and the new side's text is written in; "" of an absent one."""
+        encodings = self.shown.encodings or ("", "")
+        old, new = (encoding and blob.ENCODING_WORDS.get(encoding, "UTF-8") for encoding in encodings)
+        return old, new
 
     @property
     def counts_html(self) -> SafeString:
@@ -247,7 +259,7 @@ class DiffPage:
 def page_of(request: ConsoleRequest, comparison: Comparison) -> DiffPage:
     """Read the wishes in the address, and list the files."""
     files = pages.changes_between(comparison.repository, comparison.old_tree, comparison.new_tree)
-    find = refs.unescaped(request.GET.get("find", "")).strip()
+    find = "" if "path" in request.GET else refs.unescaped(request.GET.get("find", "")).strip()
     wanted = find.lower()
     indexes: Sequence[int] = range(len(files))
     if wanted:
@@ -261,6 +273,8 @@ def page_of(request: ConsoleRequest, comparison: Comparison) -> DiffPage:
 def context(request: ConsoleRequest, page: DiffPage) -> dict[str, Any]:
     """What the templates of the list and of the files need."""
     asked = _number(request, "file")
+    if asked is None and "path" in request.GET:
+        asked = _file_at(page, request.GET["path"])
     start = _place(page, asked) if asked is not None else _list_start(request, page)
     list_start = start // PAGE_FILES * PAGE_FILES
     listed = page.indexes[list_start : list_start + PAGE_FILES]
@@ -361,6 +375,14 @@ def _place(page: DiffPage, index: int) -> int:
     if index not in page.indexes:
         raise NotFound("There is no changed file of that number.", code="PathDoesNotExistException")
     return page.indexes.index(index)
+
+
+def _file_at(page: DiffPage, escaped_path: str) -> int:
+    """The number of the file at a path."""
+    for index in page.indexes:
+        if refs.escaped(page.files[index].path) == escaped_path:
+            return index
+    raise NotFound(f"“{escaped_path[:200]}” is not among the files that differ here.", code="PathDoesNotExistException")
 
 
 def _list_start(request: ConsoleRequest, page: DiffPage) -> int:

@@ -26,12 +26,6 @@ MAX_SHOWN_BYTES: Final = 512 * 1024
 MAX_IMAGE_BYTES: Final = 10 * 1024 * 1024
 MAX_DUMP_BYTES: Final = 256
 MAX_TARGET_BYTES: Final = 4096
-_ENCODINGS: Final = {
-    "utf-8-sig": "UTF-8 with a byte order mark",
-    "utf-16-le": "UTF-16, little-endian",
-    "utf-16-be": "UTF-16, big-endian",
-    "latin-1": "not UTF-8, read as ISO 8859-1",
-}
 
 
 @dataclass(frozen=True)
@@ -151,7 +145,7 @@ def _facts(found: blob.Blob, filename: str) -> Facts:
     return Facts(
         size_bytes=found.size_bytes,
         has_text=found.text is not None and known is None,
-        encoding=_ENCODINGS.get(found.encoding, ""),
+        encoding=blob.ENCODING_WORDS.get(found.encoding, ""),
         is_truncated=found.is_truncated,
         line_count=len(found.lines),
         line_ends="" if not windows_ends else "CRLF" if windows_ends == ends else "mixed",

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from repos.diff import hunks, patch
 from repos.diff.changes import ABSENT, FileChange
 from repos.diff.rows import FileDiff
-from repos.git import refs
+from repos.git import blob, refs
 from repos.git.store import BareRepository
 
 ZERO = "0" * 40
@@ -77,7 +77,7 @@ def _part(
     yield b"index %s..%s%s\n" % ((old_oid or ZERO).encode(), (new_oid or ZERO).encode(), mode)
     old = _quoted(b"a/" + old_name) if old_oid else b"/dev/null"
     new = _quoted(b"b/" + new_name) if new_oid else b"/dev/null"
-    if file.is_binary:
+    if file.is_binary or any(map(blob.is_utf_16, encodings(file))):
         yield b"Binary files %s and %s differ\n" % (old, new)
     elif file.hunks:
         # A tab keeps patch(1) from taking what follows a blank in a name for a date.

@@ -112,6 +112,40 @@ def test_a_binary_file_has_no_rows_and_no_counts(made, new):
     assert hunks.counts(made.repository, files) == [(None, None)]
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "encodings"),
+    [
+        ("eins\nzwei\n".encode("utf-16"), "eins\ndr\xe4i\n".encode("utf-16"), ("utf-16-le", "utf-16-le")),
+        (b"eins\nzwei\n", b"\xfe\xff" + "eins\ndr\xe4i\n".encode("utf-16-be"), ("utf-8", "utf-16-be")),
+        ("eins\nzwei\n".encode("utf-16"), "eins\ndr\xe4i\n".encode("latin-1"), ("utf-16-le", "latin-1")),
+    ],
+    ids=["both", "new", "old"],
+)
+def test_utf_16_is_compared_as_the_text_that_it_is(made, old, new, encodings):
+    files, found = between(made, {"x": old}, {"x": new})
+    assert patch(found) == ["@@ -1,2 +1,2 @@", " eins", "-zwei", "+dr\xe4i"]
+    assert (found.is_binary, found.old_encoding, found.new_encoding) == (False, *encodings)
+    assert hunks.counts(made.repository, files) == [(1, 1)]
+
+
+def test_the_same_text_in_another_encoding_has_no_rows(made):
+    files, found = between(made, {"x": "a\n".encode("utf-16")}, {"x": "a\n"})
+    assert (found.is_binary, found.hunks, found.old_encoding, found.new_encoding) == (False, (), "utf-16-le", "utf-8")
+    assert hunks.counts(made.repository, files) == [(0, 0)]
+
+
+def test_a_file_in_utf_16_that_came_has_one_encoding(made):
+    _, found = between(made, {}, {"x": "a\n".encode("utf-16")})
+    assert (patch(found), found.old_encoding, found.new_encoding) == (["@@ -0,0 +1 @@", "+a"], "", "utf-16-le")
+
+
+@pytest.mark.parametrize("wide", [b"\xff\xfe" + b"a\0" * 2**19, b"\xff\xfe\0\0a\0\0\0"], ids=["large", "utf-32"])
+def test_what_begins_like_utf_16_and_is_too_large_or_holds_nul_stays_binary(made, wide):
+    files, found = between(made, {}, {"x": wide})
+    assert (found.is_binary, found.hunks) == (True, ())
+    assert hunks.counts(made.repository, files) == [(None, None)]
+
+
 def test_rows_come_in_windows_that_join_up(made):
     new = "".join(line.replace("line 5\n", "five\n").replace("line 30\n", "thirty\nand one\n") for line in LINES)
     files, whole = between(made, {"x": "".join(LINES)}, {"x": new})

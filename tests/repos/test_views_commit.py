@@ -352,6 +352,30 @@ def test_a_binary_file_is_told_with_its_sizes(alice_client, stored):
     assert f"/repositories/demo/raw/{first}/gone?download" in page
 
 
+def test_a_text_in_utf_16_is_shown_and_told(alice_client, stored):
+    lines = [f"z\xe4hle {number}\n" for number in range(1, 31)]
+    first = stored.commit({"wide": "".join(lines).encode("utf-16"), "same": "x\n"})
+    second = stored.commit(
+        {"wide": "".join([*lines[:-1], "neu\n"]).encode("utf-16"), "same": "x\n".encode("utf-16")}, parents=[first]
+    )
+    page = text(alice_client.get(commit_url(second)))
+    assert "Text in UTF-16, little-endian. Git takes UTF-16 for binary" in page
+    assert "<td>neu</td>" in page
+    assert "Its text is the same. Before it was written in UTF-8; now UTF-16, little-endian." in page
+    above = text(alice_client.get(commit_url(second), {"file": 1, "gap": "1,1,26", "show": "down"}, headers=HX))
+    assert "z\xe4hle 1<" in above.replace("</span>", "<")
+    assert "GIT binary patch" in text(alice_client.get(f"{commit_url(second)}.diff"))
+
+
+def test_an_address_by_path_begins_with_that_file(alice_client, stored):
+    oid = stored.commit({"a": "1\n", "b c": "2\n"})
+    page = text(alice_client.get(commit_url(oid), {"path": "b c", "find": "a"}))
+    assert (page.count('data-path="b c" aria-label'), page.count('data-path="a" aria-label')) == (1, 0)
+    answer = alice_client.get(commit_url(oid), {"path": "<gone>"})
+    assert (answer.status_code, "is not among the files that differ here" in text(answer)) == (404, True)
+    assert "<gone>" not in text(answer)
+
+
 def test_an_lfs_pointer_is_told(alice_client, stored):
     pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize {}\n"
     first = stored.commit({"big": pointer.format("a" * 64, 1000)})
