@@ -75,6 +75,7 @@ def child_environment() -> dict[str, str]:
     environment["PATH"] = f"{VENV / 'bin'}:{environment.get('PATH', '/usr/bin:/bin')}:{_SBIN}"
     environment.pop("DJANGO_SETTINGS_MODULE", None)  # another project's, where one is set
     environment["PYTHONUNBUFFERED"] = "1"
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # else each of our many processes compiles what it imports
     return environment
 
 

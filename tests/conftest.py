@@ -42,13 +42,19 @@ def _empty_spool() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """pytest-django's, with the connections closed that threads keep: asgiref's own, those of pages, git and S3."""
+    """pytest-django's; what the database holds is kept for tests that commit.
+
+    Connections that threads keep are closed: asgiref's own, those of pages, git and S3.
+    """
     from django.db import connections
 
     from codeservices.asgi import pages
     from codeservices.objects.s3 import threads as s3
     from repos.git_http import threads
+    from tests import emptying
 
+    with django_db_blocker.unblock():
+        emptying.remember()
     yield
     asyncio.run(sync_to_async(connections.close_all)())
     threads.close_connections()

@@ -21,6 +21,9 @@ from codeservices.settings import *  # noqa: E402, F403
 # Argon2 is meant to be slow; hundreds of tests sign people in.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
+# Its `flush` goes before Django's.
+INSTALLED_APPS = [*INSTALLED_APPS, "tests.emptying"]  # noqa: F405
+
 # Whitenoise warns of a folder that is missing.
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # noqa: F405
 # A server in a thread needs the database in a file: SQLite's memory is one connection's.
