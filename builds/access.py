@@ -7,6 +7,7 @@ exists does not leak to those who may not act on it.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 
 from django.conf import settings
 from django.db.models import QuerySet
@@ -69,20 +70,37 @@ def build_by_id(principal: Principal, action: str, build_id: str) -> Build:
         AccessDenied: The principal may not do `action` on the project that the id names.
         NotFound: It may, but there is no such build.
     """
-    name, _, text = build_id.removeprefix(arn.build_arn(settings.REGION, settings.ACCOUNT_ID, "", "")[:-1]).rpartition(
-        ":"
-    )
-    if not name or ":" in name or "/" in name:
-        raise InvalidInput("Invalid build ID provided")
-    authorize(principal, action, project_arn(name))
-    try:
-        wanted = uuid.UUID(text)
-    except ValueError:
-        raise NotFound("Build ID does not exist") from None
-    build = Build.objects.filter(project_name=name, uuid=wanted).first()
+    build = builds_by_ids(principal, action, [build_id])[build_id]
     if build is None:
         raise NotFound("Build ID does not exist")
     return build
+
+
+def builds_by_ids(principal: Principal, action: str, build_ids: Iterable[str]) -> dict[str, Build | None]:
+    """Builds by what they are asked for, each as `build_by_id` does, in that order; None where there is no such build.
+
+    Raises:
+        InvalidInput: One of them is no build id.
+        AccessDenied: The principal may not do `action` on the project that one of them names.
+    """
+    wanted = {one: _name_and_uuid(one) for one in build_ids}
+    for name in dict.fromkeys(name for name, _ in wanted.values()):
+        authorize(principal, action, project_arn(name))
+    rows = Build.objects.filter(uuid__in={one for _, one in wanted.values() if one is not None})
+    found = {(build.project_name, build.uuid): build for build in rows}
+    return {asked: found.get((name, one)) if one is not None else None for asked, (name, one) in wanted.items()}
+
+
+def _name_and_uuid(build_id: str) -> tuple[str, uuid.UUID | None]:
+    """The project's name in a build's id or ARN, and the build's UUID; None where that part is none."""
+    own = arn.build_arn(settings.REGION, settings.ACCOUNT_ID, "", "")[:-1]
+    name, _, text = build_id.removeprefix(own).rpartition(":")
+    if not name or ":" in name or "/" in name:
+        raise InvalidInput("Invalid build ID provided")
+    try:
+        return name, uuid.UUID(text)
+    except ValueError:
+        return name, None
 
 
 def visible_builds(principal: Principal, action: str) -> QuerySet[Build]:

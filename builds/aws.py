@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from botocore.model import OperationModel
+from django.db.models import prefetch_related_objects
 
 from builds import lifecycle, project_rules, projects, shapes
-from builds.access import build_by_id, project_for, project_name_of, visible_builds
+from builds.access import build_by_id, builds_by_ids, project_for, project_name_of, visible_builds
 from builds.caches import entries
 from builds.images import catalogue
 from builds.models import Build, Project
@@ -147,15 +148,13 @@ def stop_build(call: Call) -> dict[str, Any]:
 @operation("codebuild", "BatchGetBuilds")
 def batch_get_builds(call: Call) -> dict[str, Any]:
     """By id or ARN; unknown ones are told as they were asked for, and the project of every one must be allowed."""
-    found, missing = [], []
-    for asked in dict.fromkeys(call.params["ids"]):
-        try:
-            build = build_by_id(call.principal, "codebuild:BatchGetBuilds", asked)
-        except NotFound:
-            missing.append(asked)
-        else:
-            found.append(shapes.build(build, call.origin))
-    return {"builds": found, "buildsNotFound": missing}
+    asked = builds_by_ids(call.principal, "codebuild:BatchGetBuilds", call.params["ids"])
+    found = [build for build in asked.values() if build is not None]
+    prefetch_related_objects(found, "phases", "artifacts")
+    return {
+        "builds": [shapes.build(build, call.origin) for build in found],
+        "buildsNotFound": [name for name, build in asked.items() if build is None],
+    }
 
 
 @operation("codebuild", "BatchDeleteBuilds")
