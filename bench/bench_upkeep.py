@@ -21,7 +21,7 @@ from bench import history, timing
 from repos.git import locks, refs
 from repos.git.store import BareRepository
 from repos.git.upkeep import jobs
-from repos.git.upkeep.jobs import Workshop
+from repos.git.upkeep.jobs import LockedRepository
 
 ROUNDS = 3
 COMMITS = 3000
@@ -38,10 +38,10 @@ def pushed(source: str, path: Path) -> None:
 
 def upkeep(path: Path) -> None:
     with BareRepository(path) as git, locks.rewriting(git) as rewriting:
-        shop = Workshop(git, rewriting)
+        locked = LockedRepository(git, rewriting)
         for job in (jobs.pack_refs, jobs.write_commit_graph, jobs.repack):
             before = children_seconds()
-            job(shop)
+            job(locked)
             print(f"{job.__name__}: {children_seconds() - before:.1f} s of processor time", file=sys.stderr)
 
 

@@ -6,7 +6,6 @@ naming rules".
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from typing import Any
 
@@ -28,7 +27,7 @@ _TAG = re.compile(r"[\w .:/=+@-]*")
 
 def check_name(name: str) -> None:
     """Raises InvalidTrailNameException."""
-    if not 3 <= len(name) <= 128 or not _NAME.fullmatch(name) or _is_address(name):
+    if not 3 <= len(name) <= 128 or not _NAME.fullmatch(name) or names.is_address(name):
         raise ServiceError(
             f"“{name[:140]}” is no trail name: it must have 3 to 128 letters, digits, periods, underscores or dashes,"
             " begin and end with a letter or digit, have no two of the others side by side, and be no IP address.",
@@ -135,11 +134,3 @@ def check_tags(tags: list[dict[str, str]]) -> dict[str, str]:
 
 def _selectors(sentence: str) -> ServiceError:
     return ServiceError(sentence, code="InvalidEventSelectorsException")
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.IPv4Address(text)
-    except ValueError:
-        return False
-    return True

@@ -43,12 +43,8 @@ class SessionBackend(BaseBackend):
         return _ACTIVE_USER.first(user_id)
 
     def has_perm(self, user_obj: Any, perm: str, obj: Any = None) -> bool:
-        """Whether the user may open the admin panel; its pages ask for IAM actions themselves (admin/base.py)."""
+        """Whether the user may open the admin panel, whatever part; its pages ask for IAM actions (admin/base.py)."""
         return bool(user_obj.is_active) and is_allowed(user_obj.principal, "codeservices:UseAdminPanel", "*")
-
-    def has_module_perms(self, user_obj: Any, app_label: str) -> bool:
-        """The same for a part of the panel."""
-        return self.has_perm(user_obj, app_label)
 
 
 def principal_of(request: HttpRequest) -> Principal:

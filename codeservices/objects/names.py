@@ -23,7 +23,7 @@ def is_bucket_name(name: str) -> bool:
     return (
         _BUCKET.fullmatch(name) is not None
         and ".." not in name
-        and not _is_address(name)
+        and not is_address(name)
         and not name.startswith(_PREFIXES)
         and not name.endswith(_SUFFIXES)
     )
@@ -59,7 +59,8 @@ def check_key(key: str) -> str:
     return key
 
 
-def _is_address(text: str) -> bool:
+def is_address(text: str) -> bool:
+    """Whether a name could be taken for an IPv4 address."""
     try:
         ipaddress.IPv4Address(text)
     except ValueError:

@@ -30,24 +30,6 @@ _RUN_FIELDS = (
     "error_hint",
     "log",
 )
-_RUN_FIELDS = (
-    "state",
-    "queued_at",
-    "started_at",
-    "ended_at",
-    "cancel_requested_at",
-    "lease_owner",
-    "lease_expires_at",
-    "attempt_count",
-    "phase",
-    "percent",
-    "received_bytes",
-    "moved_count",
-    "error_code",
-    "error_message",
-    "error_hint",
-    "log",
-)
 
 
 class OfSource(OfRepository):

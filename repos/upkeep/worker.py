@@ -24,7 +24,7 @@ from repos.git.locks import RepositoryBusy
 from repos.git.program import GitError, GitTimeout
 from repos.git.store import RepositoryMissing
 from repos.git.upkeep import expiry, state, strategy
-from repos.git.upkeep.jobs import Workshop
+from repos.git.upkeep.jobs import LockedRepository
 from repos.git.upkeep.strategy import Job
 from repos.models import JobOutcome, Repository, Upkeep, UpkeepRun
 from repos.upkeep import jobs, schedule
@@ -108,10 +108,10 @@ def _work(upkeep: Upkeep, requested: Collection[str]) -> list[UpkeepRun]:
     due_at = timezone.now() + BUSY_DELAY
     try:
         with _renewed(upkeep), upkeep.repository.git as git, locks.rewriting(git) as rewriting:
-            shop = Workshop(git, rewriting)
-            planned = _plan(upkeep, shop, requested)
+            locked = LockedRepository(git, rewriting)
+            planned = _plan(upkeep, locked, requested)
             for job in planned:
-                runs.append(_run(upkeep, shop, job, planned))  # noqa: PERF401  those before a loss of the lease count
+                runs.append(_run(upkeep, locked, job, planned))  # noqa: PERF401  those before a loss of the lease count
             upkeep.looked_at = timezone.now()
             upkeep.state = state.look(git, counts_commits=True).as_dict()
             usage.measure_size(upkeep.repository)
@@ -130,10 +130,10 @@ def _work(upkeep: Upkeep, requested: Collection[str]) -> list[UpkeepRun]:
     return runs
 
 
-def _plan(upkeep: Upkeep, shop: Workshop, requested: Collection[str]) -> list[Job]:
+def _plan(upkeep: Upkeep, locked: LockedRepository, requested: Collection[str]) -> list[Job]:
     """The jobs to do, in their order: those that the state calls for, those of the calendar, those asked for."""
     now = timezone.now()
-    wanted = set(strategy.due_jobs(state.look(shop.repository, counts_commits=True)))
+    wanted = set(strategy.due_jobs(state.look(locked.repository, counts_commits=True)))
     wanted |= {Job(name) for name in requested}
     wants_fsck = bool(settings.FSCK_DAYS or upkeep.fsck_findings)
     if wants_fsck and upkeep.fsck_due_at is not None and upkeep.fsck_due_at <= now:
@@ -143,7 +143,7 @@ def _plan(upkeep: Upkeep, shop: Workshop, requested: Collection[str]) -> list[Jo
     has_new = repository.last_push_at is not None and repository.last_push_at > last_full
     if has_new and last_full < now - FULL_REPACK_INTERVAL:
         wanted.add(Job.FULL_REPACK)
-    if expiry.has_expired(shop.repository, jobs.horizon()):
+    if expiry.has_expired(locked.repository, jobs.horizon()):
         wanted.add(Job.EXPIRE)
     if Job.EXPIRE in wanted:  # it is sure of what is unreachable only after one
         wanted.add(Job.FULL_REPACK)
@@ -152,14 +152,14 @@ def _plan(upkeep: Upkeep, shop: Workshop, requested: Collection[str]) -> list[Jo
     return [job for job in Job if job in wanted]
 
 
-def _run(upkeep: Upkeep, shop: Workshop, job: Job, planned: Collection[Job]) -> UpkeepRun:
+def _run(upkeep: Upkeep, locked: LockedRepository, job: Job, planned: Collection[Job]) -> UpkeepRun:
     began_at = timezone.now()
     change = {"current_job": job.value, "job_began_at": began_at, "planned_jobs": [one.value for one in planned]}
     if _held(upkeep).update(**change) != 1:
         raise LeaseLost
     outcome = JobOutcome.SUCCEEDED
     try:
-        message = jobs.do(job, upkeep, shop)
+        message = jobs.do(job, upkeep, locked)
         if job is Job.FSCK and upkeep.fsck_findings:
             outcome = JobOutcome.FAILED
     except RepositoryBusy as error:

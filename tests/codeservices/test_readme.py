@@ -1,4 +1,4 @@
-"""What README and docs/operations.md list is what there is."""
+"""What README, ARCHITECTURE.md and the pages under docs/ name is what there is."""
 
 from __future__ import annotations
 
@@ -20,9 +20,29 @@ def test_the_settings_table_names_what_settings_read():
     assert {name for row in rows for name in re.findall(r"`([A-Z_]+)`", row)} == read
 
 
-def test_every_file_that_the_readme_links_to_is_there():
-    for target in re.findall(r"\]\(([^)#]+)\)", (ROOT / "README.md").read_text()):
-        assert (ROOT / target).exists(), target
+TOPS = ("codeservices", "repos", "builds", "templates", "static", "deploy", "bench", "tests")
+PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_file_and_heading_that_a_page_links_to_is_there(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        name, _, heading = target.partition("#")
+        found = page.parent / name if name else page
+        assert found.exists(), target
+        headings = re.findall(r"^#+ (.+)$", found.read_text(), flags=re.M) if heading else []
+        assert not heading or heading in {re.sub(r"[^\w -]", "", one.lower()).replace(" ", "-") for one in headings}, (
+            target
+        )
+
+
+def test_every_file_that_architecture_names_is_there():
+    """By its path, or by its name alone where the sentence has named the folder."""
+    text = (ROOT / "ARCHITECTURE.md").read_text().replace("`var/", "").replace("`spool/", "")
+    named = set(re.findall(r"`((?:\w+/)*(?:\w+\.py|\w+/))`", text))
+    assert len(named) > 80
+    places = [path for top in TOPS for path in (ROOT / top, *(ROOT / top).rglob("*"))]
+    assert not {name for name in named if not any(str(place).endswith(f"/{name.rstrip('/')}") for place in places)}
 
 
 def operations(section: str) -> set[str]:

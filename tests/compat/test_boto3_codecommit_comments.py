@@ -11,7 +11,8 @@ from codeservices.audit.models import Event
 from codeservices.iam.models import User
 from repos.models import Comment, Repository
 from tests import factories, gitrepo
-from tests.compat.test_boto3_codecommit import ARN, refused
+from tests.compat.refusals import refused
+from tests.compat.test_boto3_codecommit import ARN
 
 DEMO = {"repositoryName": "demo"}
 NOBODY = str(uuid.uuid4())

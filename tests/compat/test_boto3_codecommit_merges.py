@@ -11,7 +11,7 @@ from codeservices.audit.models import Event, Outcome
 from repos.aws import merge_conflicts as operations
 from repos.models import Push, Repository
 from tests import factories, gitrepo
-from tests.compat.test_boto3_codecommit import refused
+from tests.compat.refusals import refused
 
 DEMO = {"repositoryName": "demo"}
 SIDE_TO_MAIN = {**DEMO, "sourceCommitSpecifier": "side", "destinationCommitSpecifier": "main"}

@@ -7,7 +7,7 @@ from botocore.config import Config
 
 from repos.models import Repository
 from tests import factories, gitrepo
-from tests.compat.test_boto3_codecommit import refused
+from tests.compat.refusals import refused
 
 DEMO = {"repositoryName": "demo"}
 

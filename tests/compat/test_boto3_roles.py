@@ -21,7 +21,7 @@ from codeservices.aws import sigv4
 from codeservices.iam.models import Role, TemporaryCredential
 from tests import factories, gitclient, gitrepo
 from tests.compat.conftest import ONCE
-from tests.compat.test_boto3_iam import refused
+from tests.compat.refusals import refusal
 
 ACCOUNT = "123456789012"
 READ_ONLY = "arn:aws:iam::aws:policy/AWSCodeCommitReadOnly"
@@ -114,13 +114,13 @@ def test_a_role_lives_as_terraform_makes_reads_changes_and_destroys_it(alice, cl
 
     assert iam.list_instance_profiles_for_role(RoleName="builder")["InstanceProfiles"] == []
     for sentence in ("must detach all policies first", "must delete policies first"):
-        code, status, message = refused(iam.delete_role, RoleName="builder")
+        code, status, message = refusal(iam.delete_role, RoleName="builder")
         assert (code, status) == ("DeleteConflict", 409) and sentence in message
         if "detach" in sentence:
             iam.detach_role_policy(RoleName="builder", PolicyArn=READ_ONLY)
     iam.delete_role_policy(RoleName="builder", PolicyName="own")
     iam.delete_role(RoleName="builder")
-    assert refused(iam.get_role, RoleName="builder")[:2] == ("NoSuchEntity", 404)
+    assert refusal(iam.get_role, RoleName="builder")[:2] == ("NoSuchEntity", 404)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_what_iam_refuses_of_roles_has_its_code_and_leaves_nothing(alice, client
     before = list(Role.objects.values())
     if operation == "create_role":
         params = {"AssumeRolePolicyDocument": json.dumps(TRUST_BUILDS), **params}
-    assert refused(getattr(client_of(alice, "iam"), operation), **params)[:2] == (code, status)
+    assert refusal(getattr(client_of(alice, "iam"), operation), **params)[:2] == (code, status)
     assert list(Role.objects.values()) == before
 
 
@@ -171,7 +171,7 @@ def test_a_session_acts_as_its_role_and_says_so(assumed, session_client, role):
     assert (who["Arn"], who["UserId"]) == (arn, answer["AssumedRoleUser"]["AssumedRoleId"])
     codecommit = session_client(credentials, "codecommit")
     assert codecommit.list_repositories()["repositories"] == []
-    code, _, message = refused(codecommit.create_repository, repositoryName="x")
+    code, _, message = refusal(codecommit.create_repository, repositoryName="x")
     assert code == "AccessDeniedException" and message.startswith(f"User: {arn} is not authorized to perform: ")
     event = cloudtrail.record(Event.objects.get(event_name="CreateRepository"))
     assert (event["userIdentity"]["type"], event["userIdentity"]["arn"]) == ("AssumedRole", arn)
@@ -194,12 +194,12 @@ def test_a_session_policy_and_a_change_of_the_role_are_obeyed(alice, client_of, 
     narrow = session_client(
         assumed(Policy=json.dumps(factories.allow("codecommit:ListBranches")))["Credentials"], "codecommit"
     )
-    code, _, message = refused(narrow.list_repositories)
+    code, _, message = refusal(narrow.list_repositories)
     assert code == "AccessDeniedException" and "because no session policy allows the codecommit:ListRep" in message
     wide = session_client(answer["Credentials"], "codecommit")
     wide.list_repositories()
     client_of(alice, "iam").detach_role_policy(RoleName="pullers", PolicyArn=READ_ONLY)
-    assert "no identity-based policy" in refused(wide.list_repositories)[2]
+    assert "no identity-based policy" in refusal(wide.list_repositories)[2]
 
 
 @pytest.mark.parametrize(
@@ -221,14 +221,14 @@ def test_a_session_policy_and_a_change_of_the_role_are_obeyed(alice, client_of, 
 )
 def test_what_sts_refuses_has_its_code_and_issues_nothing(alice, client_of, role, options, code, words):
     params = {"RoleArn": role, "RoleSessionName": "night", **options}
-    answered, status, message = refused(client_of(alice, "sts").assume_role, **params)
+    answered, status, message = refusal(client_of(alice, "sts").assume_role, **params)
     assert (answered, status) == (code, 403 if code == "AccessDenied" else 400)
     assert words in message
     assert not TemporaryCredential.objects.exists()
 
 
 def test_one_who_may_not_assume_is_denied_in_awss_words(carol, client_of, role):
-    code, status, message = refused(client_of(carol, "sts").assume_role, RoleArn=role, RoleSessionName="night")
+    code, status, message = refusal(client_of(carol, "sts").assume_role, RoleArn=role, RoleSessionName="night")
     assert (code, status) == ("AccessDenied", 403)
     assert message == (
         f"User: arn:aws:iam::{ACCOUNT}:user/carol is not authorized to perform: sts:AssumeRole on resource: {role} "
@@ -249,12 +249,12 @@ def test_a_wrong_a_missing_and_an_expired_token(assumed, session_client, service
     credentials, other = assumed()["Credentials"], assumed()["Credentials"]
     for token in (None, other["SessionToken"], "x" * 5000):
         client = session_client({**credentials, "SessionToken": token}, service)
-        assert refused(getattr(client, operation))[::2] == (unknown, INVALID)
+        assert refusal(getattr(client, operation))[::2] == (unknown, INVALID)
     TemporaryCredential.objects.update(expires_at=timezone.now())
-    code, _, message = refused(getattr(session_client(credentials, service), operation))
+    code, _, message = refusal(getattr(session_client(credentials, service), operation))
     assert (code, message) == (expired, "The security token included in the request is expired")
     TemporaryCredential.objects.all().delete()
-    assert refused(getattr(session_client(credentials, service), operation))[0] == unknown
+    assert refusal(getattr(session_client(credentials, service), operation))[0] == unknown
 
 
 def test_a_token_that_is_not_signed_is_refused(assumed, session_client):
@@ -265,7 +265,7 @@ def test_a_token_that_is_not_signed_is_refused(assumed, session_client):
         request.headers["X-Amz-Security-Token"] = credentials["SessionToken"]
 
     client.meta.events.register("before-send", smuggle)
-    code, _, message = refused(client.list_repositories)
+    code, _, message = refusal(client.list_repositories)
     assert code == "InvalidSignatureException" and "not signed: x-amz-security-token" in message
 
 
@@ -282,11 +282,11 @@ def test_a_users_session_is_the_user_but_makes_no_keys(alice, client_of, session
     sts = session_client(credentials, "sts")
     assert sts.get_caller_identity()["Arn"] == alice.arn
     session_client(credentials, "codecommit").list_repositories()
-    code, status, message = refused(session_client(credentials, "iam").create_access_key)
+    code, status, message = refusal(session_client(credentials, "iam").create_access_key)
     assert (code, status) == ("InvalidClientTokenId", 403) and "unless a second factor" in message
-    assert refused(sts.get_session_token)[:2] == ("AccessDenied", 403)
+    assert refusal(sts.get_session_token)[:2] == ("AccessDenied", 403)
     assert client_of(alice, "sts").get_access_key_info(AccessKeyId=credentials["AccessKeyId"])["Account"] == ACCOUNT
-    assert refused(client_of(alice, "sts").decode_authorization_message, EncodedMessage="x")[1] == 400
+    assert refusal(client_of(alice, "sts").decode_authorization_message, EncodedMessage="x")[1] == 400
 
 
 # ---- git ------------------------------------------------------------------------------------------------------------

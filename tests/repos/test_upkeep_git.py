@@ -17,7 +17,7 @@ from repos.git import locks, program, refs, store
 from repos.git.locks import RepositoryBusy
 from repos.git.store import BareRepository
 from repos.git.upkeep import expiry, fsck, jobs, leftovers, state, strategy
-from repos.git.upkeep.jobs import Workshop
+from repos.git.upkeep.jobs import LockedRepository
 from repos.git.upkeep.state import State
 from repos.git.upkeep.strategy import Job
 from tests import gitrepo
@@ -34,9 +34,9 @@ def git(tmp_path: Path) -> Iterator[BareRepository]:
 
 
 @pytest.fixture
-def shop(git: BareRepository) -> Iterator[Workshop]:
+def locked(git: BareRepository) -> Iterator[LockedRepository]:
     with locks.rewriting(git) as rewriting:
-        yield Workshop(git, rewriting)
+        yield LockedRepository(git, rewriting)
 
 
 def has(git: BareRepository, oid: str) -> bool:
@@ -47,13 +47,13 @@ def delete_ref(git: BareRepository, refname: str) -> None:
     gitrepo.git(git, "update-ref", "-d", refname)
 
 
-def with_garbage(shop: Workshop) -> tuple[str, str]:
+def with_garbage(locked: LockedRepository) -> tuple[str, str]:
     """A kept commit on main, and one that only a deleted branch reached; both repacked in full."""
-    git = shop.repository
+    git = locked.repository
     kept = gitrepo.commit(git, {"a": "kept"})
     gone = gitrepo.commit(git, {"b": "gone"}, branch="gone", parents=[])
     delete_ref(git, "refs/heads/gone")
-    jobs.repack_fully(shop)
+    jobs.repack_fully(locked)
     return kept, gone
 
 
@@ -78,17 +78,17 @@ def test_an_empty_repository_needs_nothing(git):
     assert strategy.due_jobs(seen) == []
 
 
-def test_the_state_tells_what_lies_where_before_and_after_upkeep(shop):
-    git = shop.repository
+def test_the_state_tells_what_lies_where_before_and_after_upkeep(locked):
+    git = locked.repository
     for number in range(3):
         oid = gitrepo.commit(git, {"a": f"{number}"})
     gitrepo.tag(git, "v1", oid, "One")
     before = state.look(git, counts_commits=True)
     assert (before.loose_objects, before.packs, before.objects, before.loose_refs) == (10, 0, 0, 2)
     assert before.loose_bytes > 0 and before.missing_commits is None and not before.has_bitmap
-    jobs.pack_refs(shop)
-    jobs.write_commit_graph(shop)
-    jobs.repack(shop)
+    jobs.pack_refs(locked)
+    jobs.write_commit_graph(locked)
+    jobs.repack(locked)
     after = state.look(git, counts_commits=True)
     assert (after.loose_objects, after.packs, after.objects) == (0, 1, 10)
     assert (after.loose_refs, after.packed_refs, after.packed_refs_bytes > 0) == (0, 2, True)
@@ -98,8 +98,8 @@ def test_the_state_tells_what_lies_where_before_and_after_upkeep(shop):
     assert State.from_dict({**after.as_dict(), "of_another_version": 1}) == after
 
 
-def test_while_refs_are_packed_nobody_takes_their_locks_for_left_over(shop, monkeypatch):
-    gitrepo.commit(shop.repository, {"a": "1"})
+def test_while_refs_are_packed_nobody_takes_their_locks_for_left_over(locked, monkeypatch):
+    gitrepo.commit(locked.repository, {"a": "1"})
     run = program.run
 
     def running(repository: BareRepository, args: list[str], **arguments: Any) -> bytes:
@@ -109,14 +109,14 @@ def test_while_refs_are_packed_nobody_takes_their_locks_for_left_over(shop, monk
         return run(repository, args, **arguments)
 
     monkeypatch.setattr(program, "run", running)
-    jobs.pack_refs(shop)
-    assert (shop.repository.path / "packed-refs").exists()
+    jobs.pack_refs(locked)
+    assert (locked.repository.path / "packed-refs").exists()
 
 
-def test_what_a_push_brings_is_seen_as_not_covered(shop):
-    git = shop.repository
+def test_what_a_push_brings_is_seen_as_not_covered(locked):
+    git = locked.repository
     gitrepo.commit(git, {"a": "1"})
-    jobs.repack(shop)
+    jobs.repack(locked)
     gitrepo.commit(git, {"a": "2"})
     gitrepo.git(git, "repack", "-q", "-d")
     seen = state.look(git)
@@ -161,14 +161,14 @@ def test_a_repository_in_order_calls_for_upkeep_when_enough_is_new(change, job):
     assert strategy.due_jobs(State(**({**order, "has_changed_paths": True} | change))) == ([job] if job else [])
 
 
-def test_a_commit_graph_without_filters_is_written_anew(shop):
-    git = shop.repository
+def test_a_commit_graph_without_filters_is_written_anew(locked):
+    git = locked.repository
     gitrepo.commit(git, {"a": "1"})
     gitrepo.git(git, "commit-graph", "write", "--reachable")
     assert not state.look(git).has_changed_paths
-    jobs.write_commit_graph(shop)
+    jobs.write_commit_graph(locked)
     gitrepo.commit(git, {"a": "2"})
-    jobs.write_commit_graph(shop)
+    jobs.write_commit_graph(locked)
     seen = state.look(git)
     assert (seen.graph_commits, seen.has_changed_paths) == (2, True)
 
@@ -177,21 +177,21 @@ def test_a_commit_graph_without_filters_is_written_anew(shop):
 
 
 @pytest.mark.parametrize("repack", WAYS_TO_REPACK)
-def test_a_repack_keeps_every_object_reachable_or_not(shop, repack):
-    git = shop.repository
+def test_a_repack_keeps_every_object_reachable_or_not(locked, repack):
+    git = locked.repository
     gitrepo.commit(git, {"a": "1"})
     gone = gitrepo.commit(git, {"b": "2"}, branch="gone", parents=[])
     lonely = gitrepo.blob(git, "nobody needs this")
     delete_ref(git, "refs/heads/gone")
     for _ in range(2):
-        repack(shop)
+        repack(locked)
         assert has(git, gone) and has(git, lonely)
     assert state.look(git).loose_objects == 0
 
 
 @pytest.mark.parametrize("repack", WAYS_TO_REPACK)
-def test_who_reads_a_repository_reads_on_while_it_is_repacked(shop, repack):
-    git = shop.repository
+def test_who_reads_a_repository_reads_on_while_it_is_repacked(locked, repack):
+    git = locked.repository
     oids = [gitrepo.commit(git, {f"file-{number}": f"{number}"}) for number in range(5)]
     gitrepo.git(git, "repack", "-q", "-a", "-d")
     assert git.dulwich[oids[0].encode()].message == b"Change files"  # its pack is open now
@@ -205,7 +205,7 @@ def test_who_reads_a_repository_reads_on_while_it_is_repacked(shop, repack):
 
     assert b"commit" in ask(oids[0])
     new = gitrepo.commit(git, {"b": "new"})
-    repack(shop)
+    repack(locked)
     for oid in (*oids, new):
         assert git.dulwich[oid.encode()].id == oid.encode()
         assert b"commit" in ask(oid), "git looked in the packs that it had listed alone"
@@ -214,8 +214,8 @@ def test_who_reads_a_repository_reads_on_while_it_is_repacked(shop, repack):
     reader.stdout.close()
 
 
-def test_a_fetch_that_has_begun_ends_although_its_packs_are_gone(shop, tmp_path):
-    git = shop.repository
+def test_a_fetch_that_has_begun_ends_although_its_packs_are_gone(locked, tmp_path):
+    git = locked.repository
     tip = gitrepo.commit(git, {f"file-{number}": os.urandom(32768).hex() for number in range(16)})
     gitrepo.git(git, "repack", "-q", "-a", "-d")
     line = f"0032want {tip}\n00000009done\n".encode()
@@ -225,9 +225,9 @@ def test_a_fetch_that_has_begun_ends_although_its_packs_are_gone(shop, tmp_path)
     fetch.stdin.write(line)
     fetch.stdin.close()
     answer = fetch.stdout.read(64 * 1024)  # the pipe is full now, and most of the pack is still to come
-    jobs.repack_fully(shop)
+    jobs.repack_fully(locked)
     gitrepo.commit(git, {"b": "1"})
-    jobs.repack_fully(shop)
+    jobs.repack_fully(locked)
     answer += fetch.stdout.read()
     fetch.stdout.close()
     assert fetch.wait() == 0
@@ -236,76 +236,76 @@ def test_a_fetch_that_has_begun_ends_although_its_packs_are_gone(shop, tmp_path)
     assert has(copy, tip)
 
 
-def test_an_object_that_is_needed_again_comes_back_from_the_cruft_pack(shop):
-    git = shop.repository
-    _, gone = with_garbage(shop)
+def test_an_object_that_is_needed_again_comes_back_from_the_cruft_pack(locked):
+    git = locked.repository
+    _, gone = with_garbage(locked)
     assert state.look(git).cruft_objects == 3
     gitrepo.update_ref(git, "refs/heads/again", gone)
-    jobs.repack(shop)
-    jobs.repack_fully(shop)
+    jobs.repack(locked)
+    jobs.repack_fully(locked)
     assert state.look(git).cruft_objects == 0
-    assert fsck.check(shop) == []
+    assert fsck.check(locked) == []
 
 
 # ---- expiry ----------------------------------------------------------------------------------------------------------
 
 
-def test_what_is_unreachable_for_long_enough_goes_and_all_else_stays(shop):
-    git = shop.repository
-    kept, gone = with_garbage(shop)
-    jobs.write_commit_graph(shop)
+def test_what_is_unreachable_for_long_enough_goes_and_all_else_stays(locked):
+    git = locked.repository
+    kept, gone = with_garbage(locked)
+    jobs.write_commit_graph(locked)
     assert not expiry.has_expired(git, datetime.now(UTC) - timedelta(days=1))
-    assert expiry.expire(shop, datetime.now(UTC) - timedelta(days=1)).objects == 0
+    assert expiry.expire(locked, datetime.now(UTC) - timedelta(days=1)).objects == 0
     assert has(git, gone)
     assert expiry.has_expired(git, LATER)
-    expired = expiry.expire(shop, LATER)
+    expired = expiry.expire(locked, LATER)
     assert expired.objects == 3 and expired.size_bytes > 0
     assert has(git, kept) and not has(git, gone)
     assert state.look(git).cruft_objects == 0
-    jobs.repack(shop)
-    assert fsck.check(shop) == []
+    jobs.repack(locked)
+    assert fsck.check(locked) == []
 
 
-def test_the_grace_begins_when_an_object_is_first_seen_to_be_unreachable(shop):
-    git = shop.repository
+def test_the_grace_begins_when_an_object_is_first_seen_to_be_unreachable(locked):
+    git = locked.repository
     gitrepo.commit(git, {"a": "kept"})
     gone = gitrepo.commit(git, {"b": "gone"}, branch="gone", parents=[])
-    jobs.repack(shop)
+    jobs.repack(locked)
     for pack in state.packs(git):
         os.utime(f"{pack.base}.pack", (NOW - 90 * 86400,) * 2)  # written long ago
     delete_ref(git, "refs/heads/gone")  # and deleted just now
-    jobs.repack_fully(shop)
-    expiry.expire(shop, datetime.now(UTC) - timedelta(days=14))
+    jobs.repack_fully(locked)
+    expiry.expire(locked, datetime.now(UTC) - timedelta(days=14))
     assert has(git, gone)
 
 
-def test_what_is_young_keeps_what_it_needs(shop):
-    git = shop.repository
-    _, old = with_garbage(shop)
+def test_what_is_young_keeps_what_it_needs(locked):
+    git = locked.repository
+    _, old = with_garbage(locked)
     lonely = gitrepo.blob(git, "old and alone")
-    jobs.repack_fully(shop)
+    jobs.repack_fully(locked)
     make_cruft_older(git, timedelta(days=15))
     young = gitrepo.commit(git, {"c": "young"}, branch="young", parents=[old])
-    jobs.repack_fully(shop)
+    jobs.repack_fully(locked)
     delete_ref(git, "refs/heads/young")
-    jobs.repack_fully(shop)
-    assert expiry.expire(shop, datetime.now(UTC) - timedelta(days=14)).objects == 1
+    jobs.repack_fully(locked)
+    assert expiry.expire(locked, datetime.now(UTC) - timedelta(days=14)).objects == 1
     assert has(git, young) and has(git, old) and not has(git, lonely)
 
 
-def test_an_object_that_became_needed_since_the_repack_stays(shop):
-    git = shop.repository
-    _, gone = with_garbage(shop)
+def test_an_object_that_became_needed_since_the_repack_stays(locked):
+    git = locked.repository
+    _, gone = with_garbage(locked)
     gitrepo.commit(git, {"c": "1"}, branch="again", parents=[gone])
     with pytest.raises(RepositoryBusy, match="needed again"):
-        expiry.expire(shop, LATER)
+        expiry.expire(locked, LATER)
     assert has(git, gone)
-    assert fsck.check(shop) == []
+    assert fsck.check(locked) == []
 
 
-def test_an_object_that_becomes_needed_at_the_last_moment_stays(shop, monkeypatch):
-    git = shop.repository
-    _, gone = with_garbage(shop)
+def test_an_object_that_becomes_needed_at_the_last_moment_stays(locked, monkeypatch):
+    git = locked.repository
+    _, gone = with_garbage(locked)
     deleting = locks.deleting
 
     def just_before(*args, **options):
@@ -314,20 +314,20 @@ def test_an_object_that_becomes_needed_at_the_last_moment_stays(shop, monkeypatc
 
     monkeypatch.setattr(locks, "deleting", just_before)
     with pytest.raises(RepositoryBusy, match="needed again"):
-        expiry.expire(shop, LATER)
+        expiry.expire(locked, LATER)
     assert has(git, gone) and refs.tip(git, "refs/heads/again") == gone
-    assert fsck.check(shop) == []
+    assert fsck.check(locked) == []
 
 
-def test_nothing_goes_while_a_push_is_under_way(shop, monkeypatch):
-    git = shop.repository
-    _, gone = with_garbage(shop)
+def test_nothing_goes_while_a_push_is_under_way(locked, monkeypatch):
+    git = locked.repository
+    _, gone = with_garbage(locked)
     monkeypatch.setattr(expiry, "LOCK_SECONDS", 0.1)
     with locks.moving_refs(git), locks.moving_refs(git):
         with pytest.raises(RepositoryBusy, match="no moment without a push"):
-            expiry.expire(shop, LATER)
+            expiry.expire(locked, LATER)
         assert has(git, gone)
-    assert expiry.expire(shop, LATER).objects == 3
+    assert expiry.expire(locked, LATER).objects == 3
 
 
 def test_a_push_waits_while_objects_go_and_no_longer_than_it_may(git):
@@ -398,52 +398,52 @@ def test_a_pack_that_a_killed_push_kept_is_let_go_but_not_one_that_an_operator_k
 # ---- fsck ------------------------------------------------------------------------------------------------------------
 
 
-def test_fsck_tells_what_is_missing_without_the_place_on_disk(shop):
-    git = shop.repository
+def test_fsck_tells_what_is_missing_without_the_place_on_disk(locked):
+    git = locked.repository
     tip = gitrepo.commit(git, {"a": "1"})
-    assert fsck.check(shop) == []
+    assert fsck.check(locked) == []
     blob = gitrepo.git(git, "rev-parse", f"{tip}:a")
     (git.path / "objects" / blob[:2] / blob[2:]).unlink()
-    findings = fsck.check(shop)
+    findings = fsck.check(locked)
     assert f"missing blob {blob}" in findings
     assert not any(str(git.path) in line for line in findings)
 
 
-def test_fsck_finds_bytes_that_have_changed_on_the_disk(shop):
-    git = shop.repository
+def test_fsck_finds_bytes_that_have_changed_on_the_disk(locked):
+    git = locked.repository
     oid = gitrepo.blob(git, "right " * 100)
     path = git.path / "objects" / oid[:2] / oid[2:]
     path.chmod(0o600)
     path.write_bytes(path.read_bytes()[:-8])
-    findings = fsck.check(shop)
+    findings = fsck.check(locked)
     assert any(oid in line for line in findings)
     assert not any(str(git.path) in line for line in findings)
 
 
-def test_the_defects_of_old_histories_are_no_findings(shop):
-    git = shop.repository
+def test_the_defects_of_old_histories_are_no_findings(locked):
+    git = locked.repository
     tree = gitrepo.git(git, "write-tree")
     for number, who in enumerate(("A <a@x> 1500000000 +051800", "A <a@x>1500000000 +0000")):
         body = f"tree {tree}\nauthor {who}\ncommitter {who}\n\nOld\n"
         oid = gitrepo.git(git, "hash-object", "-t", "commit", "-w", "--stdin", "--literally", input=body)
         gitrepo.update_ref(git, f"refs/heads/old-{number}", oid)
-    assert fsck.check(shop) == []
+    assert fsck.check(locked) == []
     body = f"tree {tree}\nauthor A <a@x> not-a-date\ncommitter A <a@x> 1 +0000\n\nBad\n"
     oid = gitrepo.git(git, "hash-object", "-t", "commit", "-w", "--stdin", "--literally", input=body)
     gitrepo.update_ref(git, "refs/heads/bad", oid)
-    assert any(oid in line for line in fsck.check(shop))
+    assert any(oid in line for line in fsck.check(locked))
 
 
-def test_a_check_that_could_not_be_made_is_no_finding(shop, monkeypatch):
+def test_a_check_that_could_not_be_made_is_no_finding(locked, monkeypatch):
     monkeypatch.setattr(fsck, "FSCK_SECONDS", 0.0)
     with pytest.raises(program.GitTimeout):
-        fsck.check(shop)
+        fsck.check(locked)
 
 
-def test_upkeep_leaves_a_repository_that_the_product_opens(shop, tmp_path):
-    git = shop.repository
-    with_garbage(shop)
-    expiry.expire(shop, LATER)
-    jobs.pack_refs(shop)
+def test_upkeep_leaves_a_repository_that_the_product_opens(locked, tmp_path):
+    git = locked.repository
+    with_garbage(locked)
+    expiry.expire(locked, LATER)
+    jobs.pack_refs(locked)
     found = store.BareRepository(git.path)
     assert refs.default_branch(found) == "main"

@@ -21,7 +21,7 @@ from repos.git import locks, refs
 from repos.git.locks import RepositoryBusy
 from repos.git.store import BareRepository
 from repos.git.upkeep import expiry, fsck, jobs, leftovers
-from repos.git.upkeep.jobs import Workshop
+from repos.git.upkeep.jobs import LockedRepository
 from tests import gitclient
 from tests.gitserver import GitServer
 
@@ -80,7 +80,7 @@ def run(server: GitServer, name: str, folder: Path, seconds: float, seed: int) -
         thread.join()
     assert not seen.failures, seen.failures
     with BareRepository(path) as git, locks.rewriting(git) as rewriting:
-        assert fsck.check(Workshop(git, rewriting)) == []
+        assert fsck.check(LockedRepository(git, rewriting)) == []
         found = refs.all_refs(git)
     assert {name: found.get(name) for name in seen.expected} == seen.expected
     return seen
@@ -184,18 +184,18 @@ def read(path: Path, seen: Stress) -> None:
 def keep_up(path: Path, seen: Stress, dice: random.Random) -> None:
     """A round of upkeep."""
     with BareRepository(path) as git, locks.rewriting(git) as rewriting:
-        shop = Workshop(git, rewriting)
+        locked = LockedRepository(git, rewriting)
         for job in (jobs.pack_refs, jobs.write_commit_graph, jobs.repack):
             if dice.random() < 0.7:
-                job(shop)
+                job(locked)
         try:
             with locks.deleting(git, timeout_seconds=2) as deleting:
                 leftovers.remove(git, deleting, now=time.time() + FAR)
         except RepositoryBusy:
             seen.postponed += 1
-        jobs.repack_fully(shop)
+        jobs.repack_fully(locked)
         try:
-            seen.expired += expiry.expire(shop, datetime.now(UTC) + timedelta(seconds=FAR)).objects
+            seen.expired += expiry.expire(locked, datetime.now(UTC) + timedelta(seconds=FAR)).objects
         except RepositoryBusy:
             seen.postponed += 1
     seen.rounds += 1

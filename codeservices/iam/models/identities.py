@@ -92,15 +92,15 @@ class User(AbstractBaseUser):
 
     # Django's admin asks these. The authentication backends answer, as they do for Django's own users: backends.py asks
     # the policies, which models know nothing of.
-    @property
-    def is_staff(self) -> bool:
-        return self.has_module_perms("admin")
-
     def has_perm(self, perm: str, obj: Any = None) -> bool:
         return any(backend.has_perm(self, perm, obj) for backend in auth.get_backends())
 
     def has_module_perms(self, app_label: str) -> bool:
-        return any(backend.has_module_perms(self, app_label) for backend in auth.get_backends())
+        return self.has_perm(app_label)
+
+    @property
+    def is_staff(self) -> bool:
+        return self.has_perm("admin")
 
 
 class Role(models.Model):

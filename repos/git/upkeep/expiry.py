@@ -36,7 +36,7 @@ from repos.git import locks
 from repos.git.locks import RepositoryBusy
 from repos.git.store import BareRepository
 from repos.git.upkeep import state
-from repos.git.upkeep.jobs import GRAPH_SECONDS, REPACK_SECONDS, Workshop
+from repos.git.upkeep.jobs import GRAPH_SECONDS, REPACK_SECONDS, LockedRepository
 from repos.git.upkeep.state import Pack
 
 # For a moment without a push; where there is none, the next time will do.
@@ -60,43 +60,43 @@ def has_expired(repository: BareRepository, horizon: datetime) -> bool:
     return any(_oldest(pack) < horizon.timestamp() for pack in state.packs(repository) if pack.is_cruft)
 
 
-def expire(shop: Workshop, horizon: datetime) -> Expired:
+def expire(locked: LockedRepository, horizon: datetime) -> Expired:
     """Delete the objects that are unreachable since before `horizon`; call it right after `jobs.repack_fully`.
 
     Raises:
         RepositoryBusy: Something that was to go is needed again, or pushes never paused. Nothing was deleted.
         GitError: Git failed; nothing was deleted.
     """
-    old = [pack for pack in state.packs(shop.repository) if pack.is_cruft and not pack.is_kept]
+    old = [pack for pack in state.packs(locked.repository) if pack.is_cruft and not pack.is_kept]
     if not any(_oldest(pack) < horizon.timestamp() for pack in old):
         return Expired()
-    kept = _write_survivors(shop, old, horizon)
+    kept = _write_survivors(locked, old, horizon)
     # Where all of it is needed, the new pack is the old one: a pack's name is a digest of what it holds.
-    new = [pack for pack in state.packs(shop.repository) if pack.base.name in kept]
+    new = [pack for pack in state.packs(locked.repository) if pack.base.name in kept]
     gone = [pack for pack in old if pack.base.name not in kept]
     doomed = {oid for pack in gone for oid in _oids(pack)}.difference(*(_oids(pack) for pack in new))
     if not doomed:
         return Expired()
-    known = _tips(shop)
-    _check_unneeded(shop, doomed, known, [], timeout_seconds=REPACK_SECONDS)
-    _write_indexes(shop, gone, new, known)
-    with locks.deleting(shop.repository, timeout_seconds=LOCK_SECONDS):
-        moved = _tips(shop) - known
+    known = _tips(locked)
+    _check_unneeded(locked, doomed, known, [], timeout_seconds=REPACK_SECONDS)
+    _write_indexes(locked, gone, new, known)
+    with locks.deleting(locked.repository, timeout_seconds=LOCK_SECONDS):
+        moved = _tips(locked) - known
         if moved:
-            _check_unneeded(shop, doomed, moved, known, timeout_seconds=LAST_LOOK_SECONDS)
+            _check_unneeded(locked, doomed, moved, known, timeout_seconds=LAST_LOOK_SECONDS)
         for pack in gone:
             _unlink(pack)
     return Expired(len(doomed), sum(pack.size_bytes for pack in gone) - sum(pack.size_bytes for pack in new))
 
 
-def _write_survivors(shop: Workshop, old: Iterable[Pack], horizon: datetime) -> set[str]:
+def _write_survivors(locked: LockedRepository, old: Iterable[Pack], horizon: datetime) -> set[str]:
     """Write a cruft pack of what is younger, or needed by that; its name, or none where nothing is.
 
     Source: git-pack-objects(1), --cruft, --cruft-expiration.
     """
     gone = {pack.base for pack in old}
-    names = [f"{'-' if pack.base in gone else ''}{pack.base.name}.pack\n" for pack in state.packs(shop.repository)]
-    written = shop.git(
+    names = [f"{'-' if pack.base in gone else ''}{pack.base.name}.pack\n" for pack in state.packs(locked.repository)]
+    written = locked.git(
         [
             "pack-objects",
             "-q",
@@ -105,7 +105,7 @@ def _write_survivors(shop: Workshop, old: Iterable[Pack], horizon: datetime) -> 
             "--honor-pack-keep",
             "--non-empty",
             "--delta-base-offset",
-            os.fsencode(shop.repository.path / "objects" / "pack" / "pack"),
+            os.fsencode(locked.repository.path / "objects" / "pack" / "pack"),
         ],
         input="".join(names).encode(),
         timeout_seconds=REPACK_SECONDS,
@@ -113,18 +113,18 @@ def _write_survivors(shop: Workshop, old: Iterable[Pack], horizon: datetime) -> 
     return {f"pack-{name}" for name in written.decode().split()}
 
 
-def _tips(shop: Workshop) -> set[str]:
+def _tips(locked: LockedRepository) -> set[str]:
     """The oids of all refs, as git itself sees them."""
-    told = shop.git(["for-each-ref", "--format=%(objectname)"], timeout_seconds=LAST_LOOK_SECONDS)
+    told = locked.git(["for-each-ref", "--format=%(objectname)"], timeout_seconds=LAST_LOOK_SECONDS)
     return set(told.decode().split())
 
 
 def _check_unneeded(
-    shop: Workshop, doomed: set[bytes], tips: Iterable[str], known: Iterable[str], *, timeout_seconds: float
+    locked: LockedRepository, doomed: set[bytes], tips: Iterable[str], known: Iterable[str], *, timeout_seconds: float
 ) -> None:
     """Raise RepositoryBusy where `tips` reach a doomed object without passing `known`, which reach none."""
     asked = [*tips, *(f"^{oid}" for oid in known)]
-    for line in shop.lines(
+    for line in locked.lines(
         ["rev-list", "--objects", "--no-object-names", "--use-bitmap-index", "--stdin"],
         input="".join(f"{one}\n" for one in asked).encode(),
         timeout_seconds=timeout_seconds,
@@ -133,20 +133,20 @@ def _check_unneeded(
             raise RepositoryBusy("Objects that were to go are needed again: the next full repack takes them back.")
 
 
-def _write_indexes(shop: Workshop, old: Iterable[Pack], new: Iterable[Pack], known: Iterable[str]) -> None:
+def _write_indexes(locked: LockedRepository, old: Iterable[Pack], new: Iterable[Pack], known: Iterable[str]) -> None:
     gone = {f"{pack.base.name}.idx" for pack in old}
     # The packs of the index that is there are closed under reachability; one that has just come may need loose objects.
-    names = [name for name in state.indexed_packs(shop.repository) if name not in gone]
+    names = [name for name in state.indexed_packs(locked.repository) if name not in gone]
     if names:
-        folder = shop.repository.path / "objects" / "pack"
+        folder = locked.repository.path / "objects" / "pack"
         largest = max(names, key=lambda name: (folder / name).stat().st_size)
         names = sorted({*names, *(f"{pack.base.name}.idx" for pack in new)})
-        shop.git(
+        locked.git(
             ["multi-pack-index", "write", "--no-progress", "--bitmap", "--stdin-packs", f"--preferred-pack={largest}"],
             input="".join(f"{name}\n" for name in names).encode(),
             timeout_seconds=REPACK_SECONDS,
         )
-    shop.git(
+    locked.git(
         ["commit-graph", "write", "--stdin-commits", "--split=replace", "--changed-paths", "--no-progress"],
         input="".join(f"{oid}\n" for oid in known).encode(),
         timeout_seconds=GRAPH_SECONDS,

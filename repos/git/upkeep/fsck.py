@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from repos.git import program, refs
 from repos.git.configuration import CONFIGURATION
-from repos.git.upkeep.jobs import Workshop
+from repos.git.upkeep.jobs import LockedRepository
 
 FSCK_SECONDS = 12 * 3600.0
 MAX_FINDINGS = 100
@@ -21,24 +21,24 @@ _MAX_VERDICT = 63
 _DIED = 128
 
 
-def check(shop: Workshop) -> list[str]:
+def check(locked: LockedRepository) -> list[str]:
     """What is wrong, as git says it, at most MAX_FINDINGS lines fit to be shown; none where the repository is whole.
 
     Raises:
         GitError: It could not be found out.
     """
-    return _look(shop) and _look(shop)
+    return _look(locked) and _look(locked)
 
 
-def _look(shop: Workshop) -> list[str]:
-    place = bytes(shop.repository.path) + b"/"
+def _look(locked: LockedRepository) -> list[str]:
+    place = bytes(locked.repository.path) + b"/"
     findings: list[str] = []
     try:
         for line in program.lines(
-            shop.repository,
+            locked.repository,
             ["fsck", "--full", "--no-dangling", "--no-progress"],
             timeout_seconds=FSCK_SECONDS,
-            options=shop.options(_tolerated(), is_complaint_output=True),
+            options=locked.options(_tolerated(), is_complaint_output=True),
         ):
             if line and len(findings) < MAX_FINDINGS and not line.startswith(_NO_FINDINGS):
                 findings.append(refs.shown(refs.decode(line.replace(place, b"")))[:MAX_LINE])

@@ -18,7 +18,7 @@ REPACK_SECONDS = 6 * 3600.0
 
 
 @dataclass(frozen=True)
-class Workshop:
+class LockedRepository:
     """A repository, and the right to rewrite its files.
 
     Attributes:
@@ -61,7 +61,7 @@ class Workshop:
         )
 
 
-def pack_refs(shop: Workshop) -> None:
+def pack_refs(locked: LockedRepository) -> None:
     """Put every ref into packed-refs. Source: git-pack-refs(1).
 
     It locks refs as a push does, so it holds what a push holds.
@@ -69,44 +69,44 @@ def pack_refs(shop: Workshop) -> None:
     Raises:
         RepositoryBusy: Objects are being deleted for longer than a push waits.
     """
-    with locks.moving_refs(shop.repository) as moving:
-        shop.git(["pack-refs", "--all", "--prune"], timeout_seconds=REFS_SECONDS, also_held=[moving])
+    with locks.moving_refs(locked.repository) as moving:
+        locked.git(["pack-refs", "--all", "--prune"], timeout_seconds=REFS_SECONDS, also_held=[moving])
 
 
-def write_commit_graph(shop: Workshop) -> None:
+def write_commit_graph(locked: LockedRepository) -> None:
     """Add what is new to the commit-graph, with filters of the paths that each commit changes.
 
     A graph that has parts without filters is written anew. Source: git-commit-graph(1).
     """
-    known = state.look(shop.repository)
+    known = state.look(locked.repository)
     split = "--split" if known.has_changed_paths or not known.graph_commits else "--split=replace"
-    shop.git(
+    locked.git(
         ["commit-graph", "write", "--reachable", split, "--changed-paths", "--no-progress"],
         timeout_seconds=GRAPH_SECONDS,
     )
 
 
-def repack(shop: Workshop) -> None:
+def repack(locked: LockedRepository) -> None:
     """Roll small packs and loose objects up, so that each pack has at least twice the objects of the next smaller one;
     then index all of them together, with one bitmap.
 
     No object goes, reachable or not. Source: git-repack(1), --geometric.
     """
-    shop.git(
+    locked.git(
         ["repack", "-q", "-n", "-d", "--geometric=2", "--write-midx", "--write-bitmap-index"],
         timeout_seconds=REPACK_SECONDS,
     )
 
 
-def repack_fully(shop: Workshop) -> None:
+def repack_fully(locked: LockedRepository) -> None:
     """Put all that refs reach into one pack and all else into another, the cruft pack, and index both.
 
     No object goes. Each object of the cruft pack carries a time: for one that enters it now, the present, so that the
     grace of `expiry.expire` begins when an object is first seen to be unreachable, not when it was written.
     Source: git-repack(1), --cruft; gitformat-pack(5), "CRUFT PACKS".
     """
-    _renew_times(shop.repository)
-    shop.git(
+    _renew_times(locked.repository)
+    locked.git(
         ["repack", "-q", "-n", "-d", "--cruft", "--write-midx", "--write-bitmap-index"],
         timeout_seconds=REPACK_SECONDS,
     )
