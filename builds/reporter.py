@@ -56,8 +56,7 @@ def chunk_putter(build: Build) -> Callable[[Sequence[Chunk]], None]:
 
 def store_chunks(build: Build, chunks: Sequence[Chunk]) -> None:
     """Store chunks and put them into the index; doing it twice changes nothing."""
-    for chunk in chunks:
-        storage.write(chunk_key(build, chunk.first_line), chunk.data)
+    storage.write_all({chunk_key(build, chunk.first_line): chunk.data for chunk in chunks})
     rows = [
         LogChunk(
             build_id=build.pk,

@@ -34,6 +34,8 @@ _CONTROLS = bytes({*range(0x20), 0x7F} - {0x09, 0x0A})
 _REDRAWN = re.compile(rb"^[^\n]*\r(?=[^\r\n])", re.MULTILINE)
 _SGR = re.compile(r"\x1b\[([0-9;:]*)m")
 _RESETS = ("\x1b[0m", "\x1b[m")
+# Codes beyond it set nothing anywhere: 100 to 107 are the last, aixterm's bright backgrounds.
+_LAST_CODE = 107
 # What an SGR code sets or ends, for those whose group is not their own number: colours, and what undoes several.
 _GROUPS = {
     **dict.fromkeys((*range(30, 39), *range(90, 98)), "foreground"),
@@ -128,7 +130,7 @@ def _change(state: dict[str, str], params: str) -> None:
     codes = params.replace(":", ";").split(";") if params else []
     index = 0
     while index < len(codes):
-        code = int(codes[index]) if codes[index].isdigit() and len(codes[index]) < 4 else 0
+        code = _number(codes[index])
         size = 1
         if code in (38, 48, 58):
             size = {"5": 3, "2": 5}.get(codes[index + 1] if index + 1 < len(codes) else "", 1)
@@ -137,11 +139,18 @@ def _change(state: dict[str, str], params: str) -> None:
         elif code in _ENDS:
             for name in _ENDS[code]:
                 state.pop(name, None)
+        elif code > _LAST_CODE:
+            pass
         elif len(values := codes[index : index + size]) == size and (size > 1 or code not in (38, 48, 58)):
             name = _GROUPS.get(code, str(code))
             state.pop(name, None)
-            state[name] = ";".join(one if one.isdigit() and len(one) < 4 else "0" for one in values)
+            state[name] = ";".join(str(min(_number(one), 255)) for one in values)
         index += size
+
+
+def _number(parameter: str) -> int:
+    """A parameter of a control sequence, 0 where it is left out; one of many digits is beyond all codes."""
+    return int(parameter[:18]) if parameter.isdigit() else 0
 
 
 def kind(text: str) -> str:
@@ -160,7 +169,7 @@ def _pieces(text: str) -> Iterator[tuple[str, list[int] | None]]:
         position = match.end()
         params = match.group(1)
         if match.group(2) == "m" and not params.startswith(("<", "=", ">", "?")):
-            yield "", [int(one) if one.isdigit() and len(one) < 6 else 0 for one in re.split("[;:]", params)]
+            yield "", [_number(one) for one in re.split("[;:]", params)]
     if position < len(text):
         yield text[position:], None
 

@@ -33,7 +33,8 @@ logger = logging.getLogger(__name__)
 # One entry of the live tail in this time, unless much has come.
 FLUSH_SECONDS = 0.1
 # Of a build that says much, so much goes to storage at once (and a piece more): while it does, as much again can come.
-FLUSH_BYTES = 1024 * 1024
+# What is stored costs a look at the lease and a transaction each time.
+FLUSH_BYTES = 4 * 1024 * 1024
 # What may wait in memory for storage that is slower than the build, before the build has to wait.
 MAX_WAITING_BYTES = 8 * 1024 * 1024
 # While Redis is away, lines are stored this often, since memory is the only other place they are in.
@@ -179,9 +180,9 @@ class Flusher:
             self._new_bytes = 0
             self._condition.notify_all()
 
-    def _taken(self) -> list[New]:
+    def _taken(self) -> deque[New]:
         """What has come, but no more than goes to storage at once."""
-        new: list[New] = []
+        new: deque[New] = deque()
         size_bytes = 0
         while self._new and size_bytes < FLUSH_BYTES:
             new.append(self._new.popleft())
@@ -189,7 +190,7 @@ class Flusher:
         self._new_bytes -= size_bytes
         return new
 
-    def _flush(self, new: list[New], is_last: bool) -> None:
+    def _flush(self, new: deque[New], is_last: bool) -> None:
         """Number lines, store the chunks that are full, send what is not stored and the last lines, trim the stream.
 
         Of a build that says more than anybody reads, most lines are in a chunk by then and never go through Redis.
@@ -251,15 +252,14 @@ class Flusher:
             self._open, self._open_lines, self._open_bytes = [], 0, 0
 
 
-def _joined(new: list[New]) -> Iterator[tuple[bytes, Runs]]:
-    """What came since the last flush, small pieces put together, each with its times."""
+def _joined(new: deque[New]) -> Iterator[tuple[bytes, Runs]]:
+    """What came since the last flush, small pieces put together, each with its times; takes them out of `new`."""
     group: list[New] = []
     size_bytes = 0
-    for piece in [*new, None]:
-        if group and (piece is None or size_bytes + len(piece[2]) > MAX_CHUNK_BYTES):
+    while new:
+        group.append(new.popleft())
+        size_bytes += len(group[-1][2])
+        if not new or size_bytes + len(new[0][2]) > MAX_CHUNK_BYTES:
             runs = merge_runs([[time_ms, count] for time_ms, count, _ in group])
             yield b"".join(text for _, _, text in group), runs
             group, size_bytes = [], 0
-        if piece is not None:
-            group.append(piece)
-            size_bytes += len(piece[2])

@@ -74,7 +74,7 @@ export function spans(text) {
     if (match.index > position) write(text.slice(position, match.index));
     position = match.index + match[0].length;
     if (match[2] === "m" && !/^[<=>?]/.test(match[1])) {
-      apply(state, match[1].split(/[;:]/).map((one) => (/^\d{1,5}$/.test(one) ? Number(one) : 0)));
+      apply(state, match[1].split(/[;:]/).map((one) => Number(one) || 0));
     }
   }
   if (position < text.length) write(text.slice(position));

@@ -19,6 +19,7 @@ LINES: list[tuple[str, list[tuple[str, str]]]] = [
     (f"{ESC}[38;2;0;200;255mtrue colour", [("ansi-cyan", "true colour")]),
     (f"{ESC}[48;5;196;1mback", [("ansi-bold", "back")]),
     (f"{ESC}[38;5mcut short", [("", "cut short")]),
+    (f"{ESC}[31mred{ESC}[108;999;1234567m still", [("ansi-red", "red"), ("ansi-red", " still")]),
     (f"cut off{ESC}[31", [("", "cut off")]),
     ("10%\r50%\r100%", [("", "100%")]),
     (f"10%\r{ESC}[33m100%{ESC}[0m done", [("ansi-yellow", "100%"), ("", " done")]),

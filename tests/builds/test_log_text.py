@@ -88,6 +88,11 @@ def test_random_escapes_leave_the_same_text_on_a_page_and_in_a_file():
         ("31", f"{ESC}[2K{ESC}[10;20H", "31"),
         ("", f"{ESC}[38;5m", ""),
         ("", f"{ESC}[999999m", ""),
+        ("31", f"{ESC}[999999m", "31"),
+        ("31", f"{ESC}[108;240m", "31"),
+        ("31", f"{ESC}[107;4m", "31;107;4"),
+        ("", f"{ESC}[38;5;208;999m", "38;5;208"),
+        ("", f"{ESC}[48;2;0;300;9999999m", "48;2;0;255;255"),
     ],
 )
 def test_colours_that_a_line_leaves_on_are_those_of_the_next(before, text, wanted):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import itertools
 import json
 from collections.abc import Iterator
 from datetime import timedelta
@@ -16,7 +17,7 @@ from django.utils import timezone
 
 from builds.logs import download
 from builds.models import Project
-from codeservices import object_storage, storage, storage_s3
+from codeservices import object_storage, storage, storage_folder, storage_s3
 from codeservices.audit import delivery, trails
 from codeservices.env import SettingError
 from codeservices.iam.models import User
@@ -77,6 +78,29 @@ def test_what_is_written_is_read_and_written_again_is_replaced(store: str) -> No
     assert storage.read("builds/one/log.gz") == b"second"
     assert storage.size_bytes("builds/one/log.gz") == 6
     assert storage.exists("builds/one/log.gz") and not storage.exists("builds/two")
+
+
+def test_many_are_written_at_once_and_where_one_fails_no_draft_is_left(
+    store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contents = {f"many/{number}": b"%d" % number for number in range(20)}
+    storage.write_all(contents)
+    assert {key: storage.read(key) for key in contents} == contents
+    kind = storage_s3.RemoteWriter if store == "remote" else storage_folder.FolderWriter
+    commit, calls = kind.commit, itertools.count()
+
+    def fail_once(writer: Any) -> None:
+        if next(calls) == 1:
+            raise OSError("full")
+        commit(writer)
+
+    monkeypatch.setattr(kind, "commit", fail_once)
+    with pytest.raises(OSError, match="full"):
+        storage.write_all(dict.fromkeys(contents, b"new"))
+    # The others of its batch are written, those behind it were not begun.
+    assert {storage.read(key) for key in list(contents)[8:]} == set(list(contents.values())[8:])
+    assert sorted(storage.read(key) for key in list(contents)[:8]).count(b"new") == 7
+    assert not list(tmp_path.rglob("*.draft"))
 
 
 def test_a_deleted_object_is_gone_and_deleting_it_again_is_no_error(store: str) -> None:
