@@ -14,8 +14,20 @@ _ALIKE = (
     "test_doors_s3.py",
     "test_doors_writer.py",
 )
-# Repositories that are odd to git: the same rows of the database, page after page.
-_GIT_ONLY = ("test_odd_pages.py",)
+# What pages say of objects that git reads, and repositories that are odd to it: the same rows of the database, page
+# after page. What a page asks of its own (comments, signatures, what was kept) is asked in other files.
+_GIT_ONLY = (
+    "test_odd_pages.py",
+    "test_views_archive.py",
+    "test_views_blame.py",
+    "test_views_browse.py",
+    "test_views_commit.py",
+    "test_views_compare.py",
+    "test_views_file.py",
+    "test_views_find.py",
+    "test_views_graph.py",
+    "test_views_history.py",
+)
 _FIXTURES = {"db", "transactional_db", "django_db_setup", "live_server"}
 
 

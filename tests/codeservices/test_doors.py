@@ -14,6 +14,8 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
 from codeservices import registry
+from codeservices.audit import drain
+from codeservices.audit.models import Event, Outcome
 from codeservices.aws.json11 import CONTENT_TYPE as JSON
 from codeservices.iam.models import User
 from tests import factories
@@ -424,7 +426,7 @@ CONSOLE = {
 
 
 @pytest.fixture
-def world(lasting_world: LastingWorld, monkeypatch: pytest.MonkeyPatch) -> World:
+def world(lasting_world: LastingWorld, undrained: None, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(registry, "health_checks", [])
     return lasting_world.begin()
 
@@ -484,6 +486,173 @@ def check(response: Any, rule: str, who: User | None, statuses: tuple[int, ...] 
         assert denied_action(response) == missing[0], f"{who} was answered with {status}"
     else:
         assert status in statuses and not denied_action(response), f"{who} was answered with {status}"
+
+
+def test_what_is_hidden_looks_the_same_as_what_does_not_exist(world: World):
+    """To an outsider: same status, same words, but for the name that was asked for."""
+    carol = world.browser(world.people["carol"])
+    for name, door in CONSOLE.items():
+        if not door.args or door.get == PUBLIC or name in NOT_ABOUT_THEIR_FIRST_ARGUMENT:
+            continue
+        method = "get" if door.get != CLOSED else "post"
+        answers = []
+        for first in (door.args[0], door.args[0].upper(), "nothing"):
+            rest = [world.names.get(one, one) for one in door.args[1:]]
+            form = {**door.form, "confirm_name": first, "csrfmiddlewaretoken": TOKEN}
+            path = reverse(name, args=[first, *rest]) + door.query
+            answer = getattr(carol, method)(path, form if method == "post" else None)
+            told = body(answer).partition("is not authorized to perform")[2].partition("because")[0]
+            assert first in told, (name, first, told)
+            answers.append((answer.status_code, told.replace(first, "…")))
+        assert len(set(answers)) == 1, (name, answers)
+
+
+def admin_addresses() -> list[str]:
+    """Every page of the admin panel, but for those that are the console's own."""
+    found = []
+
+    def walk(resolver: Any, prefix: str) -> None:
+        for each in resolver.url_patterns:
+            route = prefix + re.sub(r"<\w+:\w+>", "1", str(each.pattern))
+            if isinstance(each, URLResolver):
+                walk(each, route)
+            elif "(?P" not in route:
+                found.append(f"/{route}")
+
+    [top] = [one for one in get_resolver("codeservices.urls").url_patterns if getattr(one, "namespace", "") == "admin"]
+    walk(top, "admin/")
+    return sorted(set(found) - {"/admin/login/", "/admin/logout/", "/admin/password_change/"})
+
+
+def test_the_admin_panel_is_closed_to_those_who_may_not_use_it(world: World):
+    addresses = admin_addresses()
+    assert len(addresses) > 40 and "/admin/iam/user/1/delete/" in addresses
+    before = state()
+    for name in ("carol", "bob"):
+        client = world.browser(world.people[name])
+        for path in addresses:
+            for answer in (client.get(path), client.post(path, {"csrfmiddlewaretoken": TOKEN})):
+                assert answer.status_code == 302, path
+                assert answer["Location"] in ("/admin/", f"/admin/login/?next={path}"), path
+        told = client.get("/admin/login/?next=/admin/")
+        assert denied_action(told) == "codeservices:UseAdminPanel"
+    assert not changed(before)
+    drain.drain()
+    assert Event.objects.filter(outcome=Outcome.DENIED, action="codeservices:UseAdminPanel").count() == 2
+    assert world.browser(None).get("/admin/login/?next=/admin/")["Location"] == "/sign-in/?next=%2Fadmin%2F"
+    alice = world.browser(world.people["alice"])
+    for path in addresses:
+        assert alice.get(path).status_code in (200, 302, 403, 404, 405), path
+        assert alice.post(path).status_code == 403, path
+    assert not changed(before)
+
+
+def test_the_admin_panel_shows_no_secret(world: World):
+    project = Project.objects.get()
+    project.environment["environmentVariables"] = [{"name": "KEY", "value": "hunter2-value", "type": "PLAINTEXT"}]
+    project.save()
+    Build.objects.update(environment=project.environment)
+    secrets = [AccessKey.objects.get().encrypted_secret, GitCredential.objects.get().password_hash, "hunter2-value"]
+    secrets += User.objects.values_list("password", flat=True)
+    secrets.append("sealed-signing-key")
+    secrets += MfaDevice.objects.values_list("sealed_secret", flat=True)
+    alice = world.browser(world.people["alice"])
+    secrets += ConsoleSession.objects.values_list("session_key", flat=True)
+    model: Any
+    for model in admin.site._registry:
+        place = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+        rows = model._default_manager.all()[:3]
+        for path in (
+            reverse(f"{place}_changelist"),
+            *(reverse(f"{place}_{page}", args=[row.pk]) for row in rows for page in ("change", "history")),
+        ):
+            page = body(alice.get(path))
+            assert page and not [one for one in secrets if one in page], path
+
+
+def test_a_change_in_the_admin_panel_is_recorded_under_its_action(world: World):
+    key = AccessKey.objects.get()
+    alice = world.browser(world.people["alice"])
+    path = reverse("admin:iam_accesskey_change", args=[key.pk])
+    assert alice.post(path, {"status": "Inactive", "csrfmiddlewaretoken": TOKEN}).status_code == 302
+    drain.drain()
+    event = Event.objects.get(event_name="UpdateAccessKey")
+    assert (event.principal_name, event.resource_arn, event.outcome) == ("alice", key.user.arn, Outcome.SUCCESS)
+
+
+def test_a_thing_is_found_under_its_own_parent_alone(world: World):
+    other = factories.project("other", repository_name=None, buildspec="version: 0.2\n")
+    build = finished_build(other, 7)
+    repository = factories.repository("second")
+    alice = world.browser(world.people["alice"])
+    foreign = world.names
+    for path in (
+        "/projects/hush-build/builds/7/",
+        "/projects/hush-build/builds/7/log",
+        "/projects/hush-build/builds/7/artifacts",
+        f"/projects/hush-build/builds/1/artifacts/{build.artifacts.get().pk}",
+        f"/projects/hush-build/builds/1/artifacts/{build.artifacts.get().pk}/folder/dist",
+        f"/projects/hush-build/builds/1/artifacts/{build.artifacts.get().pk}/file/dist/demo.whl",
+        f"/repositories/second/commit/{foreign['oid']}",
+        "/repositories/second/raw/main/src/app.py",
+        f"/repositories/second/blame/{foreign['oid']}/src/app.py",
+        f"/repositories/second/archive/{foreign['oid']}.zip",
+        f"/deleted-repositories/hush/{foreign['gone_id']}/",
+        f"/deleted-repositories/second/{repository.repository_id}/",
+        "/repositories/second/triggers/ring/",
+        f"/repositories/second/triggers/ring/deliveries/{foreign['told_id']}",
+        f"/repositories/hush/triggers/hook/deliveries/{foreign['told_id']}",
+    ):
+        assert alice.get(path).status_code == 404, path
+    before = state()
+    for path in (
+        f"/iam/users/erna/access-keys/{foreign['key_id']}",
+        f"/iam/users/erna/git-credentials/{foreign['credential_id']}",
+        f"/iam/users/erna/ssh-keys/{foreign['ssh_key_id']}",
+        "/iam/users/erna/inline/inline/delete",
+        "/projects/hush-build/builds/7/stop",
+        "/projects/other/builds/1/retry",
+        f"/repositories/{repository.name}/triggers/ring/delete",
+        f"/deleted-repositories/hush/{foreign['gone_id']}/purge",
+        f"/deleted-repositories/hush/{foreign['gone_id']}/restore",
+        f"/repositories/{repository.name}/triggers/ring/test",
+        f"/repositories/{repository.name}/triggers/ring/deliveries/{foreign['told_id']}/redeliver",
+        f"/repositories/hush/triggers/hook/deliveries/{foreign['told_id']}/redeliver",
+    ):
+        for change in ("Inactive", "delete", "reset"):
+            form = {"change": change, "confirm_name": foreign["key_id"], "csrfmiddlewaretoken": TOKEN}
+            assert alice.post(path, form).status_code in (400, 404), path
+    assert not changed(before)
+
+
+def test_no_page_may_be_kept_by_a_shared_cache(world: World):
+    alice = world.browser(world.people["alice"])
+    for name, door in CONSOLE.items():
+        if door.get not in (CLOSED, PUBLIC) and name != "builds:build_events":
+            policy = alice.get(address(name, door, world))["Cache-Control"]
+            assert "private" in policy or "no-store" in policy, name
+    assert "no-store" in alice.get("/me/credentials/")["Cache-Control"]
+    assert "no-store" in alice.get("/iam/users/dora/credentials")["Cache-Control"]
+
+
+def test_signing_in_begins_a_new_session_and_goes_nowhere_else(world: World):
+    client = Client()
+    client.get("/sign-in/")
+    client.cookies[settings.SESSION_COOKIE_NAME] = "chosen-by-somebody-else"
+    form = {"username": "bob", "password": factories.PASSWORD, "next": "https://evil.example/"}
+    answer = client.post("/sign-in/", form)
+    assert answer["Location"] == "/"
+    assert client.cookies[settings.SESSION_COOKIE_NAME].value != "chosen-by-somebody-else"
+    for target in ("//evil.example", "/\\evil.example", "javascript:alert(1)", "http:///evil.example"):
+        assert Client().post("/sign-in/", {**form, "next": target})["Location"] == "/"
+
+
+def test_a_form_that_is_wrong_shows_no_outsider_what_is_in_it(world: World):
+    carol = world.browser(world.people["carol"])
+    for path in ("/iam/users/new/", "/iam/policies/new/", "/projects/new/", "/iam/groups/"):
+        answer = carol.post(path, {"csrfmiddlewaretoken": TOKEN})
+        assert denied_action(answer), path
+        assert "ours" not in body(answer) and "codebuild-service-role" not in body(answer), path
 
 
 def test_the_walk_notices_what_a_door_writes(world: World):

@@ -119,7 +119,7 @@ class Twins:
 
 
 @pytest.fixture
-def world(lasting_world: LastingWorld, monkeypatch: pytest.MonkeyPatch) -> World:
+def world(lasting_world: LastingWorld, undrained: None, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(registry, "health_checks", [])
     return lasting_world.begin()
 

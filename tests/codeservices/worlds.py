@@ -12,6 +12,7 @@ from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.db import connection, transaction
 from django.test import Client
+from django.test.client import ClientHandler
 from django.utils import timezone
 
 from builds.logs import groups
@@ -41,6 +42,8 @@ from tests.codeservices.behind_doors import (
 from tests.fixtures.people import PEOPLE, person
 
 History = tuple[BareRepository, str]
+# All browsers share it: a client of its own handler sets all middleware up again.
+_HANDLER = ClientHandler(enforce_csrf_checks=True)
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,8 @@ class World:
 
     def browser(self, user: User | None) -> Client:
         """A browser that holds the CSRF cookie of TOKEN, with CSRF checks on; signed in unless it is nobody's."""
-        client = Client(enforce_csrf_checks=True)
+        client = Client()
+        client.handler = _HANDLER
         if user is not None:
             client.cookies[settings.SESSION_COOKIE_NAME] = self.sessions[user.pk]
         client.cookies[settings.CSRF_COOKIE_NAME] = TOKEN
