@@ -98,6 +98,7 @@ def redis_client() -> Redis:
         socket_timeout=REDIS_SECONDS,
         socket_connect_timeout=REDIS_SECONDS,
         retry=Retry(NoBackoff(), 0),
+        driver_info=None,  # to tell the server its own version, it reads its package's metadata for each connection
     )
 
 

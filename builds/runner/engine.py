@@ -89,7 +89,7 @@ def reap(
     client: docker.DockerClient,
     install: str,
     keep: Callable[[], Collection[str]],
-    is_kept: Callable[[str], bool] = lambda keeper: False,
+    is_kept: Callable[[str, str], bool] = lambda keeper, created_at: False,
 ) -> list[str]:
     """Remove containers, networks and volumes of this installation's builds that nobody runs; the builds' ids.
 
@@ -98,7 +98,7 @@ def reap(
     Args:
         keep: The ids of builds that run. Asked after the engine was, so that a build that begins meanwhile is safe: its
             lease is older than its container.
-        is_kept: Whether the keeper lives whom the network's KEEPER_LABEL names.
+        is_kept: Whether a network is kept, by its KEEPER_LABEL and the time at which it was made.
     """
     filters: dict[str, Any] = {"label": f"{INSTALL_LABEL}={install}"}
     containers = client.containers.list(all=True, filters=filters, ignore_removed=True)
@@ -117,7 +117,7 @@ def reap(
     for network in networks:
         labels = network.attrs.get("Labels") or {}
         keeper, build_id = labels.get(KEEPER_LABEL), labels.get(BUILD_LABEL, "")
-        if build_id not in kept and not (keeper and is_kept(keeper)):
+        if build_id not in kept and not (keeper and is_kept(keeper, network.attrs["Created"])):
             with contextlib.suppress(docker.errors.APIError):
                 network.remove()
                 reaped.add(build_id or str(network.name))
