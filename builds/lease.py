@@ -6,6 +6,7 @@ that nothing is its own any more.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -49,10 +50,14 @@ def change(build: Build, **fields: Any) -> None:
         setattr(build, name, value)
 
 
-def take(build_pk: int, *, owner: str, **conditions: Any) -> Build | None:
-    """The build with a lease for `owner`, or None where the conditions do not hold (any more)."""
+def take(build_pk: int, *, owner: str, fields: Mapping[str, Any] | None = None, **conditions: Any) -> Build | None:
+    """The build with a lease for `owner`, or None where the conditions do not hold (any more).
+
+    Args:
+        fields: What is set with it.
+    """
     rows = Build.objects.filter(pk=build_pk, status=Status.IN_PROGRESS, **conditions)
-    if rows.update(lease_owner=owner, lease_expires_at=expiry(), lease_doubted_at=None) != 1:
+    if rows.update(lease_owner=owner, lease_expires_at=expiry(), lease_doubted_at=None, **(fields or {})) != 1:
         return None
     return Build.objects.select_related("project").get(pk=build_pk)
 
@@ -93,6 +98,7 @@ def redis_client() -> Redis:
         socket_timeout=REDIS_SECONDS,
         socket_connect_timeout=REDIS_SECONDS,
         retry=Retry(NoBackoff(), 0),
+        driver_info=None,  # to tell the server its own version, it reads its package's metadata for each connection
     )
 
 

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -88,6 +89,8 @@ class Reporter:
             head_bytes=settings.BUILD_LOG_HEAD_MIB * 1024**2,
             tail_bytes=settings.BUILD_LOG_TAIL_MIB * 1024**2,
         )
+        # What the database does not know yet: the end of the last phase it knows, and the brief ones after that.
+        self._untold: list[dict[str, Any]] = []
         # The log is for one thread at a time: the build's own, until another takes it.
         self._lock = threading.Lock()
         self._is_taken = False
@@ -101,33 +104,31 @@ class Reporter:
 
     # ---- Report ------------------------------------------------------------------------------------------------------
 
-    def phase_started(self, phase_type: str, started_at: datetime) -> None:
+    def phase_started(self, phase_type: str, started_at: datetime, *, is_brief: bool = False) -> None:
+        phase = {"phase_type": phase_type, "started_at": started_at, "first_line": self._log.line_count}
+        self._untold.append(phase)
+        if is_brief:
+            return
         try:
             with transaction.atomic():
-                lease.change(self._build, current_phase=phase_type)
-                phase = Phase(
-                    build=self._build,
-                    phase_type=phase_type,
-                    started_at=started_at,
-                    first_line=self._log.line_count,
+                lease.change(self._build, current_phase=phase_type, lease_expires_at=lease.expiry())
+                Phase.objects.bulk_create(
+                    [Phase(build=self._build, **fields) for fields in self._untold],
+                    update_conflicts=True,
+                    unique_fields=["build", "phase_type"],
+                    update_fields=["status", "ended_at", "contexts"],
                 )
-                Phase.objects.bulk_create([phase], ignore_conflicts=True)  # one statement where a look takes four
         except lease.LeaseLost:
             self.interruption.raise_for(LOST)
+        self._untold = [phase]
 
     def phase_ended(self, result: PhaseResult) -> None:
-        contexts = [{"statusCode": one.status_code, "message": one.message} for one in result.contexts]
-        try:
-            with transaction.atomic():
-                lease.change(self._build, lease_expires_at=lease.expiry())
-                Phase.objects.filter(build=self._build, phase_type=result.type).update(
-                    status=result.status or Status.SUCCEEDED,
-                    # The wall clock may have jumped; what lasted was measured by one that doesn't.
-                    ended_at=result.started_at + timedelta(seconds=result.duration_seconds),
-                    contexts=contexts,
-                )
-        except lease.LeaseLost:
-            self.interruption.raise_for(LOST)
+        self._untold[-1] |= {
+            "status": result.status or Status.SUCCEEDED,
+            # The wall clock may have jumped; what lasted was measured by one that doesn't.
+            "ended_at": result.started_at + timedelta(seconds=result.duration_seconds),
+            "contexts": [{"statusCode": one.status_code, "message": one.message} for one in result.contexts],
+        }
 
     def output(self, data: bytes) -> None:
         with self._lock:

@@ -116,7 +116,8 @@ class _Steps:
         role = self.session.principal
         with opening.opened(self.build, role, check=tools.check, note=tools.note) as found:
             primary = found.primary
-            change(self.build, resolved_source_oid=primary.oid)
+            if primary.oid:
+                change(self.build, resolved_source_oid=primary.oid)
             spec, location = specification.read(self.build, primary, role)
             uploading.check(self.build, spec)
             self.cache.refname = primary.holding_refname

@@ -24,9 +24,9 @@ def kept() -> network.Networks | None:
     return _networks
 
 
-def is_kept(keeper: str) -> bool:
-    """Whether a process lives that keeps a network with this label."""
-    return network.is_kept(_folder(), keeper)
+def is_kept(keeper: str, created_at: str) -> bool:
+    """Whether a network with this label, made at this time, has a process that keeps it."""
+    return network.is_kept(_folder(), keeper, created_at)
 
 
 def _folder() -> Path:

@@ -5,13 +5,13 @@ long as no worker holds a lease on it. Where two rows are locked it is the proje
 """
 
 from builds.lifecycle.endings import end, finish
-from builds.lifecycle.queue import Wait, claim, claim_next, wait_of, wake_next
+from builds.lifecycle.queue import QUEUE, Wait, claim, claim_next, wait_of, wake_next
 from builds.lifecycle.records import RUN_TASK
 from builds.lifecycle.removal import delete_build
 from builds.lifecycle.runs import run
 from builds.lifecycle.starts import retry_build, start_build
 from builds.lifecycle.stops import end_stopped, stop_build
-from builds.lifecycle.sweeps import QUEUE, end_expired_leases, reap, requeue_builds
+from builds.lifecycle.sweeps import end_expired_leases, reap, requeue_builds
 
 __all__ = [
     "QUEUE",

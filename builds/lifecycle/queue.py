@@ -6,6 +6,7 @@ project's limit holds because its row is locked from the count to the claim.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Count
 from django.utils import timezone
+from redis.exceptions import RedisError
 
 from builds import host, lease
 from builds.fair_order import Standing, Waiting, order
@@ -23,6 +25,8 @@ from codeservices import work
 
 logger = logging.getLogger(__name__)
 
+# The broker's list of their messages. Source: codeservices/celery.py.
+QUEUE = "builds"
 # A worker that is there takes a build in far less.
 SLOW_SECONDS = 20.0
 
@@ -41,16 +45,14 @@ def claim_next() -> Build | None:
 
     Builds that waited for longer than they may are ended on the way.
     """
-    if not queued().exists():
-        return None
-    refusal = host.refusal()
-    if refusal:
-        logger.warning("no build is started: %s", refusal)
-        return None
     tried: set[int] = set()
     while True:
         candidate = next((pk for pk in claimable() if pk not in tried), None)
         if candidate is None:
+            return None
+        refusal = "" if tried else host.refusal()
+        if refusal:
+            logger.warning("no build is started: %s", refusal)
             return None
         build = claim(candidate)
         if build is not None:
@@ -64,16 +66,19 @@ def claim(build_pk: int) -> Build | None:
     A build that waited for longer than it may is ended instead.
     """
     with transaction.atomic():
-        project_pk = queued().filter(pk=build_pk).values_list("project", flat=True).first()
-        project = Project.objects.select_for_update().filter(pk=project_pk).first() if project_pk else None
+        row = queued().filter(pk=build_pk).first()
+        if row is None:
+            return None
+        project = Project.objects.select_for_update().filter(pk=row.project_id).first() if row.project_id else None
         if project is not None and _is_full(project):
             return None
         now = timezone.now()
-        build = lease.take(build_pk, owner=work.new_owner(), lease_owner="", stop_requested_at=None)
+        is_late = waited_too_long(row)
+        claimed = {} if is_late else {"claimed_at": now}
+        build = lease.take(build_pk, owner=work.new_owner(), fields=claimed, lease_owner="", stop_requested_at=None)
         if build is None:
             return None
-        if not waited_too_long(build):
-            lease.change(build, claimed_at=now)
+        if not is_late:
             if project is not None:
                 Project.objects.filter(pk=project.pk).update(last_claimed_at=now)
             Phase.objects.filter(build=build, phase_type=PhaseType.QUEUED).update(status=Status.SUCCEEDED, ended_at=now)
@@ -89,10 +94,22 @@ def claimable() -> list[int]:
 
 
 def wake_next() -> None:
-    """A build has ended: what waited for its place may begin."""
+    """A build has ended: what waited for its place may begin. Where enough messages wait, they wake all workers."""
+    if (waiting_messages() or 0) >= settings.BUILD_CONCURRENCY:
+        return
     found = claimable()
     if found:
         wake(found[0])
+
+
+def waiting_messages() -> int | None:
+    """How many messages wait for a worker of builds; None where the broker does not say."""
+    with contextlib.closing(lease.redis_client()) as redis:
+        try:
+            return int(redis.llen(QUEUE))
+        except RedisError as error:
+            logger.warning("the broker does not say whether messages of builds wait: %s", error)
+            return None
 
 
 def waited_too_long(build: Build) -> bool:

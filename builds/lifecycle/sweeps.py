@@ -8,11 +8,10 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.utils import timezone
-from redis.exceptions import RedisError
 
 from builds import lease, worker_networks
 from builds.lifecycle import endings, stops
-from builds.lifecycle.queue import claimable, waited_too_long, wake_next
+from builds.lifecycle.queue import claimable, waited_too_long, waiting_messages, wake_next
 from builds.lifecycle.records import queued, running, wake
 from builds.models import Build, Status
 from builds.runner import engine
@@ -20,7 +19,6 @@ from codeservices import work
 
 logger = logging.getLogger(__name__)
 
-QUEUE = "builds"
 # A queued build whose message is older than this, while no message waits, has lost it.
 MESSAGE_LIFE = timedelta(seconds=30)
 MAX_MESSAGES = 100
@@ -73,13 +71,8 @@ def requeue_builds() -> int:
     horizon = timezone.now() - MESSAGE_LIFE
     if not queued().filter(queued_message_at__lt=horizon).exists():
         return 0
-    with contextlib.closing(lease.redis_client()) as redis:
-        try:
-            if redis.llen(QUEUE):
-                return 0
-        except RedisError as error:
-            logger.warning("queued builds can't be sent again: %s", error)
-            return 0
+    if waiting_messages() != 0:
+        return 0
     count = 0
     for pk in claimable()[:MAX_MESSAGES]:
         if queued().filter(pk=pk, queued_message_at__lt=horizon).update(queued_message_at=timezone.now()):

@@ -67,7 +67,6 @@ class Watch:
         self._connect = connect
         self._folders = [path for path in _folders(container.attrs) if os.access(path, os.R_OK | os.X_OK)]
         self._is_local = is_local and bool(self._folders) and os.geteuid() == 0
-        self._pid = int(container.attrs["State"].get("Pid") or 0)
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="disk-watch", daemon=True)
 
@@ -91,7 +90,7 @@ class Watch:
 
     def _watch_here(self) -> int:
         used = counted_at = lasted = 0.0
-        free_then = 0
+        free_then = pid = 0
         while not self._stopped.wait(LOOK_SECONDS):
             free = _free_bytes(self._folders)
             since = time.monotonic() - counted_at
@@ -100,10 +99,17 @@ class Watch:
             if not (has_shrunk and since >= lasted / COUNTING_SHARE) and since < LONGEST_SECONDS:
                 continue
             counted_at, free_then = time.monotonic(), free
-            used = float(used_bytes(self._folders, self._pid))
+            pid = pid or self._first_process()
+            used = float(used_bytes(self._folders, pid))
             lasted = time.monotonic() - counted_at
             if used > (min(self._limit_bytes, RESERVE_BYTES) if is_scarce else self._limit_bytes):
                 return int(used)
+        return 0
+
+    def _first_process(self) -> int:
+        """The container's first process on this machine; 0 where the engine does not say."""
+        with contextlib.suppress(*engine.ENGINE_ERRORS), contextlib.closing(self._connect()) as client:
+            return int(client.api.inspect_container(self._container_id)["State"].get("Pid") or 0)
         return 0
 
     def _watch_there(self) -> int:

@@ -112,7 +112,7 @@ class DockerExecutor:
             # The engine takes longer for a network than for all the rest, and needs it only when the container starts.
             with ThreadPoolExecutor(1, "network") as beside:
                 with_network = beside.submit(make_network)
-                host = self._host = self._client.info()
+                host = self._host = engine.host_of(self._client, self._docker_host)
                 self._on_image(str(host["ID"]), self._image.reference, self._image.is_new)
                 self._close_network(note)
                 self._check()
@@ -196,8 +196,6 @@ class DockerExecutor:
     def _watch_disk(self, limit_bytes: int) -> None:
         if not limit_bytes:
             return
-        with contextlib.suppress(*engine.ENGINE_ERRORS):
-            self._container.reload()
         self._watch = disk.Watch(
             self._container,
             limit_bytes,

@@ -161,32 +161,31 @@ class Firewall:
         parts = ["#!/bin/sh", "# Firewall rules of builds: run as root on the machine of Docker Engine.", "set -e"]
         for family in ("iptables", "ip6tables"):
             first = "DOCKER-USER" if family == "iptables" else "FORWARD"
-            body = [f":{self._forward} -", f":{self._input} -", *self._rules(family), *self._jumps(family, first)]
+            rules = self._rules(family)
+            body = [f":{self._forward} -", f":{self._input} -", *rules, *self._jumps(first, rules)]
             parts += [f"{family}-restore --wait --noflush <<'RULES'", "*filter", *body, "COMMIT", "RULES"]
         return "\n".join(parts) + "\n"
 
     def _is_made(self, family: str) -> bool:
-        lines = _save(family)
-        jumps = {shlex.join(shlex.split(line.replace("-I ", "-A ", 1))) for line in self._jumps(family, _first(lines))}
+        lines, rules = _save(family), self._rules(family)
+        jumps = {shlex.join(shlex.split(line.replace("-I ", "-A ", 1))) for line in self._jumps(_first(lines), rules)}
         found = [shlex.join(shlex.split(line)) for line in lines if line.startswith("-A ") and self._leads_here(line)]
         if sorted(found) != sorted(jumps):
             return False
-        rules = self._rules(family)
         return all(_count(lines, chain) == _count(rules, chain) for chain in (self._forward, self._input))
 
     def _leads_here(self, line: str) -> bool:
-        words = line.split()
-        return bool({f"-j {self._forward}", f"-j {self._input}"} & {" ".join(words[-2:])})
+        return line.rstrip().endswith((f" -j {self._forward}", f" -j {self._input}"))
 
     def _changes(self, family: str) -> list[str]:
-        lines = _save(family)
+        lines, rules = _save(family), self._rules(family)
         old = [f"-D {line[3:]}" for line in lines if line.startswith("-A ") and self._leads_here(line)]
         # To name a chain makes it, or empties it.
         chains = [f":{self._forward} - [0:0]", f":{self._input} - [0:0]"]
-        return [*chains, *old, *self._rules(family), *self._jumps(family, _first(lines))]
+        return [*chains, *old, *rules, *self._jumps(_first(lines), rules)]
 
-    def _jumps(self, family: str, first: str) -> list[str]:
-        digest = hashlib.sha256("\n".join(self._rules(family)).encode()).hexdigest()[:16]
+    def _jumps(self, first: str, rules: Sequence[str]) -> list[str]:
+        digest = hashlib.sha256("\n".join(rules).encode()).hexdigest()[:16]
         comment = f'-m comment --comment "codeservices builds {digest}"'
         return [
             f"-I {first} -i {self._bridges} {comment} -j {self._forward}",
@@ -270,7 +269,8 @@ def _alone() -> Iterator[None]:
 
 
 def _count(lines: Iterable[str], chain: str) -> int:
-    return sum(line.startswith(f"-A {chain} ") for line in lines)
+    start = f"-A {chain} "
+    return sum(line.startswith(start) for line in lines)
 
 
 def _families() -> list[str]:

@@ -1,8 +1,8 @@
 """A build's network: a bridge of its own, whose name the firewall's rules know.
 
 To make and to remove one takes the engine a dozen processes and as long as a container's whole life. So a worker's
-process keeps the network of a build that has ended for its next one, for some seconds (`Networks`). No two builds are
-in a network at once, and one is lent out again only when the engine says that nothing is in it.
+process keeps the network of a build that has ended for its next one, for a minute (`Networks`). No two builds are in a
+network at once, and one is lent out again only when the engine says that nothing is in it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import socket
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,12 @@ logger = logging.getLogger(__name__)
 
 # The machine whose engine runs the container, by the name that Docker Desktop gives it too.
 HOST_NAME = "host.docker.internal"
-# Builds that wait begin at once; with none waiting, nothing is left on the engine.
-KEEP_SECONDS = 5.0
+# On a server that builds now and then, the next one finds it; a minute after the last build nothing is left there.
+KEEP_SECONDS = 60.0
+# No build gets a network that is older. So one that is older than that and a build can last is nobody's, whoever made
+# it: of a machine or a container that had another name, nothing else tells whether its process lives.
+LEND_LIFE = timedelta(days=1)
+LIFE = LEND_LIFE + timedelta(days=3)
 
 
 def create(client: docker.DockerClient, install: str, name: str, labels: Mapping[str, str]) -> Any:
@@ -46,20 +51,21 @@ def create(client: docker.DockerClient, install: str, name: str, labels: Mapping
     )
 
 
-def is_kept(folder: Path, keeper: str) -> bool:
-    """Whether the process lives that keeps a network with this `engine.KEEPER_LABEL`; True of another machine's.
+def is_kept(folder: Path, keeper: str, created_at: str) -> bool:
+    """Whether a network with this `engine.KEEPER_LABEL` has a process that keeps it.
+
+    A keeper without a lock in our folder that calls its machine otherwise may live: it loses what is older than LIFE.
 
     Args:
         folder: That of `Networks`.
+        created_at: When the network was made, as the engine tells it.
     """
     host, _, name = keeper.rpartition("/")
-    if host != socket.gethostname():
-        return True
     path = folder / name
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except FileNotFoundError:
-        return False
+        return host != socket.gethostname() and _age(created_at) < LIFE
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -69,6 +75,11 @@ def is_kept(folder: Path, keeper: str) -> bool:
         return False
     finally:
         os.close(descriptor)
+
+
+def _age(created_at: str) -> timedelta:
+    """Since a time as the engine tells it: RFC 3339 with nanoseconds."""
+    return datetime.now(UTC) - datetime.fromisoformat(created_at)
 
 
 @dataclass(frozen=True)
@@ -109,9 +120,10 @@ class Networks:
             except engine.ENGINE_ERRORS:
                 self.remove(client, found)
                 continue
-            if not state.get("Containers"):
+            is_empty = not state.get("Containers")
+            if is_empty and _age(state["Created"]) < LEND_LIFE:
                 return found
-            logger.warning("the network %s is not empty", found.name)
+            logger.info("the network %s is %s", found.name, "too old" if is_empty else "not empty")
             self.remove(client, found)
 
     def reserve(self) -> Kept:

@@ -132,9 +132,13 @@ class Plan:
 class Report(Protocol):
     """Who is told what happens, as it happens, from the thread that runs the build."""
 
-    def phase_started(self, phase_type: str, started_at: datetime) -> None: ...
+    def phase_started(self, phase_type: str, started_at: datetime, *, is_brief: bool = False) -> None:
+        """A phase begins. One that is brief has nothing to do, so that to tell it with the next one is soon enough."""
+        ...
 
-    def phase_ended(self, result: PhaseResult) -> None: ...
+    def phase_ended(self, result: PhaseResult) -> None:
+        """The phase has ended, and the next one begins at once: both can be told together."""
+        ...
 
     def output(self, data: bytes) -> None:
         """Bytes for the log, as they come."""
@@ -252,7 +256,9 @@ class _Run:
             # A failed INSTALL or PRE_BUILD ends it, a failed BUILD only where on-failure says ABORT.
             action = spec.on_failure.action
             is_fatal = action == "ABORT" or (action != "CONTINUE" and name in ("install", "pre_build"))
-            with self._phase(phase_type, is_fatal=is_fatal):
+            exports = name == "post_build" and buildspec.exported_variables
+            is_brief = not (spec.commands or spec.finally_commands or exports)
+            with self._phase(phase_type, is_fatal=is_fatal, is_brief=is_brief):
                 self.note(f"Entering phase {phase_type}")
                 self._attempts(name, buildspec)
                 if name == "post_build":
@@ -283,10 +289,12 @@ class _Run:
     # ---- one phase ---------------------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
-    def _phase(self, phase_type: str, *, is_fatal: bool = False, is_last: bool = False) -> Iterator[None]:
+    def _phase(
+        self, phase_type: str, *, is_fatal: bool = False, is_last: bool = False, is_brief: bool = False
+    ) -> Iterator[None]:
         """Time a phase and turn what its block raises into its status; _Ended where nothing more may follow."""
         started_at, started = datetime.now(UTC), time.monotonic()
-        self.report.phase_started(phase_type, started_at)
+        self.report.phase_started(phase_type, started_at, is_brief=is_brief)
         status, context = SUCCEEDED, Context()
         ends = False
         try:

@@ -6,6 +6,8 @@ import contextlib
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import docker
@@ -88,7 +90,7 @@ def test_the_reaper_leaves_what_a_living_process_keeps_and_removes_the_rest(inst
     [kept] = networks._idle
 
     def reap() -> list[str]:
-        return engine.reap(client, install, lambda: (), lambda keeper: network.is_kept(folder, keeper))
+        return engine.reap(client, install, lambda: (), partial(network.is_kept, folder))
 
     assert reap() == []
     with networks._lock:
@@ -99,9 +101,30 @@ def test_the_reaper_leaves_what_a_living_process_keeps_and_removes_the_rest(inst
     assert list(folder.iterdir()) == []
 
 
-def test_whether_a_process_of_another_machine_lives_is_not_known(tmp_path):
-    assert network.is_kept(tmp_path, "elsewhere/codeservices-network-1")
-    assert not network.is_kept(tmp_path, f"{socket.gethostname()}/codeservices-network-1")
+def test_what_a_process_elsewhere_kept_goes_when_no_build_can_have_it_any_more(tmp_path):
+    now = datetime.now(UTC)
+    young = f"{now:%Y-%m-%dT%H:%M:%S}.123456789Z"
+    old = f"{now - network.LIFE - timedelta(minutes=1):%Y-%m-%dT%H:%M:%S}.1+00:00"
+    assert network.is_kept(tmp_path, "elsewhere/codeservices-network-1", young)
+    assert not network.is_kept(tmp_path, "elsewhere/codeservices-network-1", old)
+    assert not network.is_kept(tmp_path, f"{socket.gethostname()}/codeservices-network-1", young)
+
+
+def test_the_lock_tells_also_after_the_machine_got_another_name(install, networks, tmp_path):
+    kept = networks.reserve()
+    keeper, long_ago = f"before/{kept.name}", "2020-01-01T00:00:00Z"
+    assert network.is_kept(tmp_path / "networks", keeper, long_ago)
+    network.os.close(kept.lock)
+    assert not network.is_kept(tmp_path / "networks", keeper, long_ago)
+
+
+def test_an_old_network_is_not_lent_out_again(install, networks, client, leftovers, monkeypatch):
+    kept = networks.reserve()
+    networks.make(client, kept)
+    networks.give_back(client, kept)
+    monkeypatch.setattr(network, "LEND_LIFE", timedelta())
+    assert networks.take(client) is None
+    assert leftovers() == []
 
 
 def test_a_privileged_build_leaves_no_network_to_another(install, networks, leftovers):

@@ -26,7 +26,7 @@ class Recorder:
         self.data = b""
         self.begun = threading.Event()
 
-    def phase_started(self, phase_type: str, started_at: datetime) -> None:
+    def phase_started(self, phase_type: str, started_at: datetime, *, is_brief: bool = False) -> None:
         self.started.append(phase_type)
 
     def phase_ended(self, result: PhaseResult) -> None:

@@ -202,6 +202,21 @@ def test_the_default_branch_is_a_branch_too(db):
     assert older.status == "STOPPED"
 
 
+def test_no_further_message_is_sent_while_one_waits_for_every_worker(db, no_broker, settings):
+    settings.BUILD_CONCURRENCY = 2
+    build = start(project())
+    no_broker.clear()
+    with lease.redis_client() as redis:
+        redis.delete(lifecycle.QUEUE)
+        redis.rpush(lifecycle.QUEUE, "first")
+        lifecycle.wake_next()
+        assert no_broker == [build.pk]
+        redis.rpush(lifecycle.QUEUE, "second")
+        lifecycle.wake_next()
+        redis.delete(lifecycle.QUEUE)
+    assert no_broker == [build.pk]
+
+
 def test_the_default_branch_is_asked_for_once_for_all_builds_of_a_repository(db, django_assert_num_queries):
     gitrepo.commit(factories.repository("demo").git, {"a": "b"})
     factories.project()
