@@ -128,7 +128,8 @@ def register_commit_statuses(find: CommitStatuses, state: CommitStatusState) -> 
     """Add a function that finds, by repository name and oids, what became of commits, as far as a principal may see.
 
     Args:
-        state: Gives another value whenever any commit's status may have changed; quick.
+        state: Gives another value whenever any commit's status may have changed; quick, however many there are. Of
+            what is old it may miss that it is gone.
     """
     commit_status_sources.append((find, state))
 
@@ -143,7 +144,7 @@ def commit_statuses(principal: Principal, repository_name: str, oids: Iterable[s
 
 
 def commit_status_state() -> Hashable:
-    """A value that is another one whenever what `commit_statuses` finds may be."""
+    """A value that is another one whenever what `commit_statuses` finds may be, but for what is old and gone."""
     return tuple(state() for _, state in commit_status_sources)
 
 

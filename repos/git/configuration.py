@@ -25,7 +25,6 @@ CONFIGURATION: Mapping[str, str] = {
     "core.excludesFile": "/dev/null",
     "core.fsmonitor": "false",
     "core.quotePath": "false",
-    "core.useReplaceRefs": "false",  # an oid always means its own bytes, as it does to dulwich
     "core.alternateRefsCommand": "exit 0 #",
     "core.fsync": "objects,derived-metadata,reference",
     "core.fsyncMethod": "fsync",
@@ -58,6 +57,10 @@ ENVIRONMENT: Mapping[str, str] = {
     "GIT_ATTR_NOSYSTEM": "1",
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_OPTIONAL_LOCKS": "0",
+    # An oid always means its own bytes, and a commit's parents are those it names: so it is to dulwich, to the
+    # commit-graph and to who has reviewed or signed it, and whoever may push refs/replace must not change that.
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    "GIT_GRAFT_FILE": "/dev/null",
     "LC_ALL": "C",
     "TZ": "UTC",
     "CODESERVICES_PYTHON": sys.executable,  # for the hook

@@ -4,7 +4,7 @@ The browser asks each time (“no-cache”) with the tag it was given, and who a
 when the page was made; only then it is told to show what it has. A page by a commit's id stays what it is while others
 push; one by a branch's name is made again after any push. Words such as “5 minutes ago” are an hour old at most, and
 scripts keep them fresh. Pages of commits tell of builds, signatures and comments too: after a change of any of these
-they are made again, and those with comments always.
+they are made again, and those with comments always. An old build that somebody deletes is told for up to an hour.
 
 Source: RFC 9110, section 8.8.3 (ETag), 13.1.2 (If-None-Match) and 15.4.5 (304).
 """

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from django.template import Context, Template
 
+from builds import commit_statuses
 from builds.models import Build, Project, Status
 from codeservices import registry
 from codeservices.iam.authorize import is_allowed
+from codeservices.statements import Statement
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -103,3 +105,26 @@ def test_a_status_is_drawn_as_icon_and_words_that_lead_to_the_build(alice, proje
     assert "<svg" in html and "Failed</a>" in html
     assert drawn.render(Context({"statuses": found, "oid": OTHER})) == ""
     assert drawn.render(Context({"oid": OID})) == ""
+
+
+def test_the_state_changes_with_every_start_end_and_deletion(project, monkeypatch):
+    monkeypatch.setattr(commit_statuses, "NEWEST_BUILDS", 3)
+    monkeypatch.setattr(commit_statuses, "_NEWEST", Statement(commit_statuses._newest))
+    states = [registry.commit_status_state()]
+    builds = []
+    for _ in range(5):
+        builds.append(built(project, OID, Status.IN_PROGRESS))
+        states.append(registry.commit_status_state())
+    Build.objects.update(status=Status.SUCCEEDED)
+    states.append(registry.commit_status_state())
+    for index in (4, 2, 0):  # the newest, one of the newest, the oldest
+        builds[index].delete()
+        states.append(registry.commit_status_state())
+    assert len(set(states)) == len(states)
+
+
+def test_the_state_is_told_by_indexes(project, django_assert_num_queries):
+    built(project, OID, Status.SUCCEEDED)
+    with django_assert_num_queries(3) as asked:
+        registry.commit_status_state()
+    assert "LIMIT 500" in asked.captured_queries[0]["sql"]
