@@ -17,9 +17,11 @@ class BuildsConfig(AppConfig):
             worker_networks,
         )
         from builds.logs import aws as logs_aws  # noqa: F401  likewise
+        from builds.models import SourceCredential
         from codeservices import registry
-        from codeservices.iam import resource_tags
+        from codeservices.iam import resource_tags, secrets
 
+        secrets.follow_the_master_key(SourceCredential, "encrypted_token")
         health.register()
         panels.register()
         retention.register()

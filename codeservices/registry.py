@@ -6,6 +6,8 @@ from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import Model
+
 from codeservices.iam.principal import Principal
 
 
@@ -78,6 +80,22 @@ class CommitStatus:
     url: str
 
 
+@dataclass(frozen=True)
+class SealedColumn:
+    """A column of values that are encrypted with the master key, and so have to follow when it is changed.
+
+    Attributes:
+        reseal: Gives a row's value encrypted with the key that encrypts now; None where it is already.
+    """
+
+    model: type[Model]
+    field: str
+    reseal: Callable[[Any], str | bytes | None]
+
+    def __str__(self) -> str:
+        return f"{self.model._meta.label}.{self.field}"
+
+
 CommitStatuses = Callable[[Principal, str, Collection[str]], Mapping[str, CommitStatus]]
 CommitStatusState = Callable[[], Hashable]
 Notices = Callable[[Principal], Iterable[Notice]]
@@ -90,6 +108,7 @@ meters: list[Meter] = []
 notices: list[Notices] = []
 role_uses: list[RoleUses] = []
 commit_status_sources: list[tuple[CommitStatuses, CommitStatusState]] = []
+sealed_columns: list[SealedColumn] = []
 console_actions: set[str] = set()
 
 
@@ -122,6 +141,11 @@ def register_notices(find: Notices) -> None:
 def register_role_uses(find: RoleUses) -> None:
     """Add a function that finds what uses a role, by the role's ARN, among what a principal may see."""
     role_uses.append(find)
+
+
+def register_sealed(model: type[Model], field: str, reseal: Callable[[Any], str | bytes | None]) -> None:
+    """Add a column of values that are encrypted with the master key."""
+    sealed_columns.append(SealedColumn(model, field, reseal))
 
 
 def register_commit_statuses(find: CommitStatuses, state: CommitStatusState) -> None:

@@ -7,11 +7,10 @@ import re
 from pathlib import Path
 
 import dj_database_url
-from cryptography.fernet import Fernet
 
 from builds import compute_types
 from builds.runner import firewall
-from codeservices import keys, object_storage, outbound
+from codeservices import keys, master_key, object_storage, outbound
 from codeservices.env import SettingError, env_bool, env_int, env_list, env_secret, env_str
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -28,11 +27,15 @@ AUDIT_ROOT = VAR / "audit"
 
 DEBUG = env_bool("CODESERVICES_DEBUG", False)
 SECRET_KEY = env_secret("CODESERVICES_SECRET_KEY") or keys.load_or_create(KEYS_ROOT / "secret_key", keys.new_secret_key)
-MASTER_KEY = env_secret("CODESERVICES_MASTER_KEY") or keys.load_or_create(KEYS_ROOT / "master_key", keys.new_master_key)
+# Read through master_key.py, which knows what it means that one is empty.
+MASTER_KEY = env_secret("CODESERVICES_MASTER_KEY")
+HASH_KEY = env_secret("CODESERVICES_HASH_KEY")
 try:
-    Fernet(MASTER_KEY)
+    _keys = keys.master_keys(MASTER_KEY or keys.load_or_create(KEYS_ROOT / "master_key", keys.new_master_key))
 except ValueError as error:
     raise SettingError("CODESERVICES_MASTER_KEY must be 32 random bytes in URL-safe base64.") from error
+if len(_keys) > 1 and not (HASH_KEY or (KEYS_ROOT / "hash_key").exists()):
+    raise SettingError(master_key.HASH_KEY_MISSING)
 
 # ---- Identity: one installation is one account and one region --------------------------------------------------------
 ACCOUNT_ID = env_str("CODESERVICES_ACCOUNT_ID") or keys.load_or_create(KEYS_ROOT / "account_id", keys.new_account_id)

@@ -7,7 +7,7 @@ class ReposConfig(AppConfig):
 
     def ready(self) -> None:
         from codeservices import registry
-        from codeservices.iam import resource_tags
+        from codeservices.iam import resource_tags, secrets
         from repos import (
             aws,  # noqa: F401  importing it registers its operations
             deletion,
@@ -18,12 +18,15 @@ class ReposConfig(AppConfig):
             tags,
         )
         from repos.git_http import kept
+        from repos.models import Import, Mirror
         from repos.remote import mirrors
         from repos.triggers import endpoints as trigger_endpoints
         from repos.triggers import topics as trigger_topics
         from repos.upkeep import health as upkeep_health
         from repos.upkeep import schedule
 
+        secrets.follow_the_master_key(Import, "sealed_password")
+        secrets.follow_the_master_key(Mirror, "sealed_password")
         panels.register()
         kept.register()
         remembered.register()

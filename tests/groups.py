@@ -35,6 +35,7 @@ MACHINE = (
 LONG = (
     "machine",
     "tests/codeservices/test_doors.py",
+    "tests/codeservices/test_doors_admin.py",
     "tests/codeservices/test_doors_writer.py",
     "tests/compat/test_git_http.py",
     "tests/compat/test_boto3_codecommit.py",

@@ -1,7 +1,7 @@
 """The hash chain over the trail's events: what makes a change, a gap or an addition visible.
 
 Each event's `chain_hash` is HMAC-SHA256 over the hash before it and the event's own members. The key comes from the
-master key, which lies outside the database: whoever can write to the database alone can't make a chain that holds.
+key of hashes, which lies outside the database: whoever can write to the database alone can't make a chain that holds.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
+from codeservices import master_key
 
 # What stands before the first event.
 GENESIS = "0" * 64
@@ -58,13 +58,13 @@ MEMBERS = (
 
 def next_hash(previous: str, members: Mapping[str, Any]) -> str:
     """The hash of an event that follows `previous`, as 64 hex digits."""
-    return hmac.new(_key(settings.MASTER_KEY), previous.encode() + canonical(members), hashlib.sha256).hexdigest()
+    return hmac.new(_key(master_key.hash_key()), previous.encode() + canonical(members), hashlib.sha256).hexdigest()
 
 
 def checkpoint_mac(sequence: int, chain_hash: str) -> str:
     """What shows that it was us who let the events up to `sequence` go."""
     text = f"checkpoint {sequence} {chain_hash}"
-    return hmac.new(_key(settings.MASTER_KEY), text.encode(), hashlib.sha256).hexdigest()
+    return hmac.new(_key(master_key.hash_key()), text.encode(), hashlib.sha256).hexdigest()
 
 
 def canonical(members: Mapping[str, Any]) -> bytes:
@@ -93,5 +93,5 @@ def _plain(value: Any) -> Any:
 
 
 @lru_cache(maxsize=4)
-def _key(master_key: str) -> bytes:
-    return hmac.new(master_key.encode("ascii"), b"audit chain", hashlib.sha256).digest()
+def _key(hash_key: str) -> bytes:
+    return hmac.new(hash_key.encode("ascii"), b"audit chain", hashlib.sha256).digest()

@@ -15,8 +15,13 @@ class IamConfig(AppConfig):
             resource_tags,
             rules,
             search,
+            secrets,
         )
+        from codeservices.iam.models import AccessKey, MfaDevice, TemporaryCredential
 
+        secrets.follow_the_master_key(AccessKey, "encrypted_secret")
+        secrets.follow_the_master_key(TemporaryCredential, "encrypted_secret")
+        secrets.follow_the_master_key(MfaDevice, "sealed_secret")
         post_migrate.connect(managed_policies.install, sender=self)
         search.register()
         resource_tags.register("iam", rules.tags_of_arn, own_key="iam:ResourceTag")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import TypedDict
 
+from cryptography.fernet import InvalidToken
 from django.http import HttpRequest
 
 from codeservices.iam import secrets
@@ -30,6 +31,9 @@ def keep(request: HttpRequest, secret: Secret) -> None:
 
 
 def take(request: HttpRequest) -> Secret | None:
-    """The values, once; None when there are none."""
+    """The values, once; None when there are none, or the key that they were sealed with is retired."""
     sealed = request.session.pop(_KEY, None)
-    return json.loads(secrets.unseal(sealed)) if sealed else None
+    try:
+        return json.loads(secrets.unseal(sealed)) if sealed else None
+    except InvalidToken:
+        return None

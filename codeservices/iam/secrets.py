@@ -10,9 +10,13 @@ import base64
 import hashlib
 import hmac
 import secrets
+from functools import lru_cache
+from typing import Any
 
-from cryptography.fernet import Fernet
-from django.conf import settings
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from django.db.models import Model
+
+from codeservices import master_key, registry
 
 
 def new_secret_access_key() -> str:
@@ -51,17 +55,49 @@ def new_recovery_code() -> str:
 
 def seal(text: str) -> str:
     """Encrypt with the master key, which lies outside the database."""
-    return Fernet(settings.MASTER_KEY).encrypt(text.encode()).decode("ascii")
+    return _fernet(master_key.in_force()).encrypt(text.encode()).decode("ascii")
 
 
 def unseal(sealed: str) -> str:
     """The text that `seal` was given; raises cryptography.fernet.InvalidToken for another master key's."""
-    return Fernet(settings.MASTER_KEY).decrypt(sealed.encode("ascii")).decode()
+    return _fernet(master_key.in_force()).decrypt(sealed.encode("ascii")).decode()
+
+
+def reseal(sealed: str) -> str | None:
+    """The same text encrypted with the key that encrypts now; None where it is already, or where there is none.
+
+    Raises:
+        cryptography.fernet.InvalidToken: No key that is known decrypts it.
+    """
+    current = master_key.in_force()
+    try:
+        Fernet(current[0]).decrypt(sealed.encode("ascii"))
+        return None
+    except InvalidToken:
+        return _fernet(current).rotate(sealed.encode("ascii")).decode("ascii") if sealed else None
+
+
+def follow_the_master_key(model: type[Model], field: str) -> None:
+    """Have a column that holds what `seal` gives, as text or bytes, encrypted anew when the master key is changed."""
+
+    def resealed(row: Any) -> str | bytes | None:
+        before = getattr(row, field)
+        if isinstance(before, str):
+            return reseal(before)
+        after = reseal(bytes(before).decode("ascii"))
+        return None if after is None else after.encode("ascii")
+
+    registry.register_sealed(model, field, resealed)
+
+
+@lru_cache(maxsize=4)
+def _fernet(keys: tuple[str, ...]) -> MultiFernet:
+    return MultiFernet([Fernet(key) for key in keys])
 
 
 def keyed_hash(secret: str) -> str:
-    """HMAC-SHA256 of a random secret under the master key, as 64 hex digits."""
-    return hmac.new(settings.MASTER_KEY.encode("ascii"), secret.encode(), hashlib.sha256).hexdigest()
+    """HMAC-SHA256 of a random secret under the key of hashes, as 64 hex digits."""
+    return hmac.new(master_key.hash_key().encode("ascii"), secret.encode(), hashlib.sha256).hexdigest()
 
 
 def matches(secret: str, stored_hash: str) -> bool:

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import base64
 import secrets
-from functools import cache
+from functools import lru_cache
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from django.conf import settings
 
+from codeservices import master_key
 from codeservices.errors import ServiceError
 
 _FORMAT = b"\x01"
@@ -26,7 +26,7 @@ _NONCE_BYTES = 12  # NIST SP 800-38D, 8.2
 def seal(value: bytes, owner: str) -> str:
     """The value encrypted, as base64 text; `owner` is what it belongs to, "ssm:NAME:VERSION"."""
     nonce = secrets.token_bytes(_NONCE_BYTES)
-    sealed = _cipher(settings.MASTER_KEY).encrypt(nonce, value, owner.encode())
+    sealed = _cipher(master_key.in_force()[0]).encrypt(nonce, value, owner.encode())
     return base64.b64encode(_FORMAT + nonce + sealed).decode("ascii")
 
 
@@ -36,21 +36,36 @@ def unseal(sealed: str, owner: str) -> bytes:
     Raises:
         ServiceError: DecryptionFailure, it was sealed for something else or with another master key, or is damaged.
     """
+    for key in master_key.in_force():
+        value = _unsealed(sealed, owner, key)
+        if value is not None:
+            return value
+    raise ServiceError(
+        "The stored value can't be decrypted with this installation's master key.",
+        code="DecryptionFailure",
+        hint="Was the database restored without the key that belongs to it (var/keys/master_key)?",
+    )
+
+
+def reseal(sealed: str, owner: str) -> str | None:
+    """The same value encrypted with the key that encrypts now; None where it is already. Raises as `unseal`."""
+    if _unsealed(sealed, owner, master_key.in_force()[0]) is not None:
+        return None
+    return seal(unseal(sealed, owner), owner)
+
+
+def _unsealed(sealed: str, owner: str, key: str) -> bytes | None:
     try:
         raw = base64.b64decode(sealed, validate=True)
         if not raw.startswith(_FORMAT):
-            raise ValueError("It is of no format that is known here.")
+            return None
         nonce, encrypted = raw[1 : 1 + _NONCE_BYTES], raw[1 + _NONCE_BYTES :]
-        return _cipher(settings.MASTER_KEY).decrypt(nonce, encrypted, owner.encode())
+        return _cipher(key).decrypt(nonce, encrypted, owner.encode())
     except (InvalidTag, ValueError):
-        raise ServiceError(
-            "The stored value can't be decrypted with this installation's master key.",
-            code="DecryptionFailure",
-            hint="Was the database restored without the key that belongs to it (var/keys/master_key)?",
-        ) from None
+        return None
 
 
-@cache
-def _cipher(master_key: str) -> AESGCM:
+@lru_cache(maxsize=4)
+def _cipher(key: str) -> AESGCM:
     derived = HKDF(hashes.SHA256(), length=32, salt=None, info=b"codeservices secretstore 1")
-    return AESGCM(derived.derive(base64.urlsafe_b64decode(master_key)))
+    return AESGCM(derived.derive(base64.urlsafe_b64decode(key)))

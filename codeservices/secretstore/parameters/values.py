@@ -134,6 +134,11 @@ def seal(name: str, number: int, value: str) -> str:
     return sealing.seal(value.encode(), _owner(name, number))
 
 
+def resealed(version: ParameterVersion) -> str | None:
+    """The value encrypted with the key that encrypts now; None where it is already. Raises ServiceError."""
+    return sealing.reseal(version.sealed_value, _owner(version.parameter.name, version.number))
+
+
 def value_of(version: ParameterVersion, *, with_decryption: bool = True) -> str:
     """A version's value; that of a SecureString stays encrypted unless it is asked for.
 

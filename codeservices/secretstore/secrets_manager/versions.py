@@ -58,6 +58,11 @@ def content_of(version: SecretVersion) -> Content:
     return Content(sealing.unseal(version.sealed_value, _owner(version.secret, version.version_id)), version.is_binary)
 
 
+def resealed(version: SecretVersion) -> str | None:
+    """The value encrypted with the key that encrypts now; None where it is already. Raises ServiceError."""
+    return sealing.reseal(version.sealed_value, _owner(version.secret, version.version_id))
+
+
 def _owner(secret: Secret, version_id: str) -> str:
     return f"secretsmanager:{secret.name}:{version_id}"
 
