@@ -11,6 +11,7 @@ from django.urls import URLResolver, get_resolver, reverse
 
 from builds.models import Build, Project
 from codeservices import registry
+from codeservices.audit import drain
 from codeservices.audit.models import Event, Outcome
 from codeservices.iam.models import AccessKey, ConsoleSession, GitCredential, MfaDevice, User
 from tests.codeservices.behind_doors import (
@@ -26,7 +27,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_server")]
 
 
 @pytest.fixture
-def world(lasting_world: LastingWorld, monkeypatch: pytest.MonkeyPatch) -> World:
+def world(lasting_world: LastingWorld, undrained: None, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(registry, "health_checks", [])
     return lasting_world.begin()
 
@@ -61,6 +62,7 @@ def test_the_admin_panel_is_closed_to_those_who_may_not_use_it(world: World):
         told = client.get("/admin/login/?next=/admin/")
         assert denied_action(told) == "codeservices:UseAdminPanel"
     assert not changed(before)
+    drain.drain()
     assert Event.objects.filter(outcome=Outcome.DENIED, action="codeservices:UseAdminPanel").count() == 2
     assert world.browser(None).get("/admin/login/?next=/admin/")["Location"] == "/sign-in/?next=%2Fadmin%2F"
     alice = world.browser(world.people["alice"])
@@ -98,5 +100,6 @@ def test_a_change_in_the_admin_panel_is_recorded_under_its_action(world: World):
     alice = world.browser(world.people["alice"])
     path = reverse("admin:iam_accesskey_change", args=[key.pk])
     assert alice.post(path, {"status": "Inactive", "csrfmiddlewaretoken": TOKEN}).status_code == 302
+    drain.drain()
     event = Event.objects.get(event_name="UpdateAccessKey")
     assert (event.principal_name, event.resource_arn, event.outcome) == ("alice", key.user.arn, Outcome.SUCCESS)

@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_server")]
 
 
 @pytest.fixture
-def world(lasting_world: LastingWorld, monkeypatch: pytest.MonkeyPatch) -> World:
+def world(lasting_world: LastingWorld, undrained: None, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(registry, "health_checks", [])
     return lasting_world.begin()
 
