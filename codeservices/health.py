@@ -8,8 +8,7 @@ from collections.abc import Iterable
 import redis
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
-from django.db import Error as DatabaseError
-from django.db import connection
+from django.db import Error, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_GET
 
@@ -71,7 +70,7 @@ def check_database() -> str | None:
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
-    except DatabaseError as error:
+    except Error as error:  # whatever kind: DatabaseError, InterfaceError
         return f"The database does not answer: {type(error).__name__}."
     return None
 
