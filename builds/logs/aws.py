@@ -105,8 +105,6 @@ def filter_log_events(call: Call) -> dict[str, Any]:
     params = call.params
     if "logStreamNames" in params and "logStreamNamePrefix" in params:
         raise InvalidParameter("Name the streams by logStreamNames or by logStreamNamePrefix, not by both.")
-    if not params.get("startFromHead", True):
-        raise InvalidParameter("This server gives filtered events from the oldest on: leave startFromHead out.")
     builds = _chosen(groups.streams_of(call.principal, "logs:FilterLogEvents", _group_of(call)), params)
     try:
         wanted = filter_pattern.parse(params.get("filterPattern", ""))
@@ -118,6 +116,7 @@ def filter_log_events(call: Call) -> dict[str, Any]:
             wanted,
             start_ms=params.get("startTime"),
             end_ms=params.get("endTime"),
+            is_from_head=params.get("startFromHead", True),
             limit=params.get("limit", events.MAX_EVENTS),
             token=params.get("nextToken"),
         )

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import bisect
 import heapq
+import math
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
 
 from builds.logs.access import line_count, reader_of
 from builds.logs.filter_pattern import Filter
-from builds.logs.format import Block, Line
+from builds.logs.format import MAX_CHUNK_LINES, Block, Line
 from builds.logs.groups import InvalidParameter
 from builds.logs.reader import LogReader
 from builds.models import Build
@@ -39,7 +40,10 @@ _CLOCK_MS = 60_000
 SETTLE_MS = 1_000
 _READ_LINES = 200
 _POSITION = re.compile(r"([fb])/(\d{56})/s")
-_PLACE = re.compile(r"(\d{1,15})-(\d{1,18})-(\d{1,15})")
+_PLACE = re.compile(r"(b-)?(\d{1,15})-(\d{1,18})-(\d{1,15})")
+
+# A line's place in the order of all: its time in ms, its build's key, its number.
+Place = tuple[int, int, int]
 
 
 class Event(NamedTuple):
@@ -51,6 +55,10 @@ class Event(NamedTuple):
     @property
     def message(self) -> str:
         return f"{self.line.text}\n"
+
+    @property
+    def place(self) -> Place:
+        return self.line.time_ms, self.build.pk, self.line.number
 
     @property
     def event_id(self) -> str:
@@ -113,6 +121,7 @@ def filter_events(
     *,
     start_ms: int | None = None,
     end_ms: int | None = None,
+    is_from_head: bool = True,
     limit: int = MAX_EVENTS,
     token: str | None = None,
     now: Callable[[], float] = time.time,
@@ -121,28 +130,32 @@ def filter_events(
 
     Args:
         start_ms, end_ms: From when on and until when, both included: that is so here and not in `get_events`.
+        is_from_head: The oldest first, or the newest; where there is a token, that says which.
 
     Raises:
         InvalidParameter: The token is none of ours, or the times are the wrong way round.
     """
     _check_times(start_ms, end_ms)
-    ordered = sorted(builds, key=lambda build: (build.started_at, build.pk))
-    running = [build for build in ordered if not build.is_log_complete]
     before_ms = None if end_ms is None else end_ms + 1
-    if len(ordered) > 1 and running:
-        settled = int(now() * 1000) - SETTLE_MS
-        before_ms = settled if before_ms is None else min(before_ms, settled)
-    after = _place(token)
+    chosen = list(builds)
+    if len(chosen) > 1 and not all(build.is_log_complete for build in chosen):
+        before_ms = _earlier(before_ms, int(now() * 1000) - SETTLE_MS)
+    place = None
+    if token is not None:
+        is_from_head, place = _place(token)
+        if not is_from_head:
+            before_ms = _earlier(before_ms, place[0] + 1)
+    search = _Search(wanted, start_ms, before_ms, is_from_head, place)
     deadline = time.monotonic() + SCAN_SECONDS
     events: list[Event] = []
     size_bytes = 0
-    last: tuple[int, int, int] | None = None
-    for event in _merged(ordered, wanted, start_ms, before_ms, after):
+    last: Place | None = None
+    for event in search.merged(chosen):
         size = EVENT_BYTES + len(event.line.text.encode()) + 1
         is_late = last is not None and time.monotonic() > deadline
-        if len(events) == limit or (events and size_bytes + size > MAX_BYTES) or is_late:
-            return events, _token(last)
-        last = (event.line.time_ms, event.build.pk, event.line.number)
+        if last is not None and (len(events) == limit or (events and size_bytes + size > MAX_BYTES) or is_late):
+            return events, _token(last, is_from_head)
+        last = event.place
         if wanted.matches(event.message):
             events.append(event)
             size_bytes += size
@@ -166,6 +179,18 @@ class _Log:
 
     def blocks(self, first: int, behind: int) -> Iterator[Block]:
         return self._reader.blocks(first, behind - first) if behind > first else iter(())
+
+    def parts(self, first: int, behind: int, is_from_head: bool) -> Iterator[tuple[Block, int, int]]:
+        """The blocks of these lines, each with the first line to take of it and the one behind the last."""
+        if is_from_head:
+            for block in self.blocks(first, behind):
+                yield block, first, behind
+                first = block.next_line
+            return
+        while behind > first:
+            start = max(first, behind - MAX_CHUNK_LINES)
+            yield from reversed([*self.parts(start, behind, is_from_head=True)])
+            behind = start
 
     def forward(self, first: int, behind: int) -> Iterator[Line]:
         """Lines from one number to before another."""
@@ -198,59 +223,82 @@ class _Log:
         return bisect.bisect_left(range(self.total), time_ms, key=self.time_of)
 
 
-def _merged(
-    builds: Sequence[Build],
-    wanted: Filter,
-    start_ms: int | None,
-    before_ms: int | None,
-    after: tuple[int, int, int] | None,
-) -> Iterator[Event]:
-    """Events of all these builds by time, build and line; a log is opened when its build's time has come."""
-    heads: list[tuple[int, int, int, Event, Iterator[Event]]] = []
-    waiting = list(reversed(builds))
-    while waiting or heads:
-        while waiting and (not heads or waiting[-1].started_at.timestamp() * 1000 <= heads[0][0]):
-            _push(heads, _events_of(waiting.pop(), wanted, start_ms, before_ms, after))
-        if heads:
-            *_, event, events = heapq.heappop(heads)
-            yield event
-            _push(heads, events)
+# What orders an event among others, itself, and those of its log that follow.
+_Head = tuple[Place, Event, Iterator[Event]]
 
 
-def _push(heads: list[tuple[int, int, int, Event, Iterator[Event]]], events: Iterator[Event]) -> None:
-    event = next(events, None)
-    if event is not None:
-        heapq.heappush(heads, (event.line.time_ms, event.build.pk, event.line.number, event, events))
+@dataclass(frozen=True)
+class _Search:
+    """What is looked for in several logs, in which order, and behind which place in it."""
 
+    wanted: Filter
+    start_ms: int | None
+    before_ms: int | None
+    is_from_head: bool
+    place: Place | None
 
-def _events_of(
-    build: Build, wanted: Filter, start_ms: int | None, before_ms: int | None, after: tuple[int, int, int] | None
-) -> Iterator[Event]:
-    """A build's events in a time, those alone that come behind a place in the order of all.
+    def merged(self, builds: Iterable[Build]) -> Iterator[Event]:
+        """Events of all these builds by time, build and line; a log is opened when its build's time has come."""
+        heads: list[_Head] = []
+        waiting = sorted(((self._turn(build), build) for build in builds), key=lambda one: one[0], reverse=True)
+        while waiting or heads:
+            while waiting and (not heads or waiting[-1][0][0] <= heads[0][0][0]):
+                self._push(heads, self._events_of(waiting.pop()[1]))
+            if heads:
+                _, event, events = heapq.heappop(heads)
+                yield event
+                self._push(heads, events)
 
-    Where none is wanted in a piece of the log, its last one says how far the search has come.
-    """
-    if _is_outside(build, start_ms, before_ms, after):
-        return
-    log = _Log(build)
-    first, behind = log.between(start_ms, before_ms)
-    if after is not None:
-        time_ms, pk, number = after
-        if build.pk == pk:
-            first = max(first, number + 1)
-        else:
-            first = max(first, log.first_from(time_ms + 1 if build.pk < pk else time_ms))
-    position = first
-    for block in log.blocks(first, behind):
-        lines = block.lines(position, behind)
-        text = block.text_from(position)
-        for start, end, count in _pieces(text, wanted.piece_bytes):
-            piece, lines = lines[:count], lines[count:]
-            for line in piece if wanted.may_match(text, start, end) else piece[-1:]:
+    def _turn(self, build: Build) -> tuple[float, int]:
+        """What orders a build: no event of its log comes before that."""
+        if self.is_from_head:
+            return build.started_at.timestamp() * 1000, build.pk
+        if build.ended_at is None or not build.is_log_complete:
+            return -math.inf, -build.pk
+        return -(build.ended_at.timestamp() * 1000 + _CLOCK_MS), -build.pk
+
+    def _push(self, heads: list[_Head], events: Iterator[Event]) -> None:
+        event = next(events, None)
+        if event is not None:
+            time_ms, pk, number = event.place
+            order = event.place if self.is_from_head else (-time_ms, -pk, -number)
+            heapq.heappush(heads, (order, event, events))
+
+    def _events_of(self, build: Build) -> Iterator[Event]:
+        """A build's events in the time and behind the place that are asked for.
+
+        Where none is wanted in a piece of the log, its last one says how far the search has come.
+        """
+        after = self.place if self.is_from_head else None
+        if _is_outside(build, self.start_ms, self.before_ms, after):
+            return
+        log = _Log(build)
+        for block, first, behind in log.parts(*self._bounds(log, build.pk), self.is_from_head):
+            for line in self._looked_at(block, first, behind):
                 yield Event(build, line)
+
+    def _bounds(self, log: _Log, pk: int) -> tuple[int, int]:
+        """The first line of a log to look at, and the one behind the last."""
+        first, behind = log.between(self.start_ms, self.before_ms)
+        if self.place is None:
+            return first, behind
+        time_ms, place_pk, number = self.place
+        # Of the lines of the place's own time, those of builds with smaller keys come before it, with larger behind.
+        around = number if pk == place_pk else log.first_from(time_ms + 1 if pk < place_pk else time_ms)
+        if self.is_from_head:
+            return max(first, around + 1 if pk == place_pk else around), behind
+        return first, min(behind, around)
+
+    def _looked_at(self, block: Block, first: int, behind: int) -> Iterator[Line]:
+        lines, text = block.lines(first, behind), block.text_from(first)
+        pieces: list[tuple[int, int, list[Line]]] = []
+        for start, end, count in _pieces(text, self.wanted.piece_bytes):
+            piece, lines = lines[:count], lines[count:]
+            pieces.append((start, end, piece if self.is_from_head else piece[::-1]))
             if not lines:
                 break
-        position = block.next_line
+        for start, end, piece in pieces if self.is_from_head else reversed(pieces):
+            yield from piece if self.wanted.may_match(text, start, end) else piece[-1:]
 
 
 def _pieces(text: bytes, size_bytes: int | None) -> Iterator[tuple[int, int, int]]:
@@ -264,7 +312,7 @@ def _pieces(text: bytes, size_bytes: int | None) -> Iterator[tuple[int, int, int
         start = end
 
 
-def _is_outside(build: Build, start_ms: int | None, before_ms: int | None, after: tuple[int, int, int] | None) -> bool:
+def _is_outside(build: Build, start_ms: int | None, before_ms: int | None, after: Place | None) -> bool:
     """Whether a build began after the time that is asked for, or had ended before it: its log need not be opened."""
     if before_ms is not None and build.started_at.timestamp() * 1000 - _CLOCK_MS > before_ms:
         return True
@@ -295,14 +343,17 @@ def _position(direction: str, number: int) -> str:
     return f"{direction}/{number:056d}/s"
 
 
-def _token(last: tuple[int, int, int] | None) -> str | None:
-    return None if last is None else "-".join(str(part) for part in last)
+def _earlier(one_ms: int | None, other_ms: int) -> int:
+    return other_ms if one_ms is None else min(one_ms, other_ms)
 
 
-def _place(token: str | None) -> tuple[int, int, int] | None:
-    if token is None:
-        return None
+def _token(last: Place, is_from_head: bool) -> str:
+    return ("" if is_from_head else "b-") + "-".join(str(part) for part in last)
+
+
+def _place(token: str) -> tuple[bool, Place]:
+    """Whether a token goes on from the head, and behind which place."""
     match = _PLACE.fullmatch(token)
     if match is None:
         raise InvalidParameter("The specified nextToken is invalid.")
-    return int(match[1]), int(match[2]), int(match[3])
+    return not match[1], (int(match[2]), int(match[3]), int(match[4]))

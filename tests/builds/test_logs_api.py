@@ -232,8 +232,12 @@ def test_streams_are_interleaved_by_time_and_every_page_goes_on_where_the_last_e
     for size in (7, 1000):
         found = filtered(logs, interleaved=True, PaginationConfig={"PageSize": size})
         assert [event["message"] for event in found] == wanted
+        newest_first = filtered(logs, startFromHead=False, PaginationConfig={"PageSize": size})
+        assert newest_first == found[::-1]
         assert len({event["eventId"] for event in found}) == len(found) and found[0]["eventId"].isdecimal()
     between = filtered(logs, startTime=ms(15), endTime=ms(30), PaginationConfig={"PageSize": 5})
+    back = filtered(logs, startTime=ms(15), endTime=ms(30), startFromHead=False, PaginationConfig={"PageSize": 5})
+    assert back == between[::-1]
     assert [event["message"] for event in between] == [
         text for time, _, text in sorted(written, key=lambda one: one[:2]) if ms(15) <= time <= ms(30)
     ]
@@ -262,6 +266,19 @@ def test_a_filter_that_runs_out_of_time_says_where_to_go_on(logs, project, monke
     assert [event["message"] for page in pages for event in page["events"]] == ["needle\n"]
 
 
+def test_the_newest_of_a_log_of_many_chunks_are_found_first(project):
+    build = log_at(project, [(number // 7, f"line {number}") for number in range(9_000)])
+    wanted = filter_pattern.parse("line -5")
+    oldest_first, token = events.filter_events([build], wanted)
+    assert token is None
+    newest_first: list[events.Event] = []
+    page, token = events.filter_events([build], wanted, is_from_head=False, limit=1_000)
+    while token is not None:
+        newest_first += page
+        page, token = events.filter_events([build], wanted, limit=1_000, token=token)
+    assert newest_first + page == oldest_first[::-1]
+
+
 def test_a_filter_looks_at_the_clock_between_pieces_of_a_log_where_nothing_is_wanted(project, monkeypatch):
     """A chunk of 256 KiB takes the worst pattern three seconds, and a log has a thousand."""
     build = log_at(project, [(number, "x" * 5000) for number in range(40)])
@@ -270,6 +287,10 @@ def test_a_filter_looks_at_the_clock_between_pieces_of_a_log_where_nothing_is_wa
     assert found == [] and token is not None and int(token.rpartition("-")[2]) < 5
     found, token = events.filter_events([build], filter_pattern.parse("%[y]%"), token=token)
     assert found == [] and token is not None and 2 < int(token.rpartition("-")[2]) < 8
+    found, token = events.filter_events([build], filter_pattern.parse("%[y]%"), is_from_head=False)
+    assert found == [] and token is not None and token.startswith("b-") and 34 < int(token.rpartition("-")[2]) < 40
+    found, token = events.filter_events([build], filter_pattern.parse("%[y]%"), token=token)
+    assert found == [] and token is not None and token.startswith("b-") and 30 < int(token.rpartition("-")[2]) < 37
 
 
 def test_logs_of_builds_outside_the_time_that_is_asked_for_are_not_opened(project, monkeypatch):
@@ -282,6 +303,10 @@ def test_logs_of_builds_outside_the_time_that_is_asked_for_are_not_opened(projec
     found, token = events.filter_events(builds, Filter(), start_ms=ms(3000), end_ms=ms(3001))
     assert ([event.message for event in found], token) == (["one\n", "two\n"], None)
     assert opened == [builds[2].pk]
+    opened.clear()
+    found, token = events.filter_events(builds, Filter(), start_ms=ms(3000), is_from_head=False, limit=3)
+    assert [event.line.time_ms for event in found] == [ms(5001), ms(5000), ms(4001)] and token is not None
+    assert opened == [builds[4].pk, builds[3].pk]
 
 
 def test_of_several_running_builds_lines_of_the_last_moment_wait_for_each_other(project):
@@ -309,8 +334,6 @@ def test_what_is_missing_or_wrong_is_refused_in_cloudwatchs_words(logs, project)
         logs.get_log_events(logGroupName="/aws/codebuild/none", logStreamName=stream)
     with refused("ResourceNotFoundException", "The specified log group does not exist."):
         logs.filter_log_events(logGroupName="/aws/lambda/demo")
-    with refused("InvalidParameterException", "from the oldest on: leave startFromHead out"):
-        logs.filter_log_events(logGroupName=GROUP, startFromHead=False)
     for name in ("none", stream.upper(), stream.replace("-", "")):
         with refused("ResourceNotFoundException", "The specified log stream does not exist."):
             logs.get_log_events(logGroupName=GROUP, logStreamName=name)
