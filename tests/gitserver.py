@@ -28,6 +28,8 @@ from tests.fixtures import redis as private_redis
 ROOT = Path(__file__).resolve().parent.parent
 POLL_SECONDS = 0.02
 START_SECONDS = 90  # beside everything else that a machine of two processors does
+# More repositories than the tests of most files use: a start of Django for later ones costs as much as a hundred.
+FIRST_BATCH = 80
 BATCH = 20
 Value = TypeVar("Value")
 
@@ -48,6 +50,8 @@ people = {
                        "Null": {"codecommit:References": "false"}}},
     ]}),
 }
+for number in range(FIRST_BATCH):
+    factories.repository(f"demo-{number}")
 issued = {name: issue_git_credential(user) for name, user in people.items()}
 print(json.dumps({name: [credential.service_user_name, password] for name, (credential, password) in issued.items()}))
 """
@@ -64,8 +68,8 @@ class GitServer:
     redis: subprocess.Popen[bytes]
     application: str
     people: dict[str, tuple[str, str]] = field(default_factory=dict)
-    _unused: list[str] = field(default_factory=list)
-    _created: int = 0
+    _unused: list[str] = field(default_factory=lambda: [f"demo-{number}" for number in range(FIRST_BATCH)])
+    _created: int = FIRST_BATCH
 
     def url(self, name: str, who: str = "") -> str:
         """The clone URL of a repository, with a person's credentials in it."""
@@ -73,7 +77,7 @@ class GitServer:
         return f"http://{account}127.0.0.1:{self.port}/v1/repos/{name}"
 
     def create(self) -> str:
-        """A new empty repository; its name. They are made in batches, since each needs a start of Django."""
+        """A new empty repository; its name. Those that the installation came with go first, then batches of more."""
         if not self._unused:
             first, self._created = self._created, self._created + BATCH
             self._unused = [f"demo-{number}" for number in range(first, self._created)]
@@ -176,11 +180,11 @@ def running(
 
 @functools.cache
 def _installed() -> tuple[Path, dict[str, tuple[str, str]]]:
-    """A var/ with keys, tables and people, to copy, and the people's git credentials: made once a process."""
+    """A var/ with keys, tables, people and repositories, to copy, and the git credentials: made once a process."""
     folder = tempfile.mkdtemp(prefix="codeservices-test-")
     atexit.register(shutil.rmtree, folder)
     var = Path(folder) / "var"
-    people = json.loads(_python(SET_UP, _environment(var, {})))
+    people = json.loads(_python(f"FIRST_BATCH = {FIRST_BATCH}\n{SET_UP}", _environment(var, {})))
     return var, {who: (name, password) for who, (name, password) in people.items()}
 
 
