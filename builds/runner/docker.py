@@ -51,7 +51,8 @@ class DockerExecutor:
         ca_bundle: CA certificates in PEM that the build's programs shall trust; may be empty.
         variables: Variables every build gets unless it sets them itself: proxies.
         pulling: How images come here that the engine lacks.
-        close_network: Sees to the firewall before a build has a container; raises PhaseError where it must not go on.
+        close_network: Sees to the firewall before a build's container can start; raises PhaseError where it must not.
+            Called from another thread than the build's.
         on_image: Told before a container is made of an image: the engine's id, the image's name, and whether it was
             not there and had to be pulled or made.
         networks: Keeps networks between builds; without it each build makes and removes its own.
@@ -110,16 +111,15 @@ class DockerExecutor:
             name = f"codeservices-{re.sub(r'[^A-Za-z0-9_.-]', '-', spec.build_id)}-{self._session[:6]}"
             network_name, make_network = self._find_network(self._client, name, labels)
             # The engine takes longer for a network than for all the rest, and needs it only when the container starts.
-            with ThreadPoolExecutor(1, "network") as beside:
-                with_network = beside.submit(make_network)
+            with ThreadPoolExecutor(2, "network") as beside:
+                readied = [beside.submit(make_network), beside.submit(self._close_network, note)]
                 host = self._host = engine.host_of(self._client, self._docker_host)
                 self._on_image(str(host["ID"]), self._image.reference, self._image.is_new)
-                self._close_network(note)
-                self._check()
                 self._container = containers.create(
                     self._client, host, spec, self._image.id, name, network_name, labels, note
                 )
-                with_network.result()
+                for one in readied:
+                    one.result()
         except engine.ENGINE_ERRORS as error:
             self._check()
             raise engine.fault("make the build's container", error) from error

@@ -1,8 +1,8 @@
 """A build's network: a bridge of its own, whose name the firewall's rules know.
 
 To make and to remove one takes the engine a dozen processes and as long as a container's whole life. So a worker's
-process keeps the network of a build that has ended for its next one, for a minute (`Networks`). No two builds are in a
-network at once, and one is lent out again only when the engine says that nothing is in it.
+process keeps the network of a build that has ended for its next one, for half a minute (`Networks`). No two builds are
+in a network at once, and one is lent out again only when the engine says that nothing is in it.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ logger = logging.getLogger(__name__)
 
 # The machine whose engine runs the container, by the name that Docker Desktop gives it too.
 HOST_NAME = "host.docker.internal"
-# On a server that builds now and then, the next one finds it; a minute after the last build nothing is left there.
-KEEP_SECONDS = 60.0
+# On a server that builds now and then, the next one finds it; half a minute after the last one nothing is left there.
+KEEP_SECONDS = 30.0
 # No build gets a network that is older. So one that is older than that and a build can last is nobody's, whoever made
 # it: of a machine or a container that had another name, nothing else tells whether its process lives.
 LEND_LIFE = timedelta(days=1)

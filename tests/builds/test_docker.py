@@ -292,3 +292,14 @@ def test_reaping_removes_what_nobody_runs_and_nothing_else(install: str, leftove
     for executor in executors:
         executor.close()
     assert leftovers() == []
+
+
+def test_a_build_whose_network_can_not_be_closed_never_starts_and_leaves_nothing(install: str, leftovers):
+    def refuse(note: object) -> None:
+        raise PhaseError("INTERNAL_SERVICE_ERROR", "No build starts without its firewall rules.", is_fault=True)
+
+    executor = DockerExecutor(install, close_network=refuse)
+    with pytest.raises(PhaseError, match="firewall rules"):
+        executor.provision(Spec("docker:1", "codeservices/base", 2**30, 1), lambda sentence: None)
+    executor.close()
+    assert leftovers() == []

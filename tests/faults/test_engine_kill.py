@@ -174,7 +174,7 @@ def assert_nothing_is_left(installed: OwnEngine, engine: Engine) -> None:
                 one.name for one in client.volumes.list()
             ]
 
-    wait_for(lambda: not left(), seconds=60, what=f"{left()} are removed")
+    wait_for(lambda: not left(), seconds=120, what=f"{left()} are removed")
     with contextlib.closing(sqlite3.connect(installed.var / "db.sqlite3")) as database:
         [open_rows] = database.execute(
             "SELECT count(*) FROM builds_build WHERE status = 'IN_PROGRESS' OR lease_expires_at IS NOT NULL"
