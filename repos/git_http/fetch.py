@@ -10,8 +10,9 @@ from typing import Any
 
 from repos.git import exchange, fetch_request, wire
 from repos.git.exchange import CLIENT_SECONDS, ClientLeft, RequestBody
-from repos.git.fetch_answer import FetchAnswers, Piece
+from repos.git.fetch_answer import FetchAnswers
 from repos.git.fetch_request import FetchRequest
+from repos.git.fetch_stretch import Piece
 from repos.git.wire_process import WireProcess
 from repos.git_http import kept
 from repos.git_http.kept import Admitted

@@ -13,7 +13,8 @@ from codeservices import registry
 from repos.git import ref_answers, refs, wire
 from repos.git.configuration import fingerprint
 from repos.git.fetch_answer import FetchAnswers
-from repos.git.fetch_cache import Count, FetchCache
+from repos.git.fetch_cache import FetchCache
+from repos.git.fetch_counts import Count
 from repos.git.fetch_request import FetchRequest
 from repos.git.ref_answers import RefAnswers
 from repos.git_http.request import GitRequest

@@ -18,7 +18,7 @@ from codeservices.audit.acts import Act, RequestInfo
 from codeservices.errors import InvalidInput, NotFound, ServiceError
 from repos.git import exchange, program, refs, wire
 from repos.git.exchange import ClientLeft, RequestBody
-from repos.git.fetch_answer import Stretch
+from repos.git.fetch_stretch import Stretch
 from repos.git.wire_process import WireProcess, spawn
 from repos.git_http import threads
 from repos.git_http.answers import NO_CACHE, Answer

@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from repos.git import fetch_answer
+from repos.git import fetch_answer, fetch_generation, fetch_stretch
 from repos.git.exchange import ClientLeft, GitStalled
 from repos.git.fetch_answer import FetchAnswers
-from repos.git.fetch_cache import Count, Draft, FetchCache
+from repos.git.fetch_cache import FetchCache
+from repos.git.fetch_counts import Count
+from repos.git.fetch_files import Draft
 from repos.git.program import GitError
 from repos.git.wire_process import WireProcess, spawn
 from tests import gitrepo
@@ -81,6 +83,7 @@ def world(tmp_path):
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     monkeypatch.setattr(fetch_answer, "WATCH_SECONDS", 0.05)
+    monkeypatch.setattr(fetch_generation, "WATCH_SECONDS", 0.05)
 
 
 def test_the_third_request_is_answered_from_the_file(world):
@@ -225,7 +228,7 @@ def test_an_answer_made_while_refs_moved_is_not_kept(world):
 
 
 def test_a_larger_answer_than_may_be_kept_goes_to_its_reader_alone(world, monkeypatch):
-    monkeypatch.setattr(fetch_answer, "ROOM_BYTES", 1_000_000)
+    monkeypatch.setattr(fetch_generation, "ROOM_BYTES", 1_000_000)
     world.cache.max_bytes = 2_000_000
     world.script = "head -c 20000000 /dev/zero"
 
@@ -243,7 +246,7 @@ def test_a_larger_answer_than_may_be_kept_goes_to_its_reader_alone(world, monkey
 
 
 def test_a_reader_that_leaves_an_answer_without_a_file_takes_git_along(world, monkeypatch):
-    monkeypatch.setattr(fetch_answer, "ROOM_BYTES", 1_000_000)
+    monkeypatch.setattr(fetch_generation, "ROOM_BYTES", 1_000_000)
     world.cache.max_bytes = 1_000_000
     world.script = "cat /dev/zero"
 
@@ -362,7 +365,7 @@ def test_a_damaged_file_is_not_passed_on_to_its_end(world):
 
 
 def test_a_git_that_says_nothing_is_given_up(world, monkeypatch):
-    monkeypatch.setattr(fetch_answer, "GIT_SECONDS", 0.2)
+    monkeypatch.setattr(fetch_generation, "GIT_SECONDS", 0.2)
     world.script = "echo early; sleep 60"
 
     async def ask() -> None:
@@ -382,7 +385,7 @@ def test_a_stretch_that_is_only_partly_in_memory_is_read_whole(tmp_path):
     try:
         os.fsync(descriptor)
         os.posix_fadvise(descriptor, len(content) // 2, 0, os.POSIX_FADV_DONTNEED)
-        stretch = fetch_answer.Stretch(descriptor, 1000, len(content) - 1000)
+        stretch = fetch_stretch.Stretch(descriptor, 1000, len(content) - 1000)
         assert asyncio.run(stretch.read()) == content[1000:]
     finally:
         os.close(descriptor)

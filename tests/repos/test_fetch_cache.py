@@ -9,7 +9,9 @@ import time
 
 import pytest
 
-from repos.git.fetch_cache import Count, Draft, FetchCache, Followed, Kept, WriterLost
+from repos.git.fetch_cache import FetchCache
+from repos.git.fetch_counts import Count
+from repos.git.fetch_files import Draft, Followed, Kept, WriterLost
 
 SECONDS = 300
 
