@@ -12,6 +12,7 @@ import pytest
 from cryptography.fernet import InvalidToken
 from django.apps import apps
 from django.core.management import CommandError, call_command
+from django.urls import reverse
 
 from codeservices import key_rotation, keys, master_key, registry
 from codeservices.audit import chain
@@ -162,6 +163,15 @@ def test_keys_of_the_environment_are_changed_by_whoever_set_them(alice, stored, 
     run("--retire")
     settings.MASTER_KEY = settings.MASTER_KEY.partition(",")[0]
     check(alice, stored)
+
+
+def test_what_a_session_holds_under_a_retired_key_is_made_anew(alice_client, folder):
+    url = reverse("iam:mfa_enrol")
+    shown = alice_client.get(url).context["secret"]
+    run()
+    run("--retire")
+    answer = alice_client.post(url, {"first_code": "123456", "second_code": "654321"})
+    assert answer.status_code == 200 and answer.context["secret"] not in ("", shown)
 
 
 @pytest.mark.parametrize("text", ["", " , ", "short", "A" * 44, f"{'A' * 43}= short"])
