@@ -25,6 +25,7 @@ from typing import IO, Any
 
 import docker
 import docker.errors
+import requests
 
 from builds.images.catalogue import Definition
 
@@ -32,6 +33,8 @@ DEBIAN_IMAGE = "debian:bookworm-slim"
 SUITE = "bookworm"
 # Says with which definition an image was made, so that an unchanged one is not made again.
 DIGEST_LABEL = "codeservices.definition"
+# Followed by the beginning of the id of the image that had the name before.
+FORMER_TAG = "former-"
 # Followed by the id of the process that works in it.
 SCRATCH_PREFIX = "codeservices-image-"
 # Not needed in an image and different at every making.
@@ -71,29 +74,72 @@ def build(
 
     Args:
         progress: Gets one line at a time, at least every few seconds; what it raises ends the making.
-        is_forced: Make it even though it is current; what it stands on is not forced.
+        is_forced: Make it even though it is current, of the packages that the mirror has now; what it stands on is not
+            forced.
         ca_bundle: CA certificates in PEM that package mirrors are trusted by; may be empty.
 
     Raises:
         ImageError: It can't be made.
     """
     if is_current(client, definition) and not is_forced:
+        remove_former(client, definition)
         progress(f"{definition.image} is up to date.")
         return False
     with _alone(definition, progress) as has_waited:
         if has_waited and is_current(client, definition):
             progress(f"{definition.image} was made meanwhile.")
             return False
-        if definition.parent is not None:
-            if not is_current(client, definition.parent):
-                build(client, definition.parent, progress, ca_bundle=ca_bundle)
-            _build_with_docker(client, definition, progress, {"BASE": definition.parent.image}, ca_bundle)
-        elif _has_debian(client, progress):
-            _build_with_docker(client, definition, progress, {"DEBIAN": DEBIAN_IMAGE}, ca_bundle)
-        else:
-            _build_with_debootstrap(client, definition, progress)
+        with _replacing(client, definition):
+            _make(client, definition, progress, ca_bundle, is_forced=is_forced)
     progress(f"{definition.image} is made.")
     return True
+
+
+def _make(
+    client: docker.DockerClient, definition: Definition, progress: Progress, ca_bundle: bytes, *, is_forced: bool
+) -> None:
+    if definition.parent is not None:
+        if not is_current(client, definition.parent):
+            build(client, definition.parent, progress, ca_bundle=ca_bundle)
+        _build_with_docker(client, definition, progress, {"BASE": definition.parent.image}, ca_bundle, is_forced)
+    elif _has_debian(client, progress):
+        _build_with_docker(client, definition, progress, {"DEBIAN": DEBIAN_IMAGE}, ca_bundle, is_forced)
+    else:
+        _build_with_debootstrap(client, definition, progress)
+
+
+def remove_former(client: docker.DockerClient, definition: Definition) -> None:
+    """Remove what stood under the image's name before it was made anew, unless a running build needs it still."""
+    for image in client.images.list(filters={"reference": f"{definition.image}:{FORMER_TAG}*"}):
+        if f"{definition.image}:latest" not in image.tags:  # it is about to be replaced
+            for tag in image.tags:
+                if tag.startswith(f"{definition.image}:{FORMER_TAG}"):
+                    _remove_name(client, tag)
+
+
+@contextlib.contextmanager
+def _replacing(client: docker.DockerClient, definition: Definition) -> Iterator[None]:
+    """While an image is made: what stands under its name gets one by which it is found, whatever becomes of us."""
+    former = None
+    with contextlib.suppress(docker.errors.ImageNotFound):
+        image = client.images.get(definition.image)
+        former = f"{FORMER_TAG}{image.id.removeprefix('sha256:')[:12]}"
+        image.tag(definition.image, former)
+    try:
+        yield
+    finally:
+        if former is not None:
+            _remove_name(client, f"{definition.image}:{former}")
+
+
+def _remove_name(client: docker.DockerClient, name: str) -> None:
+    """Remove a name, and with its last one the image; nothing happens where a container is made of it."""
+    with contextlib.suppress(docker.errors.ImageNotFound):
+        try:
+            client.images.remove(name)
+        except docker.errors.APIError as error:
+            if error.status_code != requests.codes.conflict:
+                raise
 
 
 @contextlib.contextmanager
@@ -138,6 +184,7 @@ def _build_with_docker(
     progress: Progress,
     arguments: dict[str, str],
     ca_bundle: bytes,
+    is_forced: bool,
 ) -> None:
     context = io.BytesIO()
     with tarfile.open(fileobj=context, mode="w") as tar:
@@ -157,6 +204,7 @@ def _build_with_docker(
         tag=definition.image,
         buildargs={**arguments, **proxies},
         labels={DIGEST_LABEL: definition.digest},
+        nocache=is_forced,
         rm=True,
         forcerm=True,
         decode=True,

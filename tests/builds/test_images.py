@@ -12,6 +12,7 @@ import tempfile
 import threading
 from pathlib import Path
 
+import docker.errors
 import pytest
 from django.core.management import CommandError, call_command
 
@@ -125,3 +126,45 @@ def test_what_a_killed_maker_of_images_left_behind_is_cleared_and_a_living_ones_
         assert folder.is_dir() and list(folder.iterdir()) == []
         assert not dead.parent.exists()
     assert list(tmp_path.iterdir()) == [alive]
+
+
+class _Making(catalogue.Definition):
+    """An image of a few bytes, which is made as often as it is asked for."""
+
+    NAME = "codeservices-test/anew"
+
+    @property
+    def image(self) -> str:
+        return self.NAME
+
+    @property
+    def parent(self) -> catalogue.Definition:
+        return catalogue.definitions()["base"]
+
+
+@pytest.mark.docker
+def test_an_image_that_is_made_anew_takes_the_name_and_the_former_goes_after_its_last_container(
+    base_image: str, tmp_path: Path
+):
+    (tmp_path / "Dockerfile").write_text("ARG BASE\nFROM ${BASE}\nRUN date +%N > /made\n")
+    definition = _Making("anew", tmp_path)
+    with contextlib.closing(engine.connect()) as client:
+        try:
+            making.build(client, definition, lambda line: None)
+            first = client.images.get(definition.image).id
+            container = client.containers.create(first, ["true"])
+            making.build(client, definition, lambda line: None, is_forced=True)
+            second = client.images.get(definition.image).id
+            assert first != second, "the engine's own cache gave the same again"
+            assert client.images.get(first).tags == [f"{definition.image}:former-{first[7:19]}"]
+            container.remove(force=True)
+            assert not making.build(client, definition, lambda line: None)
+            with pytest.raises(docker.errors.ImageNotFound):
+                client.images.get(first)
+            (tmp_path / "Dockerfile").write_text("FROM nowhere.invalid/nothing\n")
+            with pytest.raises(making.ImageError):
+                making.build(client, definition, lambda line: None)
+            assert client.images.get(second).tags == [f"{definition.image}:latest"]
+        finally:
+            for tag in {tag for one in client.images.list(_Making.NAME) for tag in one.tags}:
+                client.images.remove(tag, force=True)

@@ -8,13 +8,16 @@ import tarfile
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.utils import timezone
 
 from builds import host, images_on_engine
+from builds.images import catalogue, making
 from builds.models import EngineImage
 from builds.runner import engine, engine_images
+from tests import factories
 
 pytestmark = [pytest.mark.django_db, pytest.mark.docker]
 
@@ -76,6 +79,36 @@ def test_too_much_goes_least_recently_used_first_and_what_is_in_use_stays(image,
     monkeypatch.setattr(host, "free_bytes", lambda: 1999)
     assert images_on_engine.collect() == [second]
     assert now in names()
+
+
+def test_an_image_that_a_project_names_goes_only_for_want_of_room_and_last(image, settings, alice):
+    settings.BUILD_MIN_FREE_BYTES = 0
+    named, unnamed = image("named"), image("unnamed")
+    factories.project(repository_name=None, image=named)
+    record(named, unused_days=400)
+    record(unnamed, unused_days=2)
+    assert images_on_engine.collect() == []
+    with contextlib.closing(engine.connect()) as client:
+        settings.BUILD_IMAGE_BYTES = engine_images.sizes(client)[named]
+    assert images_on_engine.collect() == [unnamed]
+    settings.BUILD_IMAGE_BYTES = 0
+    assert images_on_engine.collect() == [named]
+
+
+def test_what_a_curated_image_was_before_goes_when_no_container_is_made_of_it(image, monkeypatch):
+    former = image(f"{making.FORMER_TAG}1")
+    definition = catalogue.Definition(former.partition("/")[2].partition(":")[0], Path("unused"))
+    monkeypatch.setattr(catalogue, "NAMESPACE", "codeservices-test/")
+    monkeypatch.setattr(catalogue, "curated", lambda: [definition])
+    with contextlib.closing(engine.connect()) as client:
+        container = client.containers.create(former, ["true"])
+        try:
+            images_on_engine.collect()
+            assert former in names()
+        finally:
+            container.remove(force=True)
+    images_on_engine.collect()
+    assert former not in names()
 
 
 def test_what_a_container_is_made_of_stays(image, settings):

@@ -12,6 +12,7 @@ import pytest
 from cryptography.fernet import InvalidToken
 from django.apps import apps
 from django.core.management import CommandError, call_command
+from django.urls import reverse
 
 from codeservices import key_rotation, keys, master_key, registry
 from codeservices.audit import chain
@@ -67,14 +68,14 @@ def run(*arguments: str) -> str:
 
 def test_every_value_follows_the_new_key_and_the_old_one_is_needed_nowhere(alice, stored, folder):
     old = (folder / "master_key").read_text().strip()
-    assert run() == "Encrypted 3 values anew; the old key still decrypts; retire it with --retire.\n"
+    assert run().endswith("Encrypted 3 values anew; the old key still decrypts; retire it with --retire.\n")
     assert master_key.in_force()[1:] == (old,) and len(master_key.in_force()) == 2
     check(alice, stored)
     # A process wrote back a row that it had read before.
     row = AccessKey.objects.get()
     row.encrypted_secret = _sealed_with(old, stored["secret"])
     row.save()
-    assert run("--retire") == "Encrypted 1 values anew; the old keys are retired.\n"
+    assert run("--retire").endswith("Encrypted 1 values anew; the old keys are retired.\n")
     (new,) = master_key.in_force()
     assert new != old and old not in (folder / "master_key").read_text()
     check(alice, stored)
@@ -158,10 +159,19 @@ def test_keys_of_the_environment_are_changed_by_whoever_set_them(alice, stored, 
     with pytest.raises(SettingError, match="CODESERVICES_HASH_KEY must say"):
         master_key.hash_key()
     settings.HASH_KEY = first
-    assert run().startswith("Encrypted 3 values anew")
+    assert "Encrypted 3 values anew" in run()
     run("--retire")
     settings.MASTER_KEY = settings.MASTER_KEY.partition(",")[0]
     check(alice, stored)
+
+
+def test_what_a_session_holds_under_a_retired_key_is_made_anew(alice_client, folder):
+    url = reverse("iam:mfa_enrol")
+    shown = alice_client.get(url).context["secret"]
+    run()
+    run("--retire")
+    answer = alice_client.post(url, {"first_code": "123456", "second_code": "654321"})
+    assert answer.status_code == 200 and answer.context["secret"] not in ("", shown)
 
 
 @pytest.mark.parametrize("text", ["", " , ", "short", "A" * 44, f"{'A' * 43}= short"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
+from cryptography.fernet import InvalidToken
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
@@ -35,15 +36,14 @@ def enrol(request: ConsoleRequest) -> HttpResponse:
     """Show a new secret as a picture and in letters; two codes in a row prove that the app has it."""
     user = _own(request)
     form = EnrolmentForm(request.POST or None)
-    sealed = request.session.get(_ENROLMENT)
-    if request.method == "GET" or sealed is None:
-        sealed = request.session[_ENROLMENT] = secrets.seal(totp.new_secret())
+    secret = None if request.method == "GET" else _shown_secret(request)
+    if secret is None:
+        secret = totp.new_secret()
+        request.session[_ENROLMENT] = secrets.seal(secret)
     elif form.is_valid():
         values = form.cleaned_data
         try:
-            codes = mfa.enrol(
-                request.principal, user, secrets.unseal(sealed), values["first_code"], values["second_code"]
-            )
+            codes = mfa.enrol(request.principal, user, secret, values["first_code"], values["second_code"])
         except (mfa.WrongCode, TooManyAttempts) as error:
             tell(form, error)
         else:
@@ -54,13 +54,20 @@ def enrol(request: ConsoleRequest) -> HttpResponse:
                 _keep_codes(request, user, codes)
             messages.success(request, "Sign-in asks for a code from now on. Your other sessions have ended.")
             return redirect("iam:my_credentials")
-    secret = secrets.unseal(sealed)
     context = {
         "form": form,
         "picture": totp.picture_svg(totp.uri(secret, user.name, f"Code Services {settings.ACCOUNT_ID}")),
         "secret": " ".join(secret[start : start + 4] for start in range(0, len(secret), 4)),
     }
     return render(request, "codeservices/mfa_enrol.html", context, status=400 if form.errors else 200)
+
+
+def _shown_secret(request: ConsoleRequest) -> str | None:
+    """The secret that the page has shown; None where there is none, or the key that it was sealed with is retired."""
+    try:
+        return secrets.unseal(request.session.get(_ENROLMENT, ""))
+    except InvalidToken:
+        return None
 
 
 @sensitive_post_parameters("mfa_password", "mfa_code")

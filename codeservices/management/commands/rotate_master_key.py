@@ -20,6 +20,8 @@ class Command(BaseCommand):
         )
 
     def handle(self, *, retire: bool, **options: Any) -> None:
+        self.stdout.write("Encrypting what is stored with the newest key ...")
+        self.stdout.flush()
         try:
             with shell_act("rotate_master_key") as current:
                 current.event_name = "RetireMasterKey" if retire else "RotateMasterKey"
