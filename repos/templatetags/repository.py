@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from codeservices.templatetags.ui import icon
+from codeservices.templatetags.ui import icon, short_oid_words
 from repos.git import refs
 from repos.signatures import Signature
 
@@ -70,6 +70,12 @@ def commit_signature(signatures: Mapping[str, Signature] | None, oid: str) -> Sa
 def shown(name: str) -> str:
     """A name with what can't or shouldn't be printed as escapes."""
     return refs.shown(name)
+
+
+@register.filter
+def short_revision(name: str) -> str:
+    """A revision as a person typed it; of a full commit id its beginning."""
+    return short_oid_words(name) if refs.OID.fullmatch(name) else refs.shown(name)
 
 
 @register.filter

@@ -101,6 +101,14 @@ def context(request: ConsoleRequest, repository: Repository, found: Commit) -> d
     }
 
 
+def number_between(request: ConsoleRequest, repository: Repository, before_oid: str, after_oid: str) -> int:
+    """How many comments there are on what differs between two commits; 0 for those who may not read them."""
+    if not may(request, repository, comments.LIST):
+        return 0
+    rows = Comment.objects.filter(repository=repository, before_oid=before_oid, after_oid=after_oid)
+    return rows.filter(deleted_at=None).count()
+
+
 @require_POST
 def post(request: ConsoleRequest, name: str, oid: str) -> HttpResponse:
     """Comment on a commit against its first parent."""

@@ -18,7 +18,7 @@ from repos.git.revspec import Resolved, Revision
 from repos.models import Repository
 from repos.remembered import remembered
 from repos.templatetags.repository import compare_url
-from repos.views import differences, patch_text
+from repos.views import comments, differences, patch_text
 from repos.views.differences import Comparison
 from repos.views.shared import also, may, opened, spec_of, switch
 
@@ -61,6 +61,7 @@ def compare(request: ConsoleRequest, name: str, spec: str) -> HttpResponseBase:
             "parted": parted,
             "is_unrelated": not parted.merge_bases,
             "is_equal": base.oid == head.oid,
+            "comment_count": comments.number_between(request, repository, compared.old_commit, head.oid),
             **_commits(request, compared, base, head, parted),
             **differences.context(request, page),
         }

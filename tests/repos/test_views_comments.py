@@ -217,3 +217,15 @@ def test_a_comment_that_takes_too_long_to_draw_stands_as_written(alice, alice_cl
     monkeypatch.setattr(markup, "render", render)
     comments.post(alice.principal, "demo", oids[1], "**this** <b>")
     assert "**this** &lt;b&gt;</p>" in page_of(alice_client, oids[1])
+
+
+def test_a_comparison_tells_of_its_comments_and_leads_to_them(alice, alice_client, oids):
+    comments.post(alice.principal, "demo", oids[1], "On all of it", before_oid=oids[0])
+    comments.post(alice.principal, "demo", oids[1], "On it too", before_oid=oids[0])
+    page = alice_client.get(f"/repositories/demo/compare/{oids[0]}..{oids[1]}").content.decode()
+    assert f'href="/repositories/demo/commit/{oids[1]}#comments">2 comments on this comparison' in page
+    assert f"“{oids[1][:8]}” is 1 commit ahead of “{oids[0][:8]}”" in page
+    assert (
+        "on this comparison"
+        not in alice_client.get(f"/repositories/demo/compare/{oids[1]}..{oids[0]}").content.decode()
+    )
