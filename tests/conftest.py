@@ -14,7 +14,7 @@ pytest_plugins = [
     "tests.fixtures.engine",
     "tests.fixtures.redis",
     "tests.fixtures.people",
-    "tests.fixtures.installation",
+    "tests.fixtures.browser",
     "tests.fixtures.own_engine",
     "tests.fixtures.web",
 ]

@@ -7,13 +7,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.urls import reverse
 from django.utils import timezone
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from codeservices.audit.models import Trail
 from codeservices.iam import credentials, oidc, throttle
@@ -28,9 +27,7 @@ from codeservices.iam.models import (
 )
 from repos.models import Push
 from tests import factories
-from tests.browser.test_walk import ARGUMENTS, CHROMIUM
 from tests.codeservices.behind_doors import DOCUMENT, finished_build
-from tests.fixtures.people import signed_in
 
 pytestmark = pytest.mark.browser
 
@@ -38,9 +35,8 @@ WIDTHS = (1280, 390)
 
 
 @pytest.fixture
-def addresses(live_server_url: str, redis_server: object) -> list[str]:
+def addresses(live_server_url: str, redis_server: object, alice: User) -> list[str]:
     """A row of everything, and the addresses of each list, row and form."""
-    alice = factories.user("alice", "AdministratorAccess")
     alice.inline_policies.create(name="mine", document=DOCUMENT.replace("s3:", "ec2:"))
     Group.objects.create(name="team").users.add(alice)
     Policy.objects.create_with_document(DOCUMENT, name="ours")
@@ -79,30 +75,14 @@ def addresses_of_models() -> Iterator[str]:
             yield reverse(f"{place}_add")
 
 
-@pytest.fixture
-def page(addresses: list[str], live_server_url: str) -> Iterator[Page]:
-    """alice's browser, in which every error of a script or of the content security policy fails the test."""
-    session = signed_in(User.objects.get(name="alice")).cookies[settings.SESSION_COOKIE_NAME].value
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        context = browser.new_context(base_url=live_server_url, color_scheme="dark")
-        context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": live_server_url}])
-        page = context.new_page()
-        faults: list[str] = []
-        page.on("pageerror", lambda error: faults.append(f"{page.url}: {error}"))
-        page.on("console", lambda said: faults.append(f"{page.url}: {said.text}") if said.type == "error" else None)
-        yield page
-        browser.close()
-        assert faults == []
-
-
 def test_every_page_of_the_panel_keeps_to_the_content_security_policy(page: Page, addresses: list[str]):
     assert len(addresses) > 40
-    for width in WIDTHS:
-        page.set_viewport_size({"width": width, "height": 900})
-        for path in addresses:
-            answer = page.goto(path)
-            assert answer is not None and answer.status == 200, path
+    page.emulate_media(color_scheme="dark")
+    for path in addresses:
+        answer = page.goto(path)
+        assert answer is not None and answer.status == 200, path
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": 900})
             assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, (path, width)
 
 

@@ -9,15 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from tests.fixtures.installation import Installation, wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.docker]
 
-expect.set_options(timeout=20_000)
-CHROMIUM = "/usr/bin/chromium"
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 BUILDSPEC = """version: 0.2
 phases:
   build:
@@ -33,19 +30,17 @@ artifacts:
 
 
 @pytest.fixture
-def page(installation: Installation) -> Iterator[Page]:
-    """A browser in which every error of a script or of the content security policy fails the test."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        context = browser.new_context(base_url=installation.url, accept_downloads=True)
-        page = context.new_page()
-        page.set_default_timeout(20_000)
-        faults: list[str] = []
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
-        yield page
-        browser.close()
-        assert faults == []
+def page(browser: Browser, installation: Installation) -> Iterator[Page]:
+    """A page in which every error of a script or of the content security policy fails the test."""
+    context = browser.new_context(base_url=installation.url, accept_downloads=True)
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
+    yield page
+    context.close()
+    assert faults == []
 
 
 def sign_in(page: Page, installation: Installation) -> None:
