@@ -38,8 +38,9 @@ LINES = 3000
 COMMIT_FILES = range(18, 23)
 BRANCHES = 10_000
 CRAWLED = 2000
-# The parts of a page that a browser fetches by itself.
+# The parts of a page that a browser fetches by itself: at once, or when they are scrolled to.
 _FRAGMENT = re.compile(r'hx-get="([^"]+)"[^>]*hx-trigger="[^"]*(?:load|revealed)')
+_SCROLLED_TO = re.compile(r'hx-get="([^"]+)"[^>]*hx-trigger="intersect')
 _LINK = re.compile(r'href="(/repositories/[^"#]+)')
 _NEXT = re.compile(r'<a\b(?=[^>]*\brel="next")[^>]*href="([^"]+)"')
 # Downloads are no pages, and a filled-in form is not what a crawl is after.
@@ -257,15 +258,23 @@ def shapes(sides: Sides, them: Subjects) -> None:
         seconds += sides.browser.get(f"{at}/commit/{them.widest}?file=0", HX_Request="true").seconds
     count = len(_git(them.path, "show", "--format=", "--name-only", them.widest).splitlines())
     _goal(f"first file of a commit of {count:,} files", _milliseconds([seconds]), "300 ms")
-    page = _ok(sides.browser.get(f"{at}/commit/{them.renames}"))
-    parts = [html.unescape(found) for found in _FRAGMENT.findall(page.text)]
-    answers = [page, *(_ok(sides.browser.get(part, HX_Request="true")) for part in parts)]
+    answers = _scrolled_through(sides.browser, f"{at}/commit/{them.renames}")
     count = _git(them.path, "show", "-M", "--format=", "--name-status", them.renames).count("\nR")
-    what = f"commit of {count:,} renames: the page and its {len(parts)} parts"
+    what = f"commit of {count:,} renames whole: {len(answers)} answers"
     _goal(what, _milliseconds([sum(one.seconds for one in answers)]), "1,000 ms")
     _goal("largest answer of them", f"{max(len(one.body) for one in answers) / 1e6:.2f} MB", "2 MB")
     theirs = _ok(sides.reference.get(sides.cgit.path("commit", id=them.renames)))
     print(f"(cgit's page of that commit: {theirs.seconds * 1000:.0f} ms, {len(theirs.body) / 1e6:.2f} MB)", flush=True)
+
+
+def _scrolled_through(browser: Browser, address: str) -> list[Page]:
+    """A page, what it fetches at once, and all that follows when somebody scrolls to its end."""
+    answers = [_ok(browser.get(address))]
+    waiting = [*_FRAGMENT.findall(answers[0].text), *_SCROLLED_TO.findall(answers[0].text)]
+    while waiting:
+        answers.append(_ok(browser.get(html.unescape(waiting.pop()), HX_Request="true")))
+        waiting += _SCROLLED_TO.findall(answers[-1].text)
+    return answers
 
 
 def branches(sides: Sides, server: GitServer, them: Subjects) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Hashable
-from typing import Any, Final
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
 
 from django.db.models import Count, Max, Min, Q, QuerySet
 from django.urls import reverse
@@ -15,7 +16,7 @@ from codeservices import registry
 from codeservices.iam.authorize import is_allowed
 from codeservices.iam.principal import Principal
 from codeservices.registry import CommitStatus
-from codeservices.statements import Statement, aggregated
+from codeservices.statements import Parameter, Statement, aggregated
 
 # Where the projects of a repository differ, the first of these that one of them has is told.
 _BY_WEIGHT = (
@@ -43,6 +44,31 @@ _RUNNING = Statement(
 )
 
 
+class _Found(NamedTuple):
+    """What is told of a build."""
+
+    project_name: str
+    number: int
+    status: str
+    source: dict[str, Any]
+    asked_for: str
+    resolved_oid: str
+
+
+@lru_cache(maxsize=128)  # pages have 30 commits or fewer, but for those of many branches and tags
+def _builds_of(count: int) -> Statement[Build]:
+    """The builds at so many commits, oldest first."""
+
+    def written() -> QuerySet[Any, Any]:
+        oids = [Parameter(place) for place in range(count)]
+        wanted = Q(resolved_source_oid__in=oids)
+        wanted |= Q(resolved_source_oid="", status=Status.IN_PROGRESS, source_version__in=oids)
+        members = ("project_name", "number", "status", "source", "source_version", "resolved_source_oid")
+        return Build.objects.filter(wanted).order_by("pk").values_list(*members)
+
+    return Statement(written)
+
+
 def register() -> None:
     """Tell the pages of commits."""
     registry.register_commit_statuses(find, state)
@@ -54,13 +80,10 @@ def find(principal: Principal, repository_name: str, oids: Collection[str]) -> d
     A build counts where its source is this repository and the principal may see its project's builds. One that is
     queued counts where the commit's id was asked for, since nobody has resolved another name yet.
     """
-    wanted = Q(resolved_source_oid__in=oids)
-    wanted |= Q(resolved_source_oid="", status=Status.IN_PROGRESS, source_version__in=oids)
-    rows = Build.objects.filter(wanted).order_by("pk")
-    newest: dict[str, dict[str, Build]] = defaultdict(dict)
-    for build in rows.only("project_name", "number", "status", "source", "source_version", "resolved_source_oid"):
+    newest: dict[str, dict[str, _Found]] = defaultdict(dict)
+    for build in map(_Found._make, _builds_of(len(oids)).rows(*oids)):
         if repository_name_of(build.source) == repository_name:
-            newest[build.resolved_source_oid or build.source_version][build.project_name] = build
+            newest[build.resolved_oid or build.asked_for][build.project_name] = build
     names = {name for by_project in newest.values() for name in by_project}
     seen = {name for name in names if is_allowed(principal, "codebuild:BatchGetBuilds", project_arn(name))}
     found: dict[str, CommitStatus] = {}
@@ -79,7 +102,7 @@ def state() -> Hashable:
     return tuple(_NEWEST.rows()), tuple(_OLDEST.rows()), tuple(_RUNNING.rows())
 
 
-def _told(builds: list[Build]) -> CommitStatus:
+def _told(builds: list[_Found]) -> CommitStatus:
     first = min(builds, key=lambda build: _BY_WEIGHT.index(Status(build.status)))
     alike = sum(build.status == first.status for build in builds)
     share = f" ({alike} of {len(builds)})" if len(builds) > 1 else ""

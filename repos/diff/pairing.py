@@ -76,13 +76,13 @@ def marks(old: str, new: str, budget: Budget) -> tuple[tuple[Mark, ...], tuple[M
     if size > budget.marked_chars:
         return (), ()
     budget.marked_chars -= size
-    old_tokens, new_tokens = _TOKEN.findall(old), _TOKEN.findall(new)
+    old_tokens, new_tokens, before = _unlike(_TOKEN.findall(old), _TOKEN.findall(new))
     in_new = Counter(new_tokens)
     matches = sum(times * in_new[token] for token, times in Counter(old_tokens).items())
     if matches > budget.word_matches:
         return (), ()
     budget.word_matches -= matches
-    old_offsets, new_offsets = _offsets(old_tokens), _offsets(new_tokens)
+    old_offsets, new_offsets = _offsets(old_tokens, before), _offsets(new_tokens, before)
     old_marks: list[Mark] = []
     new_marks: list[Mark] = []
     for tag, a, b, c, d in SequenceMatcher(None, old_tokens, new_tokens, autojunk=False).get_opcodes():
@@ -131,8 +131,21 @@ def _best(left: Sequence[tuple[Counter[str], int]], right: Sequence[tuple[Counte
     return result
 
 
-def _offsets(tokens: Sequence[str]) -> list[int]:
-    offsets = [0]
+def _unlike(old: list[str], new: list[str]) -> tuple[list[str], list[str], int]:
+    """Both without the tokens that they begin and end with alike, and how many characters are left out before.
+
+    Most changes of a line are of one place in it, so that nearly nothing is left to compare.
+    """
+    start, old_end, new_end = 0, len(old), len(new)
+    while start < old_end and start < new_end and old[start] == new[start]:
+        start += 1
+    while old_end > start and new_end > start and old[old_end - 1] == new[new_end - 1]:
+        old_end, new_end = old_end - 1, new_end - 1
+    return old[start:old_end], new[start:new_end], sum(map(len, old[:start]))
+
+
+def _offsets(tokens: Sequence[str], start: int) -> list[int]:
+    offsets = [start]
     for token in tokens:
         offsets.append(offsets[-1] + len(token))
     return offsets

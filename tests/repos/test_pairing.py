@@ -31,8 +31,8 @@ def test_a_block_beyond_the_bound_pairs_by_position_only_where_sides_are_equal()
 def test_a_spent_budget_leaves_lines_unpaired_and_unmarked():
     assert pairing.pairs(["a b", "c d"], ["c d", "a b", "e"], Budget(comparisons=3)) == []
     assert pairing.marks("a b", "a c", Budget(marked_chars=3)) == ((), ())
-    assert pairing.marks("a b a", "a c a", Budget(word_matches=7)) == ((), ())
-    assert pairing.marks("a b a", "a c a", Budget(word_matches=8)) != ((), ())
+    assert pairing.marks("b a d a c", "x a y a z", Budget(word_matches=19)) == ((), ())
+    assert pairing.marks("b a d a c", "x a y a z", Budget(word_matches=20)) != ((), ())
 
 
 def test_marks_cover_whole_words_and_join_over_blanks():
@@ -42,6 +42,12 @@ def test_marks_cover_whole_words_and_join_over_blanks():
 
 def test_an_insertion_marks_only_the_side_that_has_it():
     assert pairing.marks("f(a)", "f(a, b)", Budget()) == ((), (Mark(3, 6),))
+
+
+def test_what_both_begin_and_end_with_is_never_marked():
+    assert pairing.marks("if (!ret)", "if (!ret && !(flags & DRY))", Budget()) == ((), (Mark(8, 26),))
+    assert pairing.marks("a a b", "a a a b", Budget()) == ((), (Mark(4, 6),))
+    assert pairing.marks("to = from = x", "to = x", Budget()) == ((Mark(5, 12),), ())
 
 
 def test_lines_that_differ_nearly_everywhere_are_not_marked():
