@@ -123,7 +123,7 @@ def _replacing(client: docker.DockerClient, definition: Definition) -> Iterator[
     former = None
     with contextlib.suppress(docker.errors.ImageNotFound):
         image = client.images.get(definition.image)
-        former = f"{FORMER_TAG}{image.id.removeprefix('sha256:')[:12]}"
+        former = f"{FORMER_TAG}{str(image.id).removeprefix('sha256:')[:12]}"
         image.tag(definition.image, former)
     try:
         yield

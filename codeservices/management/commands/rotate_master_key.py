@@ -26,6 +26,7 @@ class Command(BaseCommand):
             with shell_act("rotate_master_key") as current:
                 current.event_name = "RetireMasterKey" if retire else "RotateMasterKey"
                 current.event_source, current.is_read_only = "kms.amazonaws.com", False
+                current.begin()
                 outcome = key_rotation.retire() if retire else key_rotation.rotate()
                 current.parameters["resealed"] = outcome.resealed
         except ServiceError as error:
