@@ -165,5 +165,5 @@ def _files(repository: BareRepository, tree_oid: str) -> Iterator[tuple[bytes, i
     for row in program.lines(repository, args, separator=b"\0", timeout_seconds=TIMEOUT_SECONDS):
         head, _, path = row.partition(b"\t")
         mode, _, _, size = head.split()
-        if mode.startswith(b"100"):
+        if mode.startswith(b"100") and size.isdigit():  # "BAD" is the size of an object that is missing
             yield path, int(size)

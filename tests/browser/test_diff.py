@@ -12,6 +12,11 @@ from tests import factories, gitrepo
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis_server")]
 
 
+@pytest.fixture(autouse=True)
+def patience(page: Page) -> None:
+    page.set_default_timeout(120_000)  # a busy machine draws the first page of all slowly
+
+
 def selected(page: Page) -> list[str]:
     return page.locator(".diff th[data-selected]:not(:empty)").all_inner_texts()
 
@@ -27,12 +32,12 @@ def test_a_line_has_an_address_that_brings_it_wherever_it_is(alice, page: Page, 
 
     page.goto(place)
     page.locator('[data-path="z.py"] tr', has_text="changed = 2").locator("th", has_text="10").last.click()
-    expect(page).to_have_url(re.compile(r"path=z\.py#R10$"))
+    expect(page).to_have_url(re.compile(r"path=z\.py#R10$"), timeout=60_000)
     assert "10" in selected(page)
     page.locator('[data-path="z.py"] tr', has_text="value_12 = 1").locator("th", has_text="12").last.click(
         modifiers=["Shift"]
     )
-    expect(page).to_have_url(re.compile(r"path=z\.py#R10-R12$"))
+    expect(page).to_have_url(re.compile(r"path=z\.py#R10-R12$"), timeout=60_000)
     assert {"10", "11", "12"} <= set(selected(page))
 
     # In lines that no hunk shows, beyond those that one request brings.

@@ -48,6 +48,11 @@ def test_shares_are_by_bytes_the_greatest_first_and_the_small_ones_together(made
     assert sum(one.percent for one in found) == pytest.approx(100)
 
 
+def test_a_file_whose_object_is_missing_is_left_out(made):
+    oid = made.commit({"a.py": "1234", "b.py": ("100644", "1" * 40), "c.rs": ("100644", "2" * 40)})
+    assert [(one.language, one.size_bytes) for one in languages.shares(made.repository, oid)] == [("Python", 4)]
+
+
 def test_a_tree_without_source_has_none_and_a_huge_one_is_not_counted(made, monkeypatch):
     assert languages.shares(made.repository, made.commit({"a.txt": "x", "empty.py": ""})) == []
     monkeypatch.setattr(languages, "MAX_FILES", 1)
