@@ -202,6 +202,7 @@ def test_a_page_whose_readme_had_no_time_is_made_again(alice_client, pages, monk
 def test_a_page_whose_colours_had_no_time_is_made_again(alice_client, pages, monkeypatch):
     from repos.views import file, source
 
+    monkeypatch.setattr(source, "PATIENCE_SECONDS", source.COLOUR_SECONDS)  # on the slowest machine
     alice_client.get(pages[0])
     with monkeypatch.context() as patch:
         patch.setattr(file.File, "source", lambda self, wait: source.Source(["one"], is_final=False))
