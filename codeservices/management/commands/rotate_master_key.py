@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from codeservices import key_rotation
+from codeservices.audit import record
 from codeservices.errors import ServiceError
 from codeservices.iam.shell import shell_act
 
@@ -26,7 +27,7 @@ class Command(BaseCommand):
             with shell_act("rotate_master_key") as current:
                 current.event_name = "RetireMasterKey" if retire else "RotateMasterKey"
                 current.event_source, current.is_read_only = "kms.amazonaws.com", False
-                current.begin()
+                record.begin(current)
                 outcome = key_rotation.retire() if retire else key_rotation.rotate()
                 current.parameters["resealed"] = outcome.resealed
         except ServiceError as error:
