@@ -11,7 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import ContextVar
-from typing import Any
+from typing import IO, Any
 
 from asgiref.sync import ThreadSensitiveContext, sync_to_async
 from django.core.handlers.asgi import ASGIHandler
@@ -46,6 +46,7 @@ class Lent(Executor):
         self._is_stream = False
         self._thread: ThreadPoolExecutor | None = None
         self._last: Future[Any] | None = None
+        self.body: IO[bytes] | None = None
 
     async def take_place(self) -> None:
         """Wait until an answer can be made."""
@@ -121,16 +122,15 @@ class Handler(ASGIHandler):
         finally:
             lent.leave_place()
             lent.give_back()
+            if lent.body is not None:
+                lent.body.close()  # Django leaves it open where the request is cancelled, as when the server ends
 
     async def read_body(self, receive: Any) -> Any:
         """The request's body, and then a place: whoever sends slowly keeps nobody waiting."""
-        body = await super().read_body(receive)
-        try:
-            await _lent.get().take_place()
-        except BaseException:
-            body.close()
-            raise
-        return body
+        lent = _lent.get()
+        lent.body = await super().read_body(receive)
+        await lent.take_place()
+        return lent.body
 
     async def run_get_response(self, request: HttpRequest) -> HttpResponseBase:
         """The answer of middleware and view, all in the request's thread."""

@@ -279,3 +279,29 @@ def test_one_that_leaves_while_it_waits_takes_no_place(handler: Handler) -> None
         assert handler._places._value == page_threads.ANSWERS_AT_ONCE
 
     asyncio.run(leave())
+
+
+def test_the_body_of_a_request_that_is_cancelled_is_closed(handler: Handler) -> None:
+    bodies: list[Any] = []
+    may_end = threading.Event()
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        bodies.append(request._stream)  # type: ignore[attr-defined]
+        may_end.wait(30)
+        return HttpResponse(b"page")
+
+    handler.get_response = answer  # type: ignore[method-assign]
+
+    async def cancelled() -> None:
+        asking = asyncio.create_task(ask(handler))
+        while not bodies:
+            await asyncio.sleep(0.01)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+
+    try:
+        asyncio.run(cancelled())
+        assert bodies[0].closed
+    finally:
+        may_end.set()
