@@ -60,7 +60,7 @@ ENVIRONMENT: Mapping[str, str] = {
     # An oid always means its own bytes, and a commit's parents are those it names: so it is to dulwich, to the
     # commit-graph and to who has reviewed or signed it, and whoever may push refs/replace must not change that.
     "GIT_NO_REPLACE_OBJECTS": "1",
-    "GIT_GRAFT_FILE": "/dev/null",
+    "GIT_GRAFT_FILE": "/nonexistent",  # one that exists, even empty, makes every command print a hint
     "LC_ALL": "C",
     "TZ": "UTC",
     "CODESERVICES_PYTHON": sys.executable,  # for the hook

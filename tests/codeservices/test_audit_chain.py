@@ -128,7 +128,7 @@ def test_an_added_event_is_found(place):
 def test_what_code_from_before_the_chain_writes_during_an_upgrade_is_chained():
     events(2)
     sql("UPDATE audit_event SET sequence = NULL, chain_hash = ''")
-    sql("UPDATE audit_chainhead SET sequence = 0, chain_hash = %s", chain.GENESIS)
+    ChainHead.objects.update(sequence=0, chain_hash=chain.GENESIS, created_at=timezone.now())
     trail.head_path().unlink()
     events(1)
     assert verify.verify().sentence == "3 events are sound, from 1 to 3."
