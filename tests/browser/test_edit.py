@@ -10,6 +10,8 @@ from playwright.sync_api import Page, expect
 from repos.models import Repository
 from tests import factories, gitrepo
 
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("redis_server")]
+
 AREA = "textarea[data-code-editor]"
 
 
