@@ -33,6 +33,8 @@ def large(target: Path) -> str:
             return _described(target, name)
         every = [f"refs/{kind}/*:refs/{kind}/*" for kind in KINDS]
         subprocess.run(["git", "fetch", "--quiet", str(place), *every], cwd=target, check=True)
+        named = subprocess.run(["git", "symbolic-ref", "HEAD"], cwd=place, check=True, capture_output=True, text=True)
+        subprocess.run(["git", "symbolic-ref", "HEAD", named.stdout.strip()], cwd=target, check=True)
     else:
         fast_import(target, COMMITS)
         name = "generated"
