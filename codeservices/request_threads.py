@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from django.db import connections, reset_queries
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 Result = TypeVar("Result")
 
@@ -46,6 +47,15 @@ def _with_usable_connections(function: Callable[..., Result], *args: object) -> 
     # What Django does at the begin and end of its own requests, but for closing connections that work.
     reset_queries()
     for connection in connections.all(initialized_only=True):
-        if connection.connection is not None and (connection.errors_occurred or not connection.is_usable()):
+        if connection.connection is not None and not _is_sound(connection):
             connection.close()
     return function(*args)
+
+
+def _is_sound(connection: BaseDatabaseWrapper) -> bool:
+    """Whether a connection can be used again.
+
+    One whose transaction could not be ended is out of autocommit for ever: each `atomic` of it is a savepoint, which
+    SQLite takes for a transaction that only reads until it writes, and which fails at once where others write.
+    """
+    return connection.get_autocommit() and not connection.errors_occurred and connection.is_usable()
