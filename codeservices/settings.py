@@ -1,4 +1,4 @@
-"""Every setting of the installation. Each is read from the environment through env.py; docs/settings.md lists them all."""
+"""Every setting of the installation, read from the environment through env.py; docs/settings.md lists them."""
 
 from __future__ import annotations
 

@@ -34,6 +34,12 @@ class StaticFilesMiddleware(WhiteNoiseMiddleware):
 class HashedFiles(CompressedManifestStaticFilesStorage):
     """Files whose names hold a digest of their content. A page names a dozen, which are the same until a restart."""
 
+    # Our scripts import one another by the names they have in static/; those of others are served as they are.
+    patterns = (
+        *CompressedManifestStaticFilesStorage.patterns,
+        ("js/*.js", ((r"""(?P<matched>from "(?P<url>\./[^"]+)";)""", """from "%(url)s";"""),)),
+    )
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._known = cache(super().url)

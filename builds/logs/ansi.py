@@ -1,6 +1,6 @@
 """A log line as a terminal would leave it: redrawn by carriage returns, coloured by SGR, all other escapes dropped.
 
-`static/js/log_viewer.js` does the same in the browser; tests give both the same lines. `plain` is for whole texts, of
+`static/js/log_line.js` does the same in the browser; tests give both the same lines. `plain` is for whole texts, of
 which only what is read counts.
 
 Source: ECMA-48, 8.3.117 (SGR) and 5.4 (control sequences); xterm control sequences, "Operating System Commands".

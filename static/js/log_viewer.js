@@ -1,10 +1,11 @@
-// A build's page while it lives: the log as a window over all its lines, and the parts that the event stream renews.
+// A log as a window over all its lines.
 //
 // Only the rows in view are in the page, as one block with room above and below it that stands for all other lines. Rows
 // are as high as their text; the room is so many times a line's height, or less where that came to more than a page may
 // have. Lines come from the stream as they are written and, for what is far from the end, in pages by number; a bounded
 // number of pages is kept. Text reaches the page through textContent alone.
-// builds/logs/ansi.py does for the server's rows what `spans` does here.
+
+import { kind, spans } from "./log_line.js";
 
 const PAGE = 500; // lines a request
 const MAX_PAGES = 60;
@@ -15,80 +16,7 @@ const FETCH_DELAY_MS = 60;
 const RETRY_MS = 1500;
 const MAX_RETRY_MS = 15_000;
 
-// ---- a line as a terminal would leave it ----------------------------------------------------------------------------
-
-const COLOURS = ["black", "red", "green", "yellow", "blue", "magenta", "cyan", "white"];
-const STYLES = { 1: "bold", 2: "dim", 3: "italic", 4: "underline", 7: "inverse" };
-const OFF = { 22: ["bold", "dim"], 23: ["italic"], 24: ["underline"], 27: ["inverse"] };
-// eslint-disable-next-line no-control-regex
-const ESCAPE = /\x1b\[([0-9;:<=>?]*)[ -/]*([@-~]|$)|\x1b[\]PX^_].*?(?:\x07|\x1b\\|$)|\x1b[ -/]*[0-~]?|[\x00-\x08\x0a-\x0c\x0e-\x1f\x7f]/gs;
-const KINDS = [
-  ["command", /^\[Container\] \S+ \S+ Running command /],
-  ["phase", /^\[Container\] \S+ \S+ (?:Entering phase |Phase complete: )/],
-  ["error", /^\[Container\] \S+ \S+ (?:Command did not exit successfully|Phase context status code: \S)/],
-];
-
-function nearest(rgb) {
-  return COLOURS[rgb.reduce((sum, value, index) => sum + (value >= 128 ? 1 << index : 0), 0)];
-}
-
-function indexed(number) {
-  if (number < 16) return COLOURS[number % 8];
-  if (number >= 232) return number >= 244 ? "white" : "black";
-  const cube = number - 16;
-  return nearest([51 * Math.floor(cube / 36), 51 * (Math.floor(cube / 6) % 6), 51 * (cube % 6)]);
-}
-
-function apply(state, params) {
-  for (let index = 0; index < params.length; index += 1) {
-    const code = params[index];
-    if (code === 0) state.clear();
-    else if (STYLES[code]) state.set(STYLES[code], STYLES[code]);
-    else if (OFF[code]) OFF[code].forEach((name) => state.delete(name));
-    else if ((code >= 30 && code <= 37) || (code >= 90 && code <= 97)) state.set("colour", COLOURS[code % 10]);
-    else if (code === 39) state.delete("colour");
-    else if (code === 38 || code === 48 || code === 58) {
-      const size = { 5: 2, 2: 4 }[params[index + 1]] ?? 0;
-      const values = params.slice(index + 2, index + 1 + size);
-      if (code === 38 && size && values.length === size - 1) {
-        state.set("colour", size === 2 ? indexed(values[0]) : nearest(values));
-      }
-      index += size;
-    }
-  }
-}
-
-export function spans(text) {
-  if (!/[\x00-\x08\x0a-\x1f\x7f]/.test(text)) return text ? [["", text]] : []; // eslint-disable-line no-control-regex
-  const state = new Map();
-  let made = [];
-  let isAtStart = false; // a carriage return moves to the line's start; what follows is written over what was there
-  const write = (piece) => {
-    const runs = piece.split("\r").filter(Boolean);
-    if (runs.length && (isAtStart || runs.length > 1 || piece.startsWith("\r"))) made = [];
-    isAtStart = piece.endsWith("\r") || (isAtStart && !runs.length);
-    if (runs.length) made.push([[...state.values()].map((name) => `ansi-${name}`).join(" "), runs.at(-1)]);
-  };
-  let position = 0;
-  for (const match of text.matchAll(ESCAPE)) {
-    if (match.index > position) write(text.slice(position, match.index));
-    position = match.index + match[0].length;
-    if (match[2] === "m" && !/^[<=>?]/.test(match[1])) {
-      apply(state, match[1].split(/[;:]/).map((one) => Number(one) || 0));
-    }
-  }
-  if (position < text.length) write(text.slice(position));
-  return made;
-}
-
-export function kind(text) {
-  if (!text.startsWith("[Container] ")) return "";
-  return KINDS.find(([, pattern]) => pattern.test(text))?.[0] ?? "";
-}
-
-// ---- the log --------------------------------------------------------------------------------------------------------
-
-class LogViewer {
+export class LogViewer {
   constructor(box) {
     this.box = box;
     this.view = box.querySelector(".log");
@@ -432,72 +360,3 @@ class LogViewer {
     }
   }
 }
-
-// ---- the page -------------------------------------------------------------------------------------------------------
-
-const page = document.querySelector("[data-build]");
-const box = page?.querySelector(".log-box");
-const viewer = box ? new LogViewer(box) : null;
-
-function parse(html) {
-  return new DOMParser().parseFromString(html, "text/html");
-}
-
-// The server's own fragments, escaped there; each part replaces the one that has its id.
-function renew(source, ids) {
-  for (const id of ids) {
-    const fresh = source.getElementById(id);
-    const here = document.getElementById(id);
-    if (fresh && here) here.replaceChildren(...document.importNode(fresh, true).childNodes);
-  }
-}
-
-function live(words, isLive) {
-  const state = document.querySelector("[data-live-state]");
-  if (!state) return;
-  state.textContent = words;
-  if (isLive) state.dataset.live = "on";
-  else delete state.dataset.live;
-}
-
-async function renewAll() {
-  const response = await fetch(location.pathname, { headers: { Accept: "text/html" } });
-  if (!response.ok) return;
-  const fresh = parse(await response.text());
-  renew(fresh, ["build-actions", "build-status", "build-phases", "build-artifacts", "build-facts"]);
-  document.title = fresh.title;
-}
-
-function connect() {
-  const from = viewer ? `?from=${viewer.next}` : "";
-  const source = new EventSource(page.dataset.events + from);
-  source.addEventListener("open", () => {
-    live("live", true);
-    delete document.documentElement.dataset.live;
-  });
-  source.addEventListener("log", (event) => {
-    const body = JSON.parse(event.data);
-    viewer?.append(body.first, body.lines);
-  });
-  source.addEventListener("status", (event) => renew(parse(event.data), ["build-status", "build-phases"]));
-  source.addEventListener("end", () => {
-    source.close();
-    live("", false);
-    viewer?.complete();
-    renewAll().catch(() => {});
-  });
-  source.addEventListener("error", () => {
-    live("reconnecting…", false);
-    document.documentElement.dataset.live = "lost";
-    // The browser comes back by itself, with the last line it has; only a refused stream stays closed.
-    if (source.readyState === EventSource.CLOSED) setTimeout(connect, RETRY_MS + Math.random() * RETRY_MS);
-  });
-}
-
-if (page?.dataset.events) connect();
-
-document.addEventListener("keydown", (event) => {
-  if (event.key !== "f" || event.ctrlKey || event.metaKey || event.altKey || !viewer) return;
-  if (event.target.closest("input, textarea, select, dialog")) return;
-  viewer.follow(!viewer.isFollowing);
-});

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from django.templatetags.static import static
 from playwright.sync_api import Page
 
 from tests import factories
@@ -133,13 +134,12 @@ def test_markup_in_a_log_stays_text(page, project):
 def test_the_browser_and_the_server_draw_the_same_rows(page, project):
     logged.logged_build(project, [line for line, _ in LINES])
     page.goto(BUILD)
-    source = page.get_attribute("script[src*=log_viewer]", "src")
     found = page.evaluate(
         """async ([source, lines, kinds]) => {
-          const viewer = await import(source);
-          return [lines.map((line) => viewer.spans(line)), kinds.map((line) => viewer.kind(line))];
+          const line = await import(source);
+          return [lines.map(line.spans), kinds.map(line.kind)];
         }""",
-        [source, [line for line, _ in LINES], [line for line, _ in KINDS]],
+        [static("js/log_line.js"), [line for line, _ in LINES], [line for line, _ in KINDS]],
     )
     assert found[0] == json.loads(json.dumps([wanted for _, wanted in LINES]))
     assert found[1] == [wanted for _, wanted in KINDS]
