@@ -66,6 +66,8 @@ BUILD_LOG_HEAD_MIB = env_int("CODESERVICES_BUILD_LOG_HEAD_MIB", 256, minimum=1, 
 BUILD_LOG_TAIL_MIB = env_int("CODESERVICES_BUILD_LOG_TAIL_MIB", 16, minimum=1, maximum=256)
 # So many builds may wait at once; further ones are refused.
 BUILD_QUEUE_LIMIT = env_int("CODESERVICES_BUILD_QUEUE_LIMIT", 2000, minimum=1, maximum=100_000)
+# How long builds that run get to end when their workers are to stop, before they are stopped.
+BUILD_STOP_SECONDS = env_int("CODESERVICES_BUILD_STOP_SECONDS", 20, minimum=0, maximum=36 * 3600)
 # No build is started while less than this is free on the disks that builds write to (0: always).
 BUILD_MIN_FREE_BYTES = env_int("CODESERVICES_BUILD_MIN_FREE_BYTES", 2 * 1024**3, minimum=0)
 # Images that this installation brought to the engine are removed when nobody used them for so many days, and least

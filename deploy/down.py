@@ -35,7 +35,9 @@ def stop_builder() -> None:
         Refusal: It does not stop.
     """
     supervisor.ask_to_stop(["beat", "builder"])
-    argv = [str(places.PYTHON), "manage.py", "stop_builds"]
+    # As the builder was started: the setting may have changed since.
+    grace = str(supervisor.build_grace_seconds())
+    argv = [str(places.PYTHON), "manage.py", "stop_builds", "--grace", grace]
     # Its failure (a database that is away) must not keep the processes from stopping; leases end such builds later.
     subprocess.run(argv, cwd=places.ROOT, env=places.child_environment(), check=False)
     supervisor.wait_until_stopped(["beat", "builder"])

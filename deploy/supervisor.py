@@ -22,8 +22,8 @@ _TEMPLATE = Path(__file__).with_name("supervisord.conf.template")
 # Room for the 10 s that a web process gives its answers, with some to spare.
 _WEB_STOP_SECONDS = 15
 _WORKER_STOP_SECONDS = 30
-# Longer than `manage.py stop_builds` gives to builds before it stops them, and they to their containers.
-_BUILDER_STOP_SECONDS = 60
+# What the builder needs beyond the time that builds get to end: they are stopped then, and stop their containers.
+_BUILD_ENDING_SECONDS = 40
 _REDIS_STOP_SECONDS = 15
 _RETRIES = 1000
 # States of supervisord in which a process is not there and will not come by itself.
@@ -55,12 +55,15 @@ def programs() -> list[Program]:
     celery = [python, "-m", "celery", "-A", "codeservices.celery"]
     worker = [*celery, "worker", "--loglevel=INFO", "--without-gossip", "--without-mingle", "--prefetch-multiplier=1"]
     builds = str(env_int("CODESERVICES_BUILD_CONCURRENCY", 2, minimum=1, maximum=256))
+    builder_stop_seconds = _BUILD_ENDING_SECONDS + env_int(
+        "CODESERVICES_BUILD_STOP_SECONDS", 20, minimum=0, maximum=36 * 3600
+    )
     web_processes = env_int("CODESERVICES_WEB_PROCESSES", 2, minimum=1, maximum=64)
     schedule = str(places.run_root() / "celerybeat-schedule")
     found = [
         Program("web", [python, "-m", "codeservices.serve"], 200, _WEB_STOP_SECONDS, web_processes),
         Program("worker", [*worker, "-n", "worker@%h", "-Q", "default", "-c", "2"], 300, _WORKER_STOP_SECONDS),
-        Program("builder", [*worker, "-n", "builder@%h", "-Q", "builds", "-c", builds], 300, _BUILDER_STOP_SECONDS),
+        Program("builder", [*worker, "-n", "builder@%h", "-Q", "builds", "-c", builds], 300, builder_stop_seconds),
         Program(
             "maintainer", [*worker, "-n", "maintainer@%h", "-Q", "maintenance", "-c", "1"], 300, _WORKER_STOP_SECONDS
         ),
@@ -223,6 +226,20 @@ def ask_to_stop(names: Sequence[str]) -> None:
                 call("stopProcess", f"{row['group']}:{row['name']}", False)
 
 
+def stop_seconds(names: Sequence[str]) -> int:
+    """How long the processes of these programs may take to stop, as they were started; 0 where none is known."""
+    try:
+        rows: list[Mapping[str, Any]] = call("getAllConfigInfo")
+    except (OSError, http.client.HTTPException, xmlrpc.client.Error):
+        return 0
+    return max((int(row["stopwaitsecs"]) for row in rows if row["group"] in names), default=0)
+
+
+def build_grace_seconds() -> int:
+    """How long builds may go on before they are stopped, and the supervisor still waits for the builder's end."""
+    return max(0, stop_seconds(["builder"]) - _BUILD_ENDING_SECONDS)
+
+
 def wait_until_stopped(names: Sequence[str]) -> None:
     """Wait for the processes of these programs, which the supervisor kills when their time is over.
 
@@ -234,8 +251,7 @@ def wait_until_stopped(names: Sequence[str]) -> None:
         left = [row["name"] for row in processes() if row["group"] in names and row["statename"] not in DOWN]
         return f"waiting for {', '.join(left)}" if left else None
 
-    longest = max((program.stop_seconds for program in programs() if program.name in names), default=0)
-    say.wait_for(probe, timeout_seconds=longest + 10, failure="Not stopped:")
+    say.wait_for(probe, timeout_seconds=stop_seconds(names) + 10, failure="Not stopped:")
 
 
 def shut_down() -> None:

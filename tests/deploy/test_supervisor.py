@@ -8,6 +8,7 @@ import signal
 import stat
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -149,3 +150,16 @@ def test_workers_are_told_to_stop_alone_and_killed_with_their_children(var):
     for name in ("worker", "builder"):
         section = parser[f"program:{name}"]
         assert (section["stopasgroup"], section["killasgroup"], section["autorestart"]) == ("false", "true", "true")
+
+
+def test_builds_get_the_time_that_the_builder_was_started_with(var, monkeypatch):
+    monkeypatch.setenv("CODESERVICES_BUILD_STOP_SECONDS", "900")
+    [builder] = [one for one in supervisor.programs() if one.name == "builder"]
+    monkeypatch.setattr(supervisor, "programs", lambda: [replace(builder, argv=["sleep", "1000"])])
+    supervisor.write_configuration()
+    assert supervisor.build_grace_seconds() == 0  # nothing runs
+    supervisor.start()
+    assert supervisor.build_grace_seconds() == 900
+    monkeypatch.setattr(supervisor, "programs", lambda: [replace(builder, argv=["sleep", "1000"], stop_seconds=50)])
+    supervisor.write_configuration()
+    assert supervisor.build_grace_seconds() == 900

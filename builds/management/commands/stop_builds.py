@@ -6,6 +6,7 @@ import logging
 import time
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import QuerySet
 
@@ -27,7 +28,12 @@ class Command(BaseCommand):
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--grace", type=int, default=20, help="seconds to wait before stopping them (default: 20)")
+        parser.add_argument(
+            "--grace",
+            type=int,
+            default=settings.BUILD_STOP_SECONDS,
+            help="seconds to wait before stopping them (default: %(default)s, CODESERVICES_BUILD_STOP_SECONDS)",
+        )
 
     def handle(self, *, grace: int, **options: Any) -> None:
         if grace < 0:
