@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,9 +23,10 @@ def server(tmp_path: Path) -> Iterator[GitServer]:
     """A server whose repositories lie on a file system of DISK_BYTES, which only root can make."""
     with gitserver.running(tmp_path) as found:
         place = found.var / "git"
-        place.mkdir(exist_ok=True)
+        made = shutil.copytree(place, tmp_path / "made", symlinks=True)  # those that the installation came with
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", place], check=True)
         try:
+            shutil.copytree(made, place, symlinks=True, dirs_exist_ok=True)
             yield found
         finally:
             subprocess.run(["umount", "--lazy", place], check=True)
