@@ -10,6 +10,7 @@ import contextlib
 import re
 import socket
 import struct
+import time
 from typing import Any
 
 from builds.runner import agent
@@ -100,6 +101,21 @@ class Attached:
             payload = b"".join(pieces)
             if payload:
                 return payload
+
+    def finish(self, seconds: float) -> bool:
+        """Tell that no work follows, and pass over what is still said; whether the stream has ended in this time."""
+        deadline = time.monotonic() + seconds
+        try:
+            self._socket.shutdown(socket.SHUT_WR)
+            while (left := deadline - time.monotonic()) > 0:
+                self._socket.settimeout(left)
+                if not self._socket.recv(RECEIVE_BYTES):
+                    return True
+        except TimeoutError:
+            pass
+        except OSError:
+            return True
+        return False
 
     def shut_down(self) -> None:
         """End whatever waits for it, from any thread."""

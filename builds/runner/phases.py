@@ -164,7 +164,11 @@ class Result:
 
 
 def run(plan: Plan, executor: Executor, report: Report, interruption: Interruption | None = None) -> Result:
-    """Run a build from PROVISIONING to COMPLETED. Always closes the executor; raises only what `report` raises."""
+    """Run a build from PROVISIONING to COMPLETED; raises only what `report` raises.
+
+    In any case all that ran in the executor has ended. To close it, which may take seconds, is left to the caller:
+    nobody has to wait for that to know how the build ended.
+    """
     return _Run(plan, executor, report, interruption or Interruption()).run()
 
 
@@ -215,7 +219,7 @@ class _Run:
         timer.daemon = True
         timer.name = "build-timeout"
         timer.start()
-        is_closed = False
+        has_ended = False
         try:
             with contextlib.suppress(_Ended):
                 self._phases()
@@ -223,15 +227,15 @@ class _Run:
                 # Nothing was made where PROVISIONING failed: COMPLETED follows at once.
                 if self.results[-1].type != PROVISIONING:
                     with contextlib.suppress(_Ended), self._phase(FINALIZING, is_last=True):
-                        self.executor.close()
-                        is_closed = True
+                        self.executor.end()
+                        has_ended = True
                 self._complete()
         finally:
             timer.cancel()
             if self.interruption.reason == LOST:
                 self.status = LOST
-            if not is_closed:
-                self.executor.close()
+            if not has_ended:
+                self.executor.end()
         return Result(self.status, tuple(self.results), self.exported)
 
     def _phases(self) -> None:

@@ -27,7 +27,7 @@ MOMENTS = {
     "start": "DOWNLOAD_SOURCE",
     "run": "BUILD",
     "upload": "UPLOAD_ARTIFACTS",
-    "close": "FINALIZING",
+    "end": "FINALIZING",
 }
 
 
@@ -56,9 +56,9 @@ class Hanging(FakeExecutor):
         self.hang("run")
         return status
 
-    def close(self) -> None:
-        self.hang("close")
-        super().close()
+    def end(self) -> None:
+        self.hang("end")
+        super().end()
 
 
 def plan_of(executor: Hanging, original: Any) -> Any:
