@@ -89,14 +89,14 @@ class Builds:
 
     def finish(self, ids: list[str], poll_seconds: float = POLL_SECONDS) -> None:
         """Wait until all of them have succeeded."""
-        while True:
+        while ids:
             found = self.client.batch_get_builds(ids=ids)["builds"]
-            if all(one["buildComplete"] for one in found):
-                break
-            time.sleep(poll_seconds)
-        statuses = {one["buildStatus"] for one in found}
-        if statuses != {"SUCCEEDED"}:
-            raise SystemExit(f"the builds ended {', '.join(sorted(statuses))}")
+            statuses = {one["buildStatus"] for one in found} - {"IN_PROGRESS", "SUCCEEDED"}
+            if statuses:
+                raise SystemExit(f"builds ended {', '.join(sorted(statuses))}")
+            ids = [one["id"] for one in found if not one["buildComplete"]]
+            if ids:
+                time.sleep(poll_seconds)
 
     def one(self) -> float:
         """Seconds of one build."""
