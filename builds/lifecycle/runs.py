@@ -50,6 +50,7 @@ def _run(build: Build, behind: contextlib.ExitStack) -> str:
             endings.finish(
                 build,
                 result.status,
+                phases=report.untold,
                 exported_variables=result.exported_variables,
                 line_count=summary.line_count if summary is not None else None,
             )

@@ -133,7 +133,7 @@ class Report(Protocol):
     """Who is told what happens, as it happens, from the thread that runs the build."""
 
     def phase_started(self, phase_type: str, started_at: datetime, *, is_brief: bool = False) -> None:
-        """A phase begins. One that is brief has nothing to do, so that to tell it with the next one is soon enough."""
+        """A phase begins. One that is brief has nothing to do: to tell it with the next, or the end, is soon enough."""
         ...
 
     def phase_ended(self, result: PhaseResult) -> None:
@@ -352,7 +352,7 @@ class _Run:
         at = datetime.now(UTC)
         result = PhaseResult(COMPLETED, None, at, None, 0.0, ())
         self.results.append(result)
-        self.report.phase_started(COMPLETED, at)
+        self.report.phase_started(COMPLETED, at, is_brief=True)
 
     # ---- commands ----------------------------------------------------------------------------------------------------
 
