@@ -34,9 +34,9 @@ logger = logging.getLogger(__name__)
 FLUSH_SECONDS = 0.1
 # Of a build that says much, so much goes to storage at once (and a piece more): while it does, as much again can come.
 # What is stored costs a look at the lease and a transaction each time.
-FLUSH_BYTES = 3 * 1024 * 1024
+FLUSH_BYTES = 5 * 512 * 1024
 # What may wait in memory for storage that is slower than the build, before the build has to wait.
-MAX_WAITING_BYTES = 6 * 1024 * 1024
+MAX_WAITING_BYTES = 5 * 1024 * 1024
 # While Redis is away, lines are stored this often, since memory is the only other place they are in.
 EARLY_CHUNK_SECONDS = 5.0
 RETRY_SECONDS = 0.5
