@@ -135,7 +135,7 @@ def storage(bench: Bench) -> dict[str, Any]:
         found = bench.ended(bench.start("million"))
         builds.append(found)
         begun = next(one["startTime"] for one in found["phases"] if one["phaseType"] == "BUILD")
-        # A build ends when its log is stored; the container is removed before that, which bare() leaves out.
+        # A build ends when its log is stored whole; its container is removed after that, as here and in bare().
         return float((found["endTime"] - begun).total_seconds())
 
     bare(), ours()

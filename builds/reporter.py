@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -71,11 +71,22 @@ def store_chunks(build: Build, chunks: Sequence[Chunk]) -> None:
     LogChunk.objects.bulk_create(rows, ignore_conflicts=True)
 
 
+def write_phases(build: Build, phases: Iterable[Mapping[str, Any]]) -> None:
+    """Make the rows of phases, or write down how those ended that are there; of each what its row says."""
+    Phase.objects.bulk_create(
+        [Phase(build=build, **fields) for fields in phases],
+        update_conflicts=True,
+        unique_fields=["build", "phase_type"],
+        update_fields=["status", "ended_at", "contexts"],
+    )
+
+
 class Reporter:
     """The Report of `builds.runner.phases` over models, Redis and storage. A context manager: its end stops the log.
 
     Attributes:
         interruption: Raised when the build is to end early.
+        untold: What the database does not know yet: the end of the last phase it knows, and the brief ones after that.
     """
 
     def __init__(self, build: Build) -> None:
@@ -89,8 +100,7 @@ class Reporter:
             head_bytes=settings.BUILD_LOG_HEAD_MIB * 1024**2,
             tail_bytes=settings.BUILD_LOG_TAIL_MIB * 1024**2,
         )
-        # What the database does not know yet: the end of the last phase it knows, and the brief ones after that.
-        self._untold: list[dict[str, Any]] = []
+        self.untold: list[dict[str, Any]] = []
         # The log is for one thread at a time: the build's own, until another takes it.
         self._lock = threading.Lock()
         self._is_taken = False
@@ -106,24 +116,19 @@ class Reporter:
 
     def phase_started(self, phase_type: str, started_at: datetime, *, is_brief: bool = False) -> None:
         phase = {"phase_type": phase_type, "started_at": started_at, "first_line": self._log.line_count}
-        self._untold.append(phase)
+        self.untold.append(phase)
         if is_brief:
             return
         try:
             with transaction.atomic():
                 lease.change(self._build, current_phase=phase_type, lease_expires_at=lease.expiry())
-                Phase.objects.bulk_create(
-                    [Phase(build=self._build, **fields) for fields in self._untold],
-                    update_conflicts=True,
-                    unique_fields=["build", "phase_type"],
-                    update_fields=["status", "ended_at", "contexts"],
-                )
+                write_phases(self._build, self.untold)
         except lease.LeaseLost:
             self.interruption.raise_for(LOST)
-        self._untold = [phase]
+        self.untold = [phase]
 
     def phase_ended(self, result: PhaseResult) -> None:
-        self._untold[-1] |= {
+        self.untold[-1] |= {
             "status": result.status or Status.SUCCEEDED,
             # The wall clock may have jumped; what lasted was measured by one that doesn't.
             "ended_at": result.started_at + timedelta(seconds=result.duration_seconds),

@@ -6,9 +6,12 @@ is lost, late or delivered twice changes nothing.
 
 from __future__ import annotations
 
+import gc
 import os
+from typing import Any
 
 from celery import Celery
+from celery.signals import worker_init
 from django.conf import settings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "codeservices.settings")
@@ -70,3 +73,10 @@ app.conf.update(
     },
 )
 app.autodiscover_tasks()
+
+
+@worker_init.connect
+def keep_what_is_loaded(**_: Any) -> None:
+    """What is loaded by now stays for good: no collection looks at it again, nor copies its memory after a fork."""
+    gc.collect()
+    gc.freeze()

@@ -132,6 +132,9 @@ class FakeExecutor:
     def interrupt(self) -> None:
         self._interrupted.set()
 
+    def end(self) -> None:
+        self.calls.append("end")
+
     def close(self) -> None:
         self.calls.append("close")
 

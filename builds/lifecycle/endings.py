@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
@@ -17,7 +17,7 @@ from builds.lifecycle import records
 from builds.logs.seal import seal
 from builds.logs.text import timestamp
 from builds.models import Build, LogChunk, Phase, PhaseType, Project, Status
-from builds.reporter import store_chunks
+from builds.reporter import store_chunks, write_phases
 from builds.starting import settings_of_build
 from codeservices.errors import LimitExceeded
 
@@ -29,13 +29,19 @@ RETRIED = (Status.FAILED, Status.FAULT, Status.TIMED_OUT)
 
 
 def finish(
-    build: Build, status: str, *, exported_variables: Mapping[str, str] | None = None, line_count: int | None = None
+    build: Build,
+    status: str,
+    *,
+    phases: Sequence[Mapping[str, Any]] = (),
+    exported_variables: Mapping[str, str] | None = None,
+    line_count: int | None = None,
 ) -> None:
     """Give a held build its final status; the lease and the credentials of its role's session end with it.
 
     Where it failed and may be retried by itself, the retry is queued in the same transaction.
 
     Args:
+        phases: The last ones, as `write_phases` takes them, where a worker has run all of them.
         line_count: Of the complete log; None where it still has to be sealed.
 
     Raises:
@@ -45,9 +51,12 @@ def finish(
         project = _project_to_retry(build, status)
         # A clock that was set back must not make a build end before it began.
         now = max(timezone.now(), build.started_at)
-        Phase.objects.get_or_create(
-            build=build, phase_type=PhaseType.COMPLETED, defaults={"started_at": now, "first_line": line_count}
-        )
+        if phases:
+            write_phases(build, phases)
+        else:
+            Phase.objects.get_or_create(
+                build=build, phase_type=PhaseType.COMPLETED, defaults={"started_at": now, "first_line": line_count}
+            )
         lease.change(
             build,
             status=status,

@@ -22,6 +22,7 @@ from builds.lifecycle import endings
 from builds.lifecycle.records import queued, running, wake
 from builds.models import Build, Phase, PhaseType, Project, Status
 from codeservices import work
+from codeservices.statements import Statement
 
 logger = logging.getLogger(__name__)
 
@@ -150,16 +151,25 @@ def _is_full(project: Project) -> bool:
     return limit is not None and running().filter(project_name=project.name).count() >= limit
 
 
+# Workers ask these before and after each build, pages of builds that wait again and again.
+_WAITING = Statement(lambda: queued().order_by("pk").values_list("pk", "project_name", "priority"))
+_RUNNING = Statement(lambda: running().order_by().values_list("project_name").annotate(Count("pk")))
+_PROJECTS = Statement(
+    lambda: Project.objects.filter(name__in=queued().values("project_name")).values_list(
+        "name", "concurrent_build_limit", "last_claimed_at"
+    )
+)
+
+
 def _waiting() -> list[Waiting]:
-    return [Waiting(*row) for row in queued().order_by("pk").values_list("pk", "project_name", "priority")]
+    return [Waiting(*row) for row in _WAITING.rows()]
 
 
 def _standings(waiting: list[Waiting]) -> dict[str, Standing]:
-    names = {one.project for one in waiting}
-    counts = running().filter(project_name__in=names).order_by().values_list("project_name").annotate(Count("pk"))
-    busy = dict(counts)
-    found = {name: Standing(busy.get(name, 0)) for name in names}
-    rows = Project.objects.filter(name__in=names)
-    for name, limit, at in rows.values_list("name", "concurrent_build_limit", "last_claimed_at"):
+    if not waiting:
+        return {}
+    busy = dict(_RUNNING.rows())
+    found = {one.project: Standing(busy.get(one.project, 0)) for one in waiting}
+    for name, limit, at in _PROJECTS.rows():
         found[name] = Standing(busy.get(name, 0), limit, at.timestamp() if at else 0.0)
     return found

@@ -20,10 +20,20 @@ logger = logging.getLogger(__name__)
 
 
 def run(build: Build) -> str:
-    """Run a claimed build to its end; the status it ended with, or LOST where another has ended it."""
+    """Run a claimed build to its end; the status it ended with, or LOST where another has ended it.
+
+    Its container is removed behind its end, when all know of that: what a build wrote may take seconds to delete. A
+    worker that dies meanwhile leaves it to the reaper.
+    """
+    with contextlib.ExitStack() as behind:
+        return _run(build, behind)
+
+
+def _run(build: Build, behind: contextlib.ExitStack) -> str:
     with Reporter(build) as report, LeaseKeeper(build, report.interruption, lambda: _end_overdue(build, report)):
         try:
-            result = phases.run(running.plan(build, report), running.executor(), report, report.interruption)
+            executor = behind.enter_context(contextlib.closing(running.executor()))
+            result = phases.run(running.plan(build, report), executor, report, report.interruption)
         except lease.LeaseLost:
             return _lost(build, report)
         except Exception as error:  # a defect of ours must not leave the build to its lease's end
@@ -40,6 +50,7 @@ def run(build: Build) -> str:
             endings.finish(
                 build,
                 result.status,
+                phases=report.untold,
                 exported_variables=result.exported_variables,
                 line_count=summary.line_count if summary is not None else None,
             )

@@ -98,7 +98,7 @@ class Block:
         numbered = zip(
             range(self.first_line + start, self.first_line + stop), itertools.islice(times, start, None), strict=False
         )
-        if b"\x1b[" not in self.text:
+        if b"\x1b" not in self.text:
             style = self.style
             return [Line(*one, text, style) for one, text in zip(numbered, texts[start:stop], strict=False)]
         styles = itertools.accumulate(texts[:stop], style_after, initial=self.style)
@@ -112,14 +112,15 @@ class Block:
 
 def encode_chunk(blocks: Sequence[Block]) -> Chunk:
     """One chunk of blocks that follow each other without a gap."""
-    text = b"".join(block.text for block in blocks)
     first = blocks[0]
     head = {"first": first.first_line, "times": merge_runs([run for block in blocks for run in block.runs])}
     if first.style:
         head["style"] = first.style
-    content = json.dumps(head, separators=(",", ":")).encode() + b"\n" + text
+    header = json.dumps(head, separators=(",", ":")).encode() + b"\n"
+    content = b"".join((header, *(block.text for block in blocks)))
     data = isal_zlib.compress(content, COMPRESSION_LEVEL, wbits=GZIP)
-    return Chunk(first.first_line, sum(block.line_count for block in blocks), len(text), data)
+    line_count = sum(block.line_count for block in blocks)
+    return Chunk(first.first_line, line_count, len(content) - len(header), data)
 
 
 def decode_chunk(data: bytes) -> Block:

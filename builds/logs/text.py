@@ -57,19 +57,19 @@ def _pieces(line: bytes) -> Iterator[bytes]:
     yield line[position:]
 
 
-def cut(text: bytes, max_lines: int, max_bytes: int) -> tuple[int, int]:
-    """The longest run of whole lines at the start of `text` within both limits, at least one line: bytes and lines."""
-    window = text[: max(max_bytes, 0)]
-    if len(window) < len(text):
-        window = window[: window.rfind(b"\n") + 1] or text[: text.index(b"\n") + 1]
-    lines = window.count(b"\n")
+def cut(text: bytes, max_lines: int, max_bytes: int, start: int = 0) -> tuple[int, int]:
+    """The longest run of whole lines from `start` on within both limits, at least one line: its end, and how many."""
+    end = len(text)
+    if end - start > max_bytes:
+        end = text.rfind(b"\n", start, start + max(max_bytes, 0)) + 1 or text.index(b"\n", start) + 1
+    lines = text.count(b"\n", start, end)
     if lines <= max_lines:
-        return len(window), lines
+        return end, lines
     lines = max(max_lines, 1)
-    position = 0
+    end = start
     for _ in range(lines):
-        position = window.index(b"\n", position) + 1
-    return position, lines
+        end = text.index(b"\n", end) + 1
+    return end, lines
 
 
 class LineCutter:

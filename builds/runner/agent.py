@@ -14,6 +14,8 @@ from builds.runner.layer import Entry
 
 READONLY = "/codebuild/readonly"
 CA_PATH = f"{READONLY}/ca-bundle.pem"
+# The first byte of an answer.
+ANSWER = b"\036"
 # The longest answer: 036, 32 hex digits, a blank, a word or a status, a newline.
 _ANSWER_BYTES = 48
 _AGENT = Path(__file__).with_name("agent.sh").read_bytes()
@@ -29,12 +31,12 @@ def encode(command: str) -> bytes:
 
 def possible_start(data: bytes, starts: tuple[bytes, ...]) -> int:
     """Where an answer may begin whose rest is still to come; the length of `data` where none may."""
-    position = data.find(b"\x1e", max(0, len(data) - _ANSWER_BYTES))
+    position = data.find(ANSWER, max(0, len(data) - _ANSWER_BYTES))
     while position >= 0:
         rest = data[position:]
         if any(rest.startswith(start) or start.startswith(rest) for start in starts):
             return position
-        position = data.find(b"\x1e", position + 1)
+        position = data.find(ANSWER, position + 1)
     return len(data)
 
 

@@ -19,13 +19,15 @@ if [ "$cs_mode" = privileged ]; then
   done
 fi
 . /codebuild/readonly/environment.sh
-rm -f /codebuild/readonly/environment.sh
+# Without `rm` and `chmod`: each is a program that every build would wait for.
+: >/codebuild/readonly/environment.sh
 cd -- "$cs_directory" || exit 1
+# A command may run as another user than this shell.
+umask 0
 export -p >"$cs_tmp/exported"
 pwd >"$cs_tmp/directory"
 : >"$cs_tmp/command"
-# A command may run as another user than this shell.
-chmod 0666 "$cs_tmp/exported" "$cs_tmp/directory" "$cs_tmp/command"
+umask 022
 # 8 is the work, 7 the log: a command may close or redirect 0, 1 and 2 without cutting us off.
 exec 7>&1 8<&0 </dev/null 2>&1
 

@@ -10,6 +10,7 @@ import contextlib
 import re
 import socket
 import struct
+import time
 from typing import Any
 
 from builds.runner import agent
@@ -31,6 +32,7 @@ class Attached:
         self._stream = container.attach_socket(params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1, "logs": 0})
         self._socket: socket.socket = getattr(self._stream, "_sock", self._stream)
         self._socket.settimeout(None)
+        self._buffer = bytearray(RECEIVE_BYTES)
         self._frame_bytes = 0
         self._header = b""
         self._held = b""
@@ -53,7 +55,9 @@ class Attached:
         starts = tuple(b"\x1e" + nonce.encode() for nonce in nonces)
         data, self._held = self._held, b""
         while True:
-            match = pattern.search(data)
+            # An answer's first byte is found many times faster than the pattern is, and most data have none.
+            position = data.find(agent.ANSWER)
+            match = pattern.search(data, position) if position >= 0 else None
             if match is not None:
                 if match.start():
                     output(data[: match.start()])
@@ -78,21 +82,23 @@ class Attached:
         """The payload of the next frames; None at the end."""
         while True:
             try:
-                data = self._header + self._socket.recv(RECEIVE_BYTES)
+                size = self._socket.recv_into(self._buffer)
             except OSError:
                 return None
-            if len(data) == len(self._header):
+            if not size:
                 return None
-            self._header = b""
-            pieces: list[bytes] = []
+            data = memoryview(self._buffer)[:size]
+            pieces: list[memoryview] = []
             position = 0
-            while position < len(data):
+            while position < size:
                 if self._frame_bytes == 0:
-                    if len(data) - position < HEADER.size:
-                        self._header = data[position:]
+                    part = data[position : position + HEADER.size - len(self._header)]
+                    self._header += part
+                    position += len(part)
+                    if len(self._header) < HEADER.size:
                         break
-                    self._frame_bytes = HEADER.unpack_from(data, position)[1]
-                    position += HEADER.size
+                    self._frame_bytes = HEADER.unpack(self._header)[1]
+                    self._header = b""
                 piece = data[position : position + self._frame_bytes]
                 pieces.append(piece)
                 position += len(piece)
@@ -100,6 +106,21 @@ class Attached:
             payload = b"".join(pieces)
             if payload:
                 return payload
+
+    def finish(self, seconds: float) -> bool:
+        """Tell that no work follows, and pass over what is still said; whether the stream has ended in this time."""
+        deadline = time.monotonic() + seconds
+        try:
+            self._socket.shutdown(socket.SHUT_WR)
+            while (left := deadline - time.monotonic()) > 0:
+                self._socket.settimeout(left)
+                if not self._socket.recv_into(self._buffer):
+                    return True
+        except TimeoutError:
+            pass
+        except OSError:
+            return True
+        return False
 
     def shut_down(self) -> None:
         """End whatever waits for it, from any thread."""

@@ -37,6 +37,8 @@ CA_VARIABLES = (
     "AWS_CA_BUNDLE",
 )
 INTERRUPT_SECONDS = 4
+# Without work the agent ends by itself; one that a build keeps from it is killed.
+END_SECONDS = 2.0
 # A shared shell that keeps dying between commands is given up.
 MAX_SHELL_STARTS = 3
 OUT_OF_MEMORY_STATUS = 137
@@ -86,6 +88,7 @@ class DockerExecutor:
         self._container: Any = None
         self._network: Any = None
         self._attached: Attached | None = None
+        self._is_running = False
         self._watch: disk.Watch | None = None
         self._put_bytes = 0
         self._is_interrupted = False
@@ -183,6 +186,7 @@ class DockerExecutor:
         try:
             self._attached = Attached(self._container)
             self._container.start()
+            self._is_running = True
         except engine.ENGINE_ERRORS as error:
             self._check()
             raise containers.start_error(error, self._image) from error
@@ -343,6 +347,20 @@ class DockerExecutor:
                 client.api.kill(container.id)
         if stream is not None:
             stream.shut_down()
+
+    def end(self) -> None:
+        if self._watch is not None:
+            self._watch.stop()
+        if self._attached is None or not self._is_running:
+            return
+        self._is_running = False
+        # With the first process all others end; to kill it the engine would start a program.
+        if not self._attached.finish(END_SECONDS):
+            self._kill()
+        try:
+            self._container.wait(timeout=INTERRUPT_SECONDS)
+        except engine.ENGINE_ERRORS as error:
+            logger.warning("not known to have ended: container %s: %s", self._container.id[:12], error)
 
     def close(self) -> None:
         if self._watch is not None:

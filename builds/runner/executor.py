@@ -191,6 +191,13 @@ class Executor(Protocol):
         """End every process of the build at once. May be called from any thread, at any time, repeatedly."""
         ...
 
+    def end(self) -> None:
+        """End what still runs of the build, a moment after its last command; returns when no process is left.
+
+        Never raises: what does not end here ends with `close`, or by the reaper.
+        """
+        ...
+
     def close(self) -> None:
         """Remove everything that was made for the build. Never raises; what it can't remove, the reaper will."""
         ...

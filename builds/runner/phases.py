@@ -133,7 +133,7 @@ class Report(Protocol):
     """Who is told what happens, as it happens, from the thread that runs the build."""
 
     def phase_started(self, phase_type: str, started_at: datetime, *, is_brief: bool = False) -> None:
-        """A phase begins. One that is brief has nothing to do, so that to tell it with the next one is soon enough."""
+        """A phase begins. One that is brief has nothing to do: to tell it with the next, or the end, is soon enough."""
         ...
 
     def phase_ended(self, result: PhaseResult) -> None:
@@ -164,7 +164,11 @@ class Result:
 
 
 def run(plan: Plan, executor: Executor, report: Report, interruption: Interruption | None = None) -> Result:
-    """Run a build from PROVISIONING to COMPLETED. Always closes the executor; raises only what `report` raises."""
+    """Run a build from PROVISIONING to COMPLETED; raises only what `report` raises.
+
+    In any case all that ran in the executor has ended. To close it, which may take seconds, is left to the caller:
+    nobody has to wait for that to know how the build ended.
+    """
     return _Run(plan, executor, report, interruption or Interruption()).run()
 
 
@@ -215,7 +219,7 @@ class _Run:
         timer.daemon = True
         timer.name = "build-timeout"
         timer.start()
-        is_closed = False
+        has_ended = False
         try:
             with contextlib.suppress(_Ended):
                 self._phases()
@@ -223,15 +227,15 @@ class _Run:
                 # Nothing was made where PROVISIONING failed: COMPLETED follows at once.
                 if self.results[-1].type != PROVISIONING:
                     with contextlib.suppress(_Ended), self._phase(FINALIZING, is_last=True):
-                        self.executor.close()
-                        is_closed = True
+                        self.executor.end()
+                        has_ended = True
                 self._complete()
         finally:
             timer.cancel()
             if self.interruption.reason == LOST:
                 self.status = LOST
-            if not is_closed:
-                self.executor.close()
+            if not has_ended:
+                self.executor.end()
         return Result(self.status, tuple(self.results), self.exported)
 
     def _phases(self) -> None:
@@ -348,7 +352,7 @@ class _Run:
         at = datetime.now(UTC)
         result = PhaseResult(COMPLETED, None, at, None, 0.0, ())
         self.results.append(result)
-        self.report.phase_started(COMPLETED, at)
+        self.report.phase_started(COMPLETED, at, is_brief=True)
 
     # ---- commands ----------------------------------------------------------------------------------------------------
 

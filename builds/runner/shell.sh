@@ -30,3 +30,5 @@ while IFS=' ' read -r cs_verb cs_nonce cs_rest <&8; do
   cs_save
   printf '\036%s %s\n' "$cs_nonce" "$cs_status" >&7
 done
+# Where no work follows the build is over, and ends as if it was killed: whatever a command wants done at the exit.
+case $cs_verb in '') trap - EXIT ;; esac

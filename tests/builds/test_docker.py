@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from builds.runner import attached, containers, engine
+from builds.runner import attached, containers, docker, engine
 from builds.runner.docker import DockerExecutor
 from builds.runner.executor import Interrupted, PhaseError, Spec, Start
 
@@ -147,7 +147,7 @@ def test_background_processes_go_on_without_keeping_the_command_from_ending(make
     begun = time.monotonic()
     assert outcome(executor, "nohup sleep 300 & (sleep 300 &) ; echo started")[1] == b"started\n"
     assert time.monotonic() - begun < 5
-    assert outcome(executor, "pgrep -c sleep")[1] == b"2\n"
+    assert outcome(executor, 'until [ "$(pgrep -c sleep)" = 2 ]; do :; done')[0] == 0
 
 
 def test_commands_run_as_another_user_and_back(make: Make):
@@ -221,6 +221,32 @@ def test_a_container_that_dies_is_found_dead_with_a_reason(make: Make):
     with pytest.raises(PhaseError, match="found dead before completing the build") as caught:
         outcome(executor, "kill -9 -1; sleep 60")
     assert caught.value.is_fault and caught.value.status_code == "INTERNAL_SERVICE_ERROR"
+
+
+def state_of(executor: DockerExecutor) -> dict[str, object]:
+    executor._container.reload()
+    return executor._container.attrs["State"]
+
+
+@pytest.mark.parametrize("shell", ["/bin/sh", "bash"])
+def test_at_the_end_no_process_is_left_and_nothing_had_to_be_killed(make: Make, shell: str):
+    executor = make(shell)
+    # What is left behind says much and hears no signal; what the shell was told to do at its exit is not done.
+    command = "(trap '' HUP INT TERM; while :; do echo still here; done) &\ntrap 'sleep 600' EXIT"
+    assert outcome(executor, command)[0] == 0
+    executor.end()
+    state = state_of(executor)
+    # 137 is what a container has that was killed.
+    assert (state["Status"], state["ExitCode"]) == ("exited", 0)
+
+
+def test_a_build_that_does_not_let_its_agent_end_is_killed(make: Make, monkeypatch):
+    monkeypatch.setattr(docker, "END_SECONDS", 0.5)
+    executor = make()
+    assert outcome(executor, "kill -STOP $PPID")[0] == 0
+    executor.end()
+    state = state_of(executor)
+    assert (state["Status"], state["ExitCode"]) == ("exited", 137)
 
 
 def test_files_on_their_way_into_the_container_do_not_delay_an_interruption(make: Make):

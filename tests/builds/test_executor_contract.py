@@ -110,10 +110,24 @@ def test_an_interruption_ends_the_command_and_all_later_calls(make):
     executor.close()
 
 
+def test_ending_is_allowed_at_any_time(make):
+    executor = make()
+    executor.end()
+    executor.provision(Spec("contract:1", "codeservices/base", 2**30, 1), lambda sentence: None)
+    executor.end()
+    executor.start(Start({}, DIRECTORY))
+    assert output_of(executor, "true") == (0, "")
+    executor.end()
+    executor.end()
+    executor.close()
+    executor.end()
+
+
 def test_interrupting_and_closing_are_allowed_at_any_time(make):
     executor = make()
     executor.interrupt()
     with pytest.raises(Interrupted):
         executor.provision(Spec("contract:1", "codeservices/base", 2**30, 1), lambda sentence: None)
+    executor.end()
     executor.close()
     executor.close()

@@ -27,7 +27,7 @@ MOMENTS = {
     "start": "DOWNLOAD_SOURCE",
     "run": "BUILD",
     "upload": "UPLOAD_ARTIFACTS",
-    "close": "FINALIZING",
+    "end": "FINALIZING",
 }
 
 
@@ -56,9 +56,9 @@ class Hanging(FakeExecutor):
         self.hang("run")
         return status
 
-    def close(self) -> None:
-        self.hang("close")
-        super().close()
+    def end(self) -> None:
+        self.hang("end")
+        super().end()
 
 
 def plan_of(executor: Hanging, original: Any) -> Any:
@@ -117,3 +117,22 @@ def test_a_stop_is_final_also_while_the_worker_hangs(db, monkeypatch, moment):
     after = Build.objects.get(pk=build.pk)
     assert (after.status, after.ended_at, after.log_line_count) == ("STOPPED", found.ended_at, found.log_line_count)
     assert [one.status for one in after.phases.all()] == [one.status for one in found.phases.all()]
+
+
+def test_a_container_is_removed_when_all_know_how_its_build_ended(db, monkeypatch):
+    known: list[tuple[str, bool]] = []
+
+    class Told(Hanging):
+        def close(self) -> None:
+            found = Build.objects.get(pk=build.pk)
+            known.append((found.status, found.is_log_complete))
+            super().close()
+
+    executor = Told("never")
+    monkeypatch.setattr(running, "plan", plan_of(executor, running.plan))
+    monkeypatch.setattr(running, "executor", lambda: executor)
+    factories.project(repository_name=None, buildspec=BUILDSPEC)
+    build = lifecycle.claim(lifecycle.start_build(factories.SERVICE, "demo").pk)
+    assert lifecycle.run(build) == "SUCCEEDED"
+    assert executor.calls[-2:] == ["end", "close"]
+    assert known == [("SUCCEEDED", True)]

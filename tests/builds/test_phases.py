@@ -103,7 +103,7 @@ def test_all_phases_run_in_order_and_the_build_succeeds():
     ]
     assert set(build.statuses.values()) == {"SUCCEEDED"} and "COMPLETED" not in build.statuses
     assert build.context("BUILD") == phases.Context("", "")
-    assert build.executor.calls[0] == "provision" and build.executor.calls[-1] == "close"
+    assert build.executor.calls[0] == "provision" and build.executor.calls[-1] == "end"
 
 
 def test_phases_that_the_file_leaves_out_appear_and_succeed():
@@ -249,7 +249,7 @@ def test_a_missing_image_ends_the_build_after_provisioning():
     assert build.run().status == "FAILED"
     assert build.report.started == ["PROVISIONING", "COMPLETED"]
     assert build.context("PROVISIONING").status_code == "BUILD_CONTAINER_UNABLE_TO_PULL_IMAGE"
-    assert build.executor.calls[-1] == "close"
+    assert build.executor.calls[-1] == "end"
 
 
 def test_a_source_that_cannot_be_had_fails_download_source():
@@ -313,7 +313,7 @@ def test_an_interruption_ends_the_running_phase(reason):
         assert build.statuses["BUILD"] == "STOPPED" and build.report.started[-1] == "COMPLETED"
     else:  # somebody else writes to the build by now
         assert "BUILD" not in build.statuses and build.report.started[-1] == "BUILD"
-    assert build.executor.calls[-1] == "close"
+    assert build.executor.calls[-1] == "end"
 
 
 def test_a_build_stopped_before_it_begins_runs_nothing():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -32,8 +33,9 @@ class ShellBuild(Build):
 @pytest.fixture
 def run(install: str) -> Iterator[Run]:
     def one(text: str) -> ShellBuild:
-        build = ShellBuild(text, executor=DockerExecutor(install), image="codeservices/base")
-        build.result = build.run()
+        with contextlib.closing(DockerExecutor(install)) as executor:
+            build = ShellBuild(text, executor=executor, image="codeservices/base")
+            build.result = build.run()
         return build
 
     return one
