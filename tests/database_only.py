@@ -23,6 +23,7 @@ _WHO_MAY = (
     "codeservices/test_doors_leaks.py",
     "codeservices/test_doors_s3.py",
     "codeservices/test_doors_writer.py",
+    "codeservices/test_every_operation.py",
     "codeservices/test_simulate.py",
     "codeservices/test_views_simulator.py",
     "compat/test_boto3_simulate.py",
@@ -72,7 +73,7 @@ _CLIENTS = (
     "compat/test_boto3_commits.py",
     "compat/test_boto3_iam_flows.py",
 )
-# What comes into a container, and bytes that lie outside the database.
+# What comes into a container and out of it, and bytes that lie outside the database.
 _BYTES = (
     "builds/test_registry.py",
     "builds/test_source_objects.py",
@@ -80,6 +81,7 @@ _BYTES = (
     "builds/test_source_remote.py",
     "builds/test_source_rules.py",
     "builds/test_source_submodules.py",
+    "builds/test_storage_of_builds.py",
     "codeservices/test_storage.py",
 )
 _LEFT_OUT = {_TESTS / name for name in _WHO_MAY + _GIT_ONLY + _FORMS + _CLIENTS + _BYTES}
