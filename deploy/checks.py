@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import tempfile
 import time
@@ -64,12 +65,14 @@ def _make_image(environment: Mapping[str, str]) -> None:
         )
 
 
-# A process a processor; a file's tests, and those that use the machine as a whole, stay together (tests/groups.py).
-_PYTEST = ("-m", "pytest", "-n", "auto", "-p", "tests.groups")
+# One process more than processors: the one that has the tests of containers mostly waits for Docker Engine. A file's
+# tests, and those that use the machine as a whole, stay together (tests/groups.py).
+_PROCESSES = str(len(os.sched_getaffinity(0)) + 1)
+_PYTEST = ("-m", "pytest", "-n", _PROCESSES, "-p", "tests.groups")
 
 
 def test() -> int:
-    """Every test on SQLite, then those that touch the database again on PostgreSQL."""
+    """Every test on SQLite, then those again on PostgreSQL that could differ there."""
     _prepare()
     python = str(places.PYTHON)
     with tempfile.TemporaryDirectory(prefix="codeservices-test-") as state:
@@ -77,7 +80,7 @@ def test() -> int:
         _make_image(environment)
         on_sqlite = _call([python, *_PYTEST, "-m", "not faults", "--durations", "10"], environment)
         with postgres.server() as url:
-            say.line("==> Again on PostgreSQL: the tests that touch the database")
+            say.line("==> Again on PostgreSQL: the tests that could differ there")
             on_postgres = _call(
                 [python, *_PYTEST, "-m", "not faults and not browser", "-p", "tests.database_only"],
                 {**environment, "DATABASE_URL": url},

@@ -51,7 +51,7 @@ def stop_all() -> None:
     """
     with say.step("Stopping beat, builder, the workers, web and redis"):
         stop_builder()
-        for name in ("maintainer", "notifier", "worker", "web"):
-            supervisor.ask_to_stop([name])
-            supervisor.wait_until_stopped([name])
+        for names in (["maintainer", "notifier", "worker"], ["web"]):
+            supervisor.ask_to_stop(names)
+            supervisor.wait_until_stopped(names)
         supervisor.shut_down()

@@ -15,7 +15,7 @@ _PROGRAMS = {
     "redis-server": "redis-server",
     "debootstrap": "debootstrap",
     "docker.io": "dockerd",
-    "chromium": "chromium",
+    "chromium-headless-shell": "chromium-headless-shell",
     "iptables": "iptables",
     "openssh-client": "ssh-keygen",
 }
@@ -25,7 +25,7 @@ _SEARCH_PATH = f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin"
 # git serves the wire, redis-server is the broker, debootstrap makes the base image where no image registry answers.
 TO_RUN = ("git", "redis-server", "debootstrap")
 # On top of that the tests drive a browser and a second kind of database, and compare with what ssh-keygen makes.
-TO_TEST = (*TO_RUN, "postgresql", "chromium", "openssh-client")
+TO_TEST = (*TO_RUN, "postgresql", "chromium-headless-shell", "openssh-client")
 
 
 def is_there(package: str) -> bool:

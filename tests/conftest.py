@@ -14,7 +14,6 @@ pytest_plugins = [
     "tests.fixtures.engine",
     "tests.fixtures.redis",
     "tests.fixtures.people",
-    "tests.fixtures.browser",
     "tests.fixtures.own_engine",
     "tests.fixtures.web",
 ]

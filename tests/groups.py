@@ -1,7 +1,8 @@
 """A pytest plugin: how `-n` deals the tests out.
 
 A file's tests stay together, so that what it sets up is set up once. All files that use the machine as a whole (Docker
-Engine, a browser, an installation with its supervisor) are one group: two of them would take each other's containers.
+Engine, a browser, an installation with its supervisor) are one group: two of them would take each other's containers,
+and Chromium ends its requests (ERR_NETWORK_CHANGED) where a network of containers comes or goes.
 
 Groups that take long come first, so that no process is still busy with one when the others have nothing left.
 """
@@ -34,24 +35,38 @@ MACHINE = (
 # Those that take longest, and then longer than other files of as many tests: they start servers and kill processes.
 LONG = (
     "machine",
-    "tests/codeservices/test_doors.py",
-    "tests/codeservices/test_doors_admin.py",
-    "tests/codeservices/test_doors_writer.py",
     "tests/compat/test_git_http.py",
+    "tests/codeservices/test_storage.py",
+    "tests/repos/test_odd_pages.py",
+    "tests/codeservices/test_doors_writer.py",
+    "tests/codeservices/test_doors_api.py",
+    "tests/codeservices/test_doors_admin.py",
+    "tests/codeservices/test_doors.py",
+    "tests/compat/test_fetch_cache.py",
+    "tests/codeservices/test_admin.py",
+    "tests/builds/test_logs_api.py",
+    "tests/compat/test_boto3_iam_flows.py",
+    "tests/builds/test_source_remote.py",
+    "tests/repos/test_mirrors.py",
     "tests/compat/test_boto3_codecommit.py",
     "tests/compat/test_boto3_roles.py",
+    "tests/compat/test_boto3_sns.py",
     "tests/compat/test_git_push.py",
-    "tests/compat/test_fetch_cache.py",
+    "tests/compat/test_git_bad_input.py",
+    "tests/compat/test_git_fetch.py",
     "tests/compat/test_git_life.py",
+    "tests/compat/test_trigger_endpoint.py",
     "tests/compat/test_upkeep_race.py",
     "tests/builds/test_storage_kill.py",
     "tests/codeservices/test_audit_drain.py",
+    "tests/codeservices/test_doors_leaks.py",
+    "tests/codeservices/test_doors_s3.py",
+    "tests/codeservices/test_every_operation.py",
     "tests/codeservices/test_migrations_iam.py",
     "tests/codeservices/test_migrations_objects.py",
     "tests/codeservices/test_migrations_repos.py",
     "tests/codeservices/test_policy_property.py",
-    "tests/codeservices/test_s3.py",
-    "tests/codeservices/test_storage.py",
+    "tests/codeservices/s3/test_uploads.py",
 )
 
 

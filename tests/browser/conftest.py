@@ -9,7 +9,15 @@ from django.conf import settings
 from playwright.sync_api import Browser, Page
 
 from codeservices.iam.models import User
+from tests.fixtures.browser import PATIENCE_MILLISECONDS, launched
 from tests.fixtures.people import signed_in
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    """One for all of these tests, which goes with the last: the event loop that it needs is none for others."""
+    with launched() as started:
+        yield started
 
 
 @pytest.fixture
@@ -19,6 +27,7 @@ def page(browser: Browser, live_server_url: str, alice: User) -> Iterator[Page]:
     context = browser.new_context(base_url=live_server_url, viewport={"width": 1280, "height": 900})
     context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": live_server_url}])
     made = context.new_page()
+    made.set_default_timeout(PATIENCE_MILLISECONDS)
     faults: list[str] = []
     made.on("pageerror", lambda error: faults.append(f"{made.url}: {error}"))
     made.on("console", lambda said: faults.append(f"{made.url}: {said.text}") if said.type == "error" else None)

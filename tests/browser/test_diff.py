@@ -12,11 +12,6 @@ from tests import factories, gitrepo
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis_server")]
 
 
-@pytest.fixture(autouse=True)
-def patience(page: Page) -> None:
-    page.set_default_timeout(120_000)  # a busy machine draws the first page of all slowly
-
-
 def selected(page: Page) -> list[str]:
     return page.locator(".diff th[data-selected]:not(:empty)").all_inner_texts()
 

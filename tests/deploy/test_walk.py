@@ -6,11 +6,14 @@ import io
 import re
 import zipfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
+from builds.runner import engine
+from tests.fixtures.browser import PATIENCE_MILLISECONDS, launched
 from tests.fixtures.installation import Installation, wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.docker]
@@ -20,7 +23,9 @@ phases:
   build:
     commands:
       - echo "colour \033[32mgreen\033[0m"
-      - for i in 1 2 3 4 5 6; do echo "tick $i"; sleep 0.4; done
+      - for i in 1 2 3; do echo "tick $i"; sleep 0.4; done
+      - while [ ! -e /tmp/was-watched ]; do sleep 0.2; done
+      - for i in 4 5 6; do echo "tick $i"; sleep 0.4; done
       - mkdir out && echo "made by build $CODEBUILD_BUILD_NUMBER" > out/result.txt
 artifacts:
   base-directory: out
@@ -30,16 +35,15 @@ artifacts:
 
 
 @pytest.fixture
-def page(browser: Browser, installation: Installation) -> Iterator[Page]:
+def page(installation: Installation) -> Iterator[Page]:
     """A page in which every error of a script or of the content security policy fails the test."""
-    context = browser.new_context(base_url=installation.url, accept_downloads=True)
-    page = context.new_page()
-    page.set_default_timeout(20_000)
     faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
-    yield page
-    context.close()
+    with launched() as browser:
+        page = browser.new_context(base_url=installation.url, accept_downloads=True).new_page()
+        page.set_default_timeout(PATIENCE_MILLISECONDS)
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
+        yield page
     assert faults == []
 
 
@@ -49,6 +53,13 @@ def sign_in(page: Page, installation: Installation) -> None:
     page.get_by_label("Password").fill(installation.admin["password"])
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("heading", name="Dashboard")).to_be_visible()
+
+
+def let_go_on(build_id: str) -> None:
+    """What BUILDSPEC waits for, so that the browser sees the build at work however slow it is."""
+    with closing(engine.connect()) as client:
+        [container] = client.containers.list(filters={"label": f"{engine.BUILD_LABEL}={build_id}"})
+        assert container.exec_run(["touch", "/tmp/was-watched"]).exit_code == 0
 
 
 def test_from_sign_in_to_a_downloaded_artifact(installation: Installation, page: Page, tmp_path: Path):
@@ -89,13 +100,14 @@ def test_from_sign_in_to_a_downloaded_artifact(installation: Installation, page:
     installation.git("commit", "-am", "Say more", cwd=clone)
     installation.git("push", "origin", "HEAD:refs/heads/main", cwd=clone)
     codebuild = installation.client("codebuild")
-    wait_for(
+    [build_id] = wait_for(
         lambda: codebuild.list_builds_for_project(projectName="walk")["ids"], what="the build that the push starts"
     )
     page.goto("/projects/walk/builds/1/")
     log = page.locator(".log-box")
     expect(log.get_by_text("tick 2", exact=True)).to_be_visible()
     expect(page.get_by_text("In progress").first).to_be_visible()
+    let_go_on(build_id)
     expect(log.get_by_text("tick 6", exact=True)).to_be_visible()
     expect(page.get_by_text("Succeeded").first).to_be_visible()
     expect(page.get_by_role("link", name="Say more").or_(page.get_by_text("started by")).first).to_be_visible()

@@ -382,7 +382,8 @@ def test_the_sweep_delivers_what_waits_and_one_failure_stops_no_other(
     assert receive.undelivered() == []
 
 
-def test_recovery_settles_what_nobody_works_on_and_leaves_the_rest(alice, repository, oid):
+def test_recovery_settles_what_nobody_works_on_and_leaves_the_rest(alice, repository, oid, monkeypatch):
+    monkeypatch.setattr(interrupted, "CLEAN_UP_SECONDS", 0.1)  # what runs holds its lock all the while
     applied = begin(alice, repository, create("refs/heads/applied", oid))
     gitrepo.update_ref(repository.git, "refs/heads/applied", oid)
     lost = begin(alice, repository, create("refs/heads/lost", oid))
