@@ -7,6 +7,7 @@ trees.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Final
@@ -23,11 +24,12 @@ from repos.git.blob import LfsPointer
 from repos.git.store import BareRepository
 from repos.models import Repository
 from repos.remembered import recalled, remember, remembered
-from repos.text import highlight
+from repos.text import highlight, lexing
 
 # Files in one answer, while they are small together; the others come when they are scrolled to.
-BATCH_FILES: Final = 100
-# Of more than that a page begins with these, so that the first is there at once.
+BATCH_FILES: Final = 250
+# Of more files than LONG_FILES a page begins with FIRST_FILES, so that the first is there at once.
+LONG_FILES: Final = 100
 FIRST_FILES: Final = 25
 BATCH_ROWS: Final = 2000
 BATCH_BYTES: Final = 700 * 1024
@@ -143,12 +145,11 @@ def coloured(repository: Repository, change: FileChange, wishes: Wishes) -> Show
     kept: Shown | None = recalled(repository, *_key(change, wishes))
     if kept is not None and kept.is_coloured:
         return kept
-    file = hunks.hunks(repository.git, change, options=wishes.options, window=wishes.window)
-    old_lines, new_lines = (
-        coloured_lines(repository.git, oid, path)
-        for oid, path in ((change.old_oid, change.old_path), (change.new_oid, change.new_path))
-    )
-    made = _shown(file, change, wishes)
+    sides = ((change.old_oid, change.old_path), (change.new_oid, change.new_path))
+    jobs = [_begin_colours(repository.git, oid, path) for oid, path in sides]
+    file = hunks.hunks(repository.git, change, options=wishes.options, window=wishes.window)  # meanwhile
+    old_lines, new_lines = map(highlight.awaited, jobs)
+    made = _shown(repository, file, change, wishes)
     if old_lines or new_lines:
         parts = markup.parts(
             file, change, wishes.view, wishes.options.context, old_lines=old_lines, new_lines=new_lines
@@ -183,7 +184,7 @@ class _Source:
         if self._next is None or self._next[0] != index:
             made = UNCHANGED
         else:
-            made = _shown(self._next[1], change, self._wishes)
+            made = _shown(self._repository, self._next[1], change, self._wishes)
         remember(self._repository, *_key(change, self._wishes), value=made)
         return made
 
@@ -206,7 +207,7 @@ def _key(change: FileChange, wishes: Wishes) -> tuple[str, ...]:
     return ("difference", *sides, *names, wishes.view, str(wishes.options), str(wishes.window))
 
 
-def _shown(file: FileDiff, change: FileChange, wishes: Wishes) -> Shown:
+def _shown(repository: Repository, file: FileDiff, change: FileChange, wishes: Wishes) -> Shown:
     rows = list(file.rows)
     is_whole = file.next_row is None and not file.first_row
     encodings = (file.old_encoding, file.new_encoding)
@@ -225,8 +226,27 @@ def _shown(file: FileDiff, change: FileChange, wishes: Wishes) -> Shown:
         has_cut_lines=any(row.is_cut for row in rows),
         lfs=(_pointer(file, is_old=True), _pointer(file, is_old=False)) if is_whole else (None, None),
         encodings=encodings if any(map(blob.is_utf_16, encodings)) else None,
-        is_coloured=file.is_binary or change.is_submodule or change.is_symlink,
+        is_coloured=file.is_binary or not _has_language(repository.git, file, change),
     )
+
+
+def _has_language(repository: BareRepository, file: FileDiff, change: FileChange) -> bool:
+    """Whether there may be colours: by the names, or by the first lines, which name the programs that run scripts."""
+    if change.is_submodule or change.is_symlink:
+        return False
+    names = [path.rpartition("/")[2] for path in (change.old_path, change.new_path)]
+    if any(lexing.has_language(name, "") for name in names):
+        return True
+    firsts = [row.text for row in file.rows if 1 in (row.old_number, row.new_number)]
+    if not firsts:  # it is the same on both sides
+        firsts = [_beginning(repository, change.new_oid or change.old_oid)]
+    return any(lexing.has_language(name, first) for name in names for first in firsts)
+
+
+def _beginning(repository: BareRepository, oid: str) -> str:
+    """The first characters of a blob, where it is not too large for colours."""
+    data = _read(repository, oid) or b""
+    return blob.decode(data[: lexing.MAX_SHEBANG], "utf-8")
 
 
 def _pointer(file: FileDiff, *, is_old: bool) -> LfsPointer | None:
@@ -239,14 +259,23 @@ def _pointer(file: FileDiff, *, is_old: bool) -> LfsPointer | None:
 
 def coloured_lines(repository: BareRepository, oid: str, path: str) -> markup.Coloured | None:
     """The lines of a blob in pieces with classes; None where it has no colours."""
-    if not oid:
+    return highlight.awaited(_begin_colours(repository, oid, path))
+
+
+def _begin_colours(repository: BareRepository, oid: str, path: str) -> Future[highlight.Lines | None] | None:
+    """The same in the background; None where there will be none."""
+    data = _read(repository, oid) if oid else None
+    if data is None or not blob.is_text(data):
         return None
+    return highlight.begin(blob.decode(data, blob.encoding_of(data)), path)
+
+
+def _read(repository: BareRepository, oid: str) -> bytes | None:
+    """A blob; None where it is too large for colours, or none of this repository."""
     try:
         if blob.size_bytes(repository, oid) > MAX_COLOURED_SIDE_BYTES:
             return None
         kind, data = objects.read(repository, oid)
     except NotFound:  # a submodule's commit is in another repository
         return None
-    if kind != "blob" or not blob.is_text(data):
-        return None
-    return highlight.lines(blob.decode(data, blob.encoding_of(data)), path.rpartition("/")[2])
+    return data if kind == "blob" else None

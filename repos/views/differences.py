@@ -282,7 +282,7 @@ def context(request: ConsoleRequest, page: DiffPage) -> dict[str, Any]:
     if listed:
         wishes = _file_wishes(request, page.wishes) if asked is not None else page.wishes
         if wishes == page.wishes:
-            is_long = len(page.indexes) - start > pages.BATCH_FILES
+            is_long = len(page.indexes) - start > pages.LONG_FILES
             sections = page.sections(start, wishes, most=pages.FIRST_FILES if is_long else None)
         else:  # the wishes are for that file alone
             sections = page.sections(start, wishes, most=1)
@@ -333,9 +333,10 @@ def fragment(request: ConsoleRequest, page: DiffPage) -> HttpResponse:
         shown = pages.coloured(page.comparison.repository, change, wishes)
         return render(request, "repos/_diff_rows.html", {"file": Section(page, index, change, shown, None, wishes)})
     one_file = replace(page, indexes=[index])
-    found = one_file.sections(0, wishes)[0]
-    template = "repos/_diff_rows.html" if wishes.window.first_row else "repos/_diff_file.html"
-    return render(request, template, {"file": replace(found, page=page)})
+    file = replace(one_file.sections(0, wishes)[0], page=page)
+    if wishes.window.first_row:
+        return render(request, "repos/_diff_rows.html", {"file": file})
+    return render(request, "repos/_diff_files.html", {"sections": [file]})
 
 
 def _list_pages(page: DiffPage, current: int) -> list[dict[str, Any]]:

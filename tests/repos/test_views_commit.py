@@ -79,6 +79,20 @@ def test_files_beyond_the_first_come_when_asked_for(alice_client, stored, monkey
     assert f'{commit_url(oid)}?view=unified&amp;file=2">Show earlier files' in without_scripts
 
 
+@pytest.mark.parametrize(
+    ("name", "beginning", "has_colours"),
+    [("a.adoc", "= Guide", False), ("script", "#!/bin/sh", True), ("script", "#!/opt/own", False), ("a.py", "", True)],
+)
+def test_colours_are_asked_for_where_there_may_be_some(alice_client, stored, name, beginning, has_colours):
+    """A script is known by its first line, which need not be among those that are shown."""
+    lines = [beginning, *(f"line {number}" for number in range(40))]
+    stored.commit({name: "\n".join(lines)})
+    oid = stored.commit({name: "\n".join([*lines, "changed"])})
+    assert ("&amp;colours=1" in text(alice_client.get(commit_url(oid)))) == has_colours
+    first = stored.commit({f"other-{name}": "\n".join(lines)})
+    assert ("&amp;colours=1" in text(alice_client.get(commit_url(first)))) == has_colours
+
+
 def test_one_file_comes_alone_to_htmx(alice_client, stored):
     oid = stored.commit({"a": "one\n", "b": "two\n"})
     fragment = text(alice_client.get(commit_url(oid), {"file": "1"}, headers=HX))
