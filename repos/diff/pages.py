@@ -6,7 +6,7 @@ trees.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Generator, Sequence
 from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -42,6 +42,8 @@ MAX_COLOURED_SIDE_BYTES: Final = 512 * 1024
 
 
 NONE: Final = Counts(0, 0)
+# (place among the files, rows) of those that have some, in order.
+Rows = Generator[tuple[int, FileDiff], None, None]
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,20 @@ def changes_between(repository: Repository, old_tree_oid: str, new_tree_oid: str
     )
 
 
+def opened(repository: Repository, old_tree_oid: str, new_tree_oid: str) -> tuple[tuple[FileChange, ...], Rows | None]:
+    """The same, and the rows of the files as they come, as nobody wishes otherwise, where git was asked for the files.
+
+    Git tells both in one answer; close the rows wherever enough was read.
+    """
+    key = ("changes", old_tree_oid, new_tree_oid)
+    kept: tuple[FileChange, ...] | None = recalled(repository, *key)
+    if kept is not None:
+        return kept, None
+    files, rows = hunks.of_trees(repository.git, old_tree_oid, new_tree_oid)
+    remember(repository, *key, value=files)
+    return files, rows
+
+
 def counts_of(
     repository: Repository, files: Sequence[FileChange], whitespace: Whitespace, *parts: str
 ) -> list[Counts] | None:
@@ -122,20 +138,23 @@ def counts_of(
         return None
 
 
-def batch(repository: Repository, files: Sequence[FileChange], wishes: Wishes) -> list[Shown]:
-    """As many of the first files as belong into one answer, at least one."""
+def batch(repository: Repository, files: Sequence[FileChange], wishes: Wishes, rows: Rows | None = None) -> list[Shown]:
+    """As many of the first files as belong into one answer, at least one.
+
+    Args:
+        rows: Of these files, where git was asked for them.
+    """
     wanted = files[:BATCH_FILES]
     known = {index: one for index, change in enumerate(wanted) if (one := _known(repository, change, wishes))}
-    missing = [index for index in range(len(wanted)) if index not in known]
     found: list[Shown] = []
-    rows = size_bytes = 0
-    with closing(_Source(repository, [wanted[index] for index in missing], wishes)) as source:
+    row_count = size_bytes = 0
+    with closing(_Source(repository, wanted, known, wishes, rows)) as source:
         for index in range(len(wanted)):
-            one = known[index] if index in known else source.take(missing.index(index))
+            one = known[index] if index in known else source.take(index)
             found.append(one)
-            rows += one.row_count
+            row_count += one.row_count
             size_bytes += one.size_bytes
-            if one.failure or rows >= BATCH_ROWS or size_bytes >= BATCH_BYTES:
+            if one.failure or row_count >= BATCH_ROWS or size_bytes >= BATCH_BYTES:
                 break
     return found
 
@@ -162,13 +181,20 @@ def coloured(repository: Repository, change: FileChange, wishes: Wishes) -> Show
 
 
 class _Source:
-    """The files that are not remembered, one after the other, out of one git process started for the first."""
+    """The files that are not remembered, one after the other, out of one git process."""
 
-    def __init__(self, repository: Repository, files: Sequence[FileChange], wishes: Wishes) -> None:
+    def __init__(
+        self,
+        repository: Repository,
+        files: Sequence[FileChange],
+        known: Container[int],
+        wishes: Wishes,
+        rows: Rows | None,
+    ) -> None:
         self._repository = repository
         self._files = files
         self._wishes = wishes
-        self._stream = hunks.hunks_of_many(repository.git, files, options=wishes.options, window=wishes.window)
+        self._stream = _rows_of(repository, files, known, wishes) if rows is None else rows
         self._next: tuple[int, FileDiff] | None = (-1, FileDiff())
 
     def take(self, index: int) -> Shown:
@@ -191,6 +217,15 @@ class _Source:
     def close(self) -> None:
         """End git."""
         self._stream.close()
+
+
+def _rows_of(repository: Repository, files: Sequence[FileChange], known: Container[int], wishes: Wishes) -> Rows:
+    """Those of all files but the known ones; git is started for the first."""
+    numbers = [number for number in range(len(files)) if number not in known]
+    listed = [files[number] for number in numbers]
+    with closing(hunks.hunks_of_many(repository.git, listed, options=wishes.options, window=wishes.window)) as found:
+        for index, file in found:
+            yield numbers[index], file
 
 
 def _known(repository: Repository, change: FileChange, wishes: Wishes) -> Shown | None:

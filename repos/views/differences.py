@@ -19,7 +19,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from codeservices.errors import InvalidInput, NotFound
-from codeservices.http import ConsoleRequest
+from codeservices.http import ConsoleRequest, is_partial
 from repos.diff import excerpt, hunks, markup, pages
 from repos.diff.changes import FileChange
 from repos.diff.excerpt import Gap
@@ -39,6 +39,8 @@ WHITESPACE: Final = {"1": "all", "eol": "eol"}
 WORDS: Final = {"A": "added", "M": "modified", "D": "deleted", "R": "renamed", "C": "copied", "T": "type changed"}
 IMAGE_ENDINGS: Final = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".avif", ".bmp", ".ico")
 MAX_NUMBER: Final = 2**31
+# With no more than these in its query a page begins with the first file, and shows it as nobody wishes otherwise.
+_OPENING: Final = frozenset(("view", "parent"))
 
 
 @dataclass(frozen=True)
@@ -205,13 +207,18 @@ class Section:
 
 @dataclass(frozen=True)
 class DiffPage:
-    """The files of a comparison, those that are looked for, and how they are shown."""
+    """The files of a comparison, those that are looked for, and how they are shown.
+
+    Attributes:
+        rows: Of all files from the first on, where git tells them already.
+    """
 
     comparison: Comparison
     files: tuple[FileChange, ...]
     indexes: Sequence[int]
     wishes: Wishes
     find: str
+    rows: pages.Rows | None = None
 
     def link(self, **more: object) -> str:
         """The page's address with more in its query: numbers and plain words; what is None is left out."""
@@ -237,7 +244,7 @@ class DiffPage:
         """Files from a place among those looked for, as many as belong into one answer."""
         repository = self.comparison.repository
         chosen = self.indexes[start : None if most is None else start + most]
-        shown = pages.batch(repository, [self.files[index] for index in chosen[: pages.BATCH_FILES]], wishes)
+        shown = pages.batch(repository, [self.files[index] for index in chosen[: pages.BATCH_FILES]], wishes, self.rows)
         found = [
             Section(self, index, self.files[index], one, one.counts, wishes)
             for index, one in zip(chosen, shown, strict=False)
@@ -258,7 +265,12 @@ class DiffPage:
 
 def page_of(request: ConsoleRequest, comparison: Comparison) -> DiffPage:
     """Read the wishes in the address, and list the files."""
-    files = pages.changes_between(comparison.repository, comparison.old_tree, comparison.new_tree)
+    trees = (comparison.old_tree, comparison.new_tree)
+    rows: pages.Rows | None = None
+    if request.GET.keys() <= _OPENING and not is_partial(request):
+        files, rows = pages.opened(comparison.repository, *trees)
+    else:
+        files = pages.changes_between(comparison.repository, *trees)
     find = "" if "path" in request.GET else refs.unescaped(request.GET.get("find", "")).strip()
     wanted = find.lower()
     indexes: Sequence[int] = range(len(files))
@@ -267,7 +279,7 @@ def page_of(request: ConsoleRequest, comparison: Comparison) -> DiffPage:
             index for index, one in enumerate(files) if wanted in one.new_path.lower() or wanted in one.old_path.lower()
         ]
     options = hunks.Options(whitespace=WHITESPACE.get(request.GET.get("w", ""), "show"))  # type: ignore[arg-type]
-    return DiffPage(comparison, files, indexes, Wishes(_view(request), options), find)
+    return DiffPage(comparison, files, indexes, Wishes(_view(request), options), find, rows)
 
 
 def context(request: ConsoleRequest, page: DiffPage) -> dict[str, Any]:
