@@ -151,23 +151,27 @@ def changes(
     return _parse(refs.decode(output).split("\0"), max_files)
 
 
-def with_patch(
+def begin_with_patch(
     repository: BareRepository, old_tree_oid: str, new_tree_oid: str, args: Sequence[str]
-) -> tuple[tuple[FileChange, ...], Generator[bytes, None, None]]:
-    """All files that differ between two trees, renames found, and from the same git process what their lines differ in.
+) -> Generator[bytes, None, None]:
+    """Have git list all files that differ between two trees, renames found, and then what their lines differ in.
 
     Args:
         args: For git, how lines are compared.
 
     Returns:
-        The files, and git's patch of them in pieces, as it comes; close it wherever enough was read.
+        What `with_patch` reads; close it where nobody does.
     """
-    output = program.pieces(
+    return program.begun(
         repository,
         [*_COMMAND, *PLAIN, *args, "--end-of-options", old_tree_oid, new_tree_oid],
         timeout_seconds=TIMEOUT_SECONDS,
         environment=ENVIRONMENT,
     )
+
+
+def with_patch(output: Generator[bytes, None, None]) -> tuple[tuple[FileChange, ...], Generator[bytes, None, None]]:
+    """The files, and git's patch of them in pieces, as it comes; close it wherever enough was read."""
     listed, patch = bytearray(), b""
     for piece in output:
         begin = max(0, len(listed) - 1)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Final, NamedTuple
 
 from repos.diff import decoded, pair_trees, pairing, patch
-from repos.diff.changes import TIMEOUT_SECONDS, FileChange, with_patch
+from repos.diff.changes import TIMEOUT_SECONDS, FileChange, begin_with_patch, with_patch
 from repos.diff.patch import Window
 from repos.diff.rows import FileDiff, Hunk, Row, Whitespace
 from repos.git.store import BareRepository
@@ -101,14 +101,19 @@ def hunks_of_many(
             yield index, _whole_diff(repository, file, changes[index], options, window)
 
 
+def begin_trees(repository: BareRepository, old_tree_oid: str, new_tree_oid: str) -> Generator[bytes, None, None]:
+    """Have git compare two trees, for `of_trees`; close it where nobody reads it."""
+    return begin_with_patch(repository, old_tree_oid, new_tree_oid, _arguments(DEFAULTS))
+
+
 def of_trees(
-    repository: BareRepository, old_tree_oid: str, new_tree_oid: str
+    repository: BareRepository, begun: Generator[bytes, None, None]
 ) -> tuple[tuple[FileChange, ...], Generator[tuple[int, FileDiff], None, None]]:
     """All files that differ between two trees, and the rows of those whose content does, as `hunks_of_many` has them.
 
     By one git process for both; shown as nobody wishes otherwise.
     """
-    files, output = with_patch(repository, old_tree_oid, new_tree_oid, _arguments(DEFAULTS))
+    files, output = with_patch(begun)
     return files, _of_patch(repository, files, output)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Container, Generator, Sequence
 from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from codeservices.errors import NotFound
 from repos.diff import changes, hunks, markup
@@ -32,6 +32,8 @@ BATCH_FILES: Final = 250
 LONG_FILES: Final = 100
 FIRST_FILES: Final = 25
 BATCH_ROWS: Final = 2000
+# Likewise of rows: more than anybody sees at once.
+FIRST_ROWS: Final = 1000
 BATCH_BYTES: Final = 700 * 1024
 # With colours a window may become larger than an answer should be; then it stays without.
 MAX_COLOURED_BYTES: Final = 1_500_000
@@ -90,6 +92,20 @@ class Shown:
         return sum(len(part) if isinstance(part, str) else 400 for part in self.parts)
 
 
+class Opening(NamedTuple):
+    """Two trees whose comparison has begun.
+
+    Attributes:
+        key: What the files are remembered by.
+        files: Those that differ, where that is known.
+        output: Else what git tells.
+    """
+
+    key: tuple[str, str, str]
+    files: tuple[FileChange, ...] | None
+    output: Generator[bytes, None, None] | None
+
+
 UNCHANGED: Final = Shown(is_coloured=True)
 
 
@@ -104,17 +120,19 @@ def changes_between(repository: Repository, old_tree_oid: str, new_tree_oid: str
     )
 
 
-def opened(repository: Repository, old_tree_oid: str, new_tree_oid: str) -> tuple[tuple[FileChange, ...], Rows | None]:
-    """The same, and the rows of the files as they come, as nobody wishes otherwise, where git was asked for the files.
-
-    Git tells both in one answer; close the rows wherever enough was read.
-    """
+def begin(repository: Repository, old_tree_oid: str, new_tree_oid: str) -> Opening:
+    """Have git compare two trees, unless it is known which files differ; it works until `opened` reads."""
     key = ("changes", old_tree_oid, new_tree_oid)
     kept: tuple[FileChange, ...] | None = recalled(repository, *key)
-    if kept is not None:
-        return kept, None
-    files, rows = hunks.of_trees(repository.git, old_tree_oid, new_tree_oid)
-    remember(repository, *key, value=files)
+    return Opening(key, kept, hunks.begin_trees(repository.git, old_tree_oid, new_tree_oid) if kept is None else None)
+
+
+def opened(repository: Repository, opening: Opening) -> tuple[tuple[FileChange, ...], Rows | None]:
+    """The files that differ, and where git was asked, their rows as they come; close those where enough was read."""
+    if opening.output is None:
+        return opening.files or (), None
+    files, rows = hunks.of_trees(repository.git, opening.output)
+    remember(repository, *opening.key, value=files)
     return files, rows
 
 
@@ -138,23 +156,25 @@ def counts_of(
         return None
 
 
-def batch(repository: Repository, files: Sequence[FileChange], wishes: Wishes, rows: Rows | None = None) -> list[Shown]:
-    """As many of the first files as belong into one answer, at least one.
+def batch(
+    repository: Repository, files: Sequence[FileChange], wishes: Wishes, most_rows: int, rows: Rows | None = None
+) -> list[Shown]:
+    """As many of the first of these files as belong into one answer, at least one.
 
     Args:
+        most_rows: No file follows where so many are there.
         rows: Of these files, where git was asked for them.
     """
-    wanted = files[:BATCH_FILES]
-    known = {index: one for index, change in enumerate(wanted) if (one := _known(repository, change, wishes))}
+    known = {index: one for index, change in enumerate(files) if (one := _known(repository, change, wishes))}
     found: list[Shown] = []
     row_count = size_bytes = 0
-    with closing(_Source(repository, wanted, known, wishes, rows)) as source:
-        for index in range(len(wanted)):
+    with closing(_Source(repository, files, known, wishes, rows)) as source:
+        for index in range(len(files)):
             one = known[index] if index in known else source.take(index)
             found.append(one)
             row_count += one.row_count
             size_bytes += one.size_bytes
-            if one.failure or row_count >= BATCH_ROWS or size_bytes >= BATCH_BYTES:
+            if one.failure or row_count >= most_rows or size_bytes >= BATCH_BYTES:
                 break
     return found
 

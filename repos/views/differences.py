@@ -24,7 +24,7 @@ from repos.diff import excerpt, hunks, markup, pages
 from repos.diff.changes import FileChange
 from repos.diff.excerpt import Gap
 from repos.diff.hunks import Counts
-from repos.diff.pages import Shown, Wishes
+from repos.diff.pages import Opening, Shown, Wishes
 from repos.git import blob, objects, refs
 from repos.models import Repository
 from repos.templatetags.repository import code_address
@@ -39,7 +39,7 @@ WHITESPACE: Final = {"1": "all", "eol": "eol"}
 WORDS: Final = {"A": "added", "M": "modified", "D": "deleted", "R": "renamed", "C": "copied", "T": "type changed"}
 IMAGE_ENDINGS: Final = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".avif", ".bmp", ".ico")
 MAX_NUMBER: Final = 2**31
-# With no more than these in its query a page begins with the first file, and shows it as nobody wishes otherwise.
+# What the query of a page may have that begins with the first file and shows all as nobody wishes otherwise.
 _OPENING: Final = frozenset(("view", "parent"))
 
 
@@ -240,11 +240,13 @@ class DiffPage:
         }
         return f"{self.comparison.address}?{urlencode({k: v for k, v in query.items() if v is not None})}"
 
-    def sections(self, start: int, wishes: Wishes, *, most: int | None = None) -> list[Section]:
+    def sections(
+        self, start: int, wishes: Wishes, *, most: int = pages.BATCH_FILES, most_rows: int = pages.BATCH_ROWS
+    ) -> list[Section]:
         """Files from a place among those looked for, as many as belong into one answer."""
-        repository = self.comparison.repository
-        chosen = self.indexes[start : None if most is None else start + most]
-        shown = pages.batch(repository, [self.files[index] for index in chosen[: pages.BATCH_FILES]], wishes, self.rows)
+        chosen = self.indexes[start : start + min(most, pages.BATCH_FILES)]
+        files = [self.files[index] for index in chosen]
+        shown = pages.batch(self.comparison.repository, files, wishes, most_rows, self.rows)
         found = [
             Section(self, index, self.files[index], one, one.counts, wishes)
             for index, one in zip(chosen, shown, strict=False)
@@ -263,14 +265,20 @@ class DiffPage:
         ]
 
 
-def page_of(request: ConsoleRequest, comparison: Comparison) -> DiffPage:
+def begin(request: ConsoleRequest, comparison: Comparison) -> Opening | None:
+    """Have git begin, for `page_of`, where the page begins with the first file as nobody wishes otherwise."""
+    if is_partial(request) or request.GET.keys() - _OPENING:
+        return None
+    return pages.begin(comparison.repository, comparison.old_tree, comparison.new_tree)
+
+
+def page_of(request: ConsoleRequest, comparison: Comparison, opening: Opening | None) -> DiffPage:
     """Read the wishes in the address, and list the files."""
-    trees = (comparison.old_tree, comparison.new_tree)
     rows: pages.Rows | None = None
-    if request.GET.keys() <= _OPENING and not is_partial(request):
-        files, rows = pages.opened(comparison.repository, *trees)
+    if opening is not None:
+        files, rows = pages.opened(comparison.repository, opening)
     else:
-        files = pages.changes_between(comparison.repository, *trees)
+        files = pages.changes_between(comparison.repository, comparison.old_tree, comparison.new_tree)
     find = "" if "path" in request.GET else refs.unescaped(request.GET.get("find", "")).strip()
     wanted = find.lower()
     indexes: Sequence[int] = range(len(files))
@@ -295,7 +303,8 @@ def context(request: ConsoleRequest, page: DiffPage) -> dict[str, Any]:
         wishes = _file_wishes(request, page.wishes) if asked is not None else page.wishes
         if wishes == page.wishes:
             is_long = len(page.indexes) - start > pages.LONG_FILES
-            sections = page.sections(start, wishes, most=pages.FIRST_FILES if is_long else None)
+            most = pages.FIRST_FILES if is_long else pages.BATCH_FILES
+            sections = page.sections(start, wishes, most=most, most_rows=pages.FIRST_ROWS)
         else:  # the wishes are for that file alone
             sections = page.sections(start, wishes, most=1)
     counts = _counts(request, page, list_start, listed, sections)

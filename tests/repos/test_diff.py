@@ -265,7 +265,7 @@ def test_git_ends_when_nobody_reads_on(made):
 def assert_same_by_one_process(made, old, new):
     """Files and rows out of one answer of git's are those that two give."""
     files = changes.changes(made.repository, old, new).files
-    opened, rows = hunks.of_trees(made.repository, old, new)
+    opened, rows = hunks.of_trees(made.repository, hunks.begin_trees(made.repository, old, new))
     assert opened == files
     assert list(rows) == list(hunks.hunks_of_many(made.repository, files))
 
@@ -289,7 +289,8 @@ def test_a_list_longer_than_one_read_is_told_whole_before_its_rows(made):
 
 def test_git_ends_when_nobody_reads_the_rows_of_two_trees(made):
     old, new = ({f"f{number}": f"{word}\n" for number in range(50)} for word in ("old", "new"))
-    files, rows = hunks.of_trees(made.repository, made.tree(old), made.tree(new))
+    begun = hunks.begin_trees(made.repository, made.tree(old), made.tree(new))
+    files, rows = hunks.of_trees(made.repository, begun)
     assert (len(files), next(rows)[0]) == (50, 0)
     rows.close()
     assert list(rows) == []

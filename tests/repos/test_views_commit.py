@@ -79,6 +79,15 @@ def test_files_beyond_the_first_come_when_asked_for(alice_client, stored, monkey
     assert f'{commit_url(oid)}?view=unified&amp;file=2">Show earlier files' in without_scripts
 
 
+def test_a_page_begins_with_fewer_rows_than_follow(alice_client, stored, monkeypatch):
+    monkeypatch.setattr("repos.diff.pages.FIRST_ROWS", 20)
+    oid = stored.commit({f"f{number}": "".join(f"{number}-{line}\n" for line in range(10)) for number in range(6)})
+    page = text(alice_client.get(commit_url(oid)))
+    assert page.count('<section class="diff-file"') == 2
+    assert "Show the next files: 4 more" in page
+    assert text(alice_client.get(commit_url(oid), {"files": "2"}, headers=HX)).count("<section") == 4
+
+
 @pytest.mark.parametrize(
     ("name", "beginning", "has_colours"),
     [("a.adoc", "= Guide", False), ("script", "#!/bin/sh", True), ("script", "#!/opt/own", False), ("a.py", "", True)],
