@@ -14,6 +14,7 @@ import logging
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -35,7 +36,12 @@ PATIENCE_SECONDS: Final = 60.0
 POLL_SECONDS: Final = 0.05
 # More of them at the same time would leave no processor for those who ask for pages.
 AT_ONCE: Final = 2
+WORKER_NAME: Final = "graph-index"
 _MODE: Final = 0o700
+
+# What is made meanwhile by this process.
+_under_way: set[Path] = set()
+_lock_of_under_way = threading.Lock()
 
 
 class GraphNotReady(ServiceError):
@@ -77,6 +83,26 @@ def make(repository: Repository, choice: Choice) -> Index:
         raise GraphNotReady("The graph of this repository was removed while it was made.", hint="Try it again.")
     make_room()
     return found
+
+
+def make_meanwhile(repository: Repository, choice: Choice) -> None:
+    """The same for nobody in particular: nobody waits, and where it fails, the next who needs it is told why."""
+    path = _path(repository, choice)
+
+    def work() -> None:
+        try:
+            make(repository, choice).close()
+        except GraphNotReady as error:
+            logger.info("the graph of repository %s is not laid out yet: %s", repository.repository_id, error)
+        finally:
+            _under_way.discard(path)
+
+    with _lock_of_under_way:
+        if path in _under_way or len(_under_way) >= AT_ONCE:
+            return
+        _under_way.add(path)
+    # It may be left behind where the process ends: the child writes the index whole or not at all.
+    threading.Thread(target=work, name=WORKER_NAME, daemon=True).start()
 
 
 def make_room() -> None:
