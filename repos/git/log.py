@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from datetime import time as dt_time
@@ -16,7 +17,7 @@ from itertools import islice
 from typing import Final
 
 from codeservices.errors import NotFound
-from repos.git import objects, program, signatures
+from repos.git import cat_file, objects, program, signatures
 from repos.git.store import BareRepository
 from repos.git.walk import Place, Row, Walk
 
@@ -173,6 +174,33 @@ def commit(repository: BareRepository, oid: str) -> Commit:
     if kind != "commit":
         raise NotFound(f"The object {peeled} is a {kind}, not a commit.", code="CommitDoesNotExistException")
     return parse(peeled, data)
+
+
+def several(repository: BareRepository, oids: Collection[str]) -> dict[str, Commit]:
+    """Many commits by their full oids, read by one git process while they are parsed here.
+
+    Raises:
+        NotFound: One of them is missing, or no commit.
+        GitTimeout: It takes too long.
+    """
+    found: dict[str, Commit] = {}
+    asked: deque[str] = deque()
+    with cat_file.opened(repository, timeout_seconds=program.TIMEOUT_SECONDS) as source:
+
+        def take() -> None:
+            oid, answer = asked.popleft(), source.answer()
+            if answer is None or answer[0] != b"commit":
+                raise NotFound(f"No commit {oid} is in this repository.", code="CommitDoesNotExistException")
+            found[oid] = parse(oid, answer[1])
+
+        for oid in oids:
+            source.ask(oid.encode("ascii"))
+            asked.append(oid)
+            if source.is_full:
+                take()
+        while asked:
+            take()
+    return found
 
 
 def commits(
