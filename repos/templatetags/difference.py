@@ -19,7 +19,7 @@ from repos.diff.rows import FileDiff
 from repos.git import refs
 
 if TYPE_CHECKING:
-    from repos.views.differences import DiffPage, Section
+    from repos.views.difference_page import DiffPage, Section
 
 register = template.Library()
 

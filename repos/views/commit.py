@@ -16,7 +16,7 @@ from repos import signatures
 from repos.git import log, objects, refs
 from repos.models import Repository
 from repos.views import comments, differences, kept, patch_text
-from repos.views.differences import Comparison
+from repos.views.difference_page import Comparison
 from repos.views.shared import also, may, opened
 
 

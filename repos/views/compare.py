@@ -19,7 +19,7 @@ from repos.models import Repository
 from repos.remembered import remembered
 from repos.templatetags.repository import compare_url
 from repos.views import comments, differences, patch_text
-from repos.views.differences import Comparison
+from repos.views.difference_page import Comparison
 from repos.views.shared import also, may, opened, spec_of, switch
 
 PAGE_COMMITS = 20
