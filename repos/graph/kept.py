@@ -23,6 +23,7 @@ from typing import IO, Final
 from django.conf import settings
 
 from codeservices.errors import ServiceError
+from repos.git.processes import background
 from repos.git.ref_answers import key_of
 from repos.graph.build import TIMEOUT_SECONDS
 from repos.graph.choice import Choice
@@ -66,8 +67,11 @@ def find(repository: Repository, choice: Choice) -> Index | None:
     return found
 
 
-def make(repository: Repository, choice: Choice) -> Index:
+def make(repository: Repository, choice: Choice, *, is_background: bool = False) -> Index:
     """The index of a choice's present tips, made where it is missing; to be closed by the caller.
+
+    Args:
+        is_background: Nobody waits for it, so that everything else comes first.
 
     Raises:
         GraphNotReady: It takes too long, too many are being made, or the history can't be walked.
@@ -77,7 +81,7 @@ def make(repository: Repository, choice: Choice) -> Index:
     with _turn(folder):
         found = find(repository, choice)
         if found is None:
-            _build(repository, choice)
+            _build(repository, choice, is_background)
             found = find(repository, choice)
     if found is None:
         raise GraphNotReady("The graph of this repository was removed while it was made.", hint="Try it again.")
@@ -91,7 +95,7 @@ def make_meanwhile(repository: Repository, choice: Choice) -> None:
 
     def work() -> None:
         try:
-            make(repository, choice).close()
+            make(repository, choice, is_background=True).close()
         except GraphNotReady as error:
             logger.info("the graph of repository %s is not laid out yet: %s", repository.repository_id, error)
         finally:
@@ -158,11 +162,12 @@ def _lock(file: IO[str]) -> bool:
     return True
 
 
-def _build(repository: Repository, choice: Choice) -> None:
+def _build(repository: Repository, choice: Choice, is_background: bool) -> None:
     path = _path(repository, choice)
     older = sorted(path.parent.glob(f"{choice.key}.*.graph"), key=lambda one: one.stat().st_mtime)
     base = str(older[-1]) if older else ""
-    argv = [sys.executable, "-m", "repos.graph.build", str(repository.git.path), str(path), base]
+    priority: list[bytes | str] = [*background()] if is_background else []
+    argv = [*priority, sys.executable, "-m", "repos.graph.build", str(repository.git.path), str(path), base]
     try:
         done = subprocess.run(
             argv,

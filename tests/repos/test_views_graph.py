@@ -347,7 +347,7 @@ def test_a_graph_that_is_cut_says_where_it_ends(alice_client, stored, long, monk
 
     repository = Repository.objects.get(name="demo")
 
-    def build_short(repository, chosen):
+    def build_short(repository, chosen, _):
         write(kept._path(repository, chosen), build(repository.git, list(chosen.tips), max_rows=120))
 
     monkeypatch.setattr(kept, "_build", build_short)
