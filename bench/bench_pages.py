@@ -224,7 +224,7 @@ def depth(sides: Sides, them: Subjects) -> None:
         page = _ok(sides.browser.get(address))
         seconds.append(page.seconds)
         address = _next(page, address) or ""
-    print(f"(the graph's first page, for which the index was made: {seconds[0] * 1000:.0f} ms)", flush=True)
+    print(f"(the graph's first page: {seconds[0] * 1000:.0f} ms)", flush=True)
     _goal(f"graph, slowest of the next {len(seconds) - 1} pages", f"{max(seconds[1:]) * 1000:.0f} ms", "200 ms")
 
 

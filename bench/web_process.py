@@ -18,7 +18,10 @@ START_SECONDS = 90  # beside everything else that a machine of two processors do
 
 @contextlib.contextmanager
 def running(server: GitServer) -> Iterator[tuple[int, int]]:
-    """Its plain HTTP port on the loopback address, and its process id; it ends with the block."""
+    """Its plain HTTP port on the loopback address, and its process id; it ends with the block.
+
+    What it logs, a line for each page, goes to a file beside the other logs of the server.
+    """
     port = gitserver.free_port()
     environment = {
         **server.environment,
@@ -29,7 +32,10 @@ def running(server: GitServer) -> Iterator[tuple[int, int]]:
     }
     collect = [sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity=0"]
     subprocess.run(collect, cwd=ROOT, env=environment, check=True)
-    process = subprocess.Popen([sys.executable, "-m", "codeservices.serve"], cwd=ROOT, env=environment)
+    log = Path(environment["CODESERVICES_VAR"]) / "logs" / "bench-web.log"
+    with log.open("wb") as output:
+        serve = [sys.executable, "-m", "codeservices.serve"]
+        process = subprocess.Popen(serve, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
     try:
         if not gitserver.wait_for(lambda: _answers(port), START_SECONDS):
             raise RuntimeError("our web process does not answer")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing
 from typing import Final, Literal, NamedTuple
 
 from repos.git import objects, program, refs
@@ -23,6 +24,13 @@ ABSENT: Final = "000000"
 # Paths are names and no patterns. What two blobs differ in may depend on nothing but them, so no attributes are read:
 # newer gits would take those of the default branch.
 ENVIRONMENT: Final[Mapping[str, str]] = {"GIT_LITERAL_PATHSPECS": "1", "GIT_ATTR_SOURCE": objects.EMPTY_TREE}
+
+
+_COMMAND: Final = ("diff-tree", "-r", "-M", f"-l{RENAME_LIMIT}", "--raw", "-z", "--no-abbrev")
+# What is told of lines depends on nobody's settings and programs.
+PLAIN: Final = ("--no-color", "--no-ext-diff", "--no-textconv")
+# No name in the list is empty, so that two of what ends each come at the end of all.
+_END_OF_LIST: Final = b"\0\0"
 
 
 class FileChange(NamedTuple):
@@ -136,14 +144,52 @@ def changes(
     trees = [objects.tree_oid(repository, oid) for oid in (old_oid, new_oid)]
     output = program.run(
         repository,
-        [
-            *("diff-tree", "-r", "-M", f"-l{RENAME_LIMIT}", "--raw", "-z", "--no-abbrev", "--end-of-options"),
-            *(*trees, "--", *paths),
-        ],
+        [*_COMMAND, "--end-of-options", *trees, "--", *paths],
         timeout_seconds=TIMEOUT_SECONDS,
         environment=ENVIRONMENT,
     )
     return _parse(refs.decode(output).split("\0"), max_files)
+
+
+def begin_with_patch(
+    repository: BareRepository, old_tree_oid: str, new_tree_oid: str, args: Sequence[str]
+) -> Generator[bytes, None, None]:
+    """Have git list all files that differ between two trees, renames found, and then what their lines differ in.
+
+    Args:
+        args: For git, how lines are compared.
+
+    Returns:
+        What `with_patch` reads; close it where nobody does.
+    """
+    return program.begun(
+        repository,
+        [*_COMMAND, *PLAIN, *args, "--end-of-options", old_tree_oid, new_tree_oid],
+        timeout_seconds=TIMEOUT_SECONDS,
+        environment=ENVIRONMENT,
+    )
+
+
+def with_patch(output: Generator[bytes, None, None]) -> tuple[tuple[FileChange, ...], Generator[bytes, None, None]]:
+    """The files, and git's patch of them in pieces, as it comes; close it wherever enough was read."""
+    listed, patch = bytearray(), b""
+    for piece in output:
+        begin = max(0, len(listed) - 1)
+        listed += piece
+        if (end := listed.find(_END_OF_LIST, begin)) >= 0:
+            patch = bytes(listed[end + len(_END_OF_LIST) :])
+            del listed[end:]
+            break
+        if len(listed) > program.MAX_OUTPUT_BYTES:
+            output.close()
+            raise program.GitOutputTooLarge("diff-tree", program.MAX_OUTPUT_BYTES)
+    return _parse(refs.decode(bytes(listed)).split("\0"), None).files, _followed(patch, output)
+
+
+def _followed(first: bytes, others: Generator[bytes, None, None]) -> Generator[bytes, None, None]:
+    with closing(others):
+        yield first
+        yield from others
 
 
 def _parse(fields: Sequence[str], max_files: int | None) -> Changes:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Final, NamedTuple
 
 from repos.diff import decoded, pair_trees, pairing, patch
-from repos.diff.changes import TIMEOUT_SECONDS, FileChange
+from repos.diff.changes import TIMEOUT_SECONDS, FileChange, begin_with_patch, with_patch
 from repos.diff.patch import Window
 from repos.diff.rows import FileDiff, Hunk, Row, Whitespace
 from repos.git.store import BareRepository
@@ -93,13 +93,43 @@ def hunks_of_many(
     wanted = [index for index, one in enumerate(changes) if one.is_content_changed]
     if not wanted:
         return
-    args = ["-p", f"-U{options.context}", *_WHITESPACE[options.whitespace]]
+    args = _arguments(options)
     listed = [changes[index] for index in wanted]
     with closing(pair_trees.compare(repository, listed, args, timeout_seconds=TIMEOUT_SECONDS)) as output:
         for file in patch.read(output, window, options.max_line_bytes):
             index = wanted[file.number]
-            found = _decoded_diff(repository, changes[index], args, options, window) if file.is_binary else None
-            yield index, found or _file_diff(file, window)
+            yield index, _whole_diff(repository, file, changes[index], options, window)
+
+
+def begin_trees(repository: BareRepository, old_tree_oid: str, new_tree_oid: str) -> Generator[bytes, None, None]:
+    """Have git compare two trees, for `of_trees`; close it where nobody reads it."""
+    return begin_with_patch(repository, old_tree_oid, new_tree_oid, _arguments(DEFAULTS))
+
+
+def of_trees(
+    repository: BareRepository, begun: Generator[bytes, None, None]
+) -> tuple[tuple[FileChange, ...], Generator[tuple[int, FileDiff], None, None]]:
+    """All files that differ between two trees, and the rows of those whose content does, as `hunks_of_many` has them.
+
+    By one git process for both; shown as nobody wishes otherwise.
+    """
+    files, output = with_patch(begun)
+    return files, _of_patch(repository, files, output)
+
+
+def _of_patch(
+    repository: BareRepository, files: Sequence[FileChange], output: Generator[bytes, None, None]
+) -> Generator[tuple[int, FileDiff], None, None]:
+    # Of a file whose kind changed, one part of the patch is about what went and one about what came.
+    numbers = (number for number, one in enumerate(files) for _ in range(2 if one.status == "T" else 1))
+    with closing(output):
+        for file in patch.read(output, BEGINNING, DEFAULTS.max_line_bytes, numbers):
+            if files[file.number].is_content_changed:
+                yield file.number, _whole_diff(repository, file, files[file.number], DEFAULTS, BEGINNING)
+
+
+def _arguments(options: Options) -> list[str]:
+    return ["-p", f"-U{options.context}", *_WHITESPACE[options.whitespace]]
 
 
 def counts(
@@ -131,13 +161,19 @@ def counts(
     return found
 
 
-def _decoded_diff(
-    repository: BareRepository, change: FileChange, args: Sequence[str], options: Options, window: Window
-) -> FileDiff | None:
+def _whole_diff(
+    repository: BareRepository, file: patch.RawFile, change: FileChange, options: Options, window: Window
+) -> FileDiff:
+    found = _decoded_diff(repository, change, options, window) if file.is_binary else None
+    return found or _file_diff(file, window)
+
+
+def _decoded_diff(repository: BareRepository, change: FileChange, options: Options, window: Window) -> FileDiff | None:
     """The rows of a file that git calls binary and that is text in UTF-16; None of any other."""
     texts = decoded.decoded(repository, change)
     if texts is None:
         return None
+    args = _arguments(options)
     output = pair_trees.compare(repository, [change], args, timeout_seconds=TIMEOUT_SECONDS, contents=texts.contents)
     with closing(output):
         file = next(patch.read(output, window, options.max_line_bytes), None)

@@ -6,10 +6,11 @@ trees.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Generator, Sequence
+from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from codeservices.errors import NotFound
 from repos.diff import changes, hunks, markup
@@ -23,13 +24,16 @@ from repos.git.blob import LfsPointer
 from repos.git.store import BareRepository
 from repos.models import Repository
 from repos.remembered import recalled, remember, remembered
-from repos.text import highlight
+from repos.text import highlight, lexing
 
 # Files in one answer, while they are small together; the others come when they are scrolled to.
-BATCH_FILES: Final = 100
-# Of more than that a page begins with these, so that the first is there at once.
+BATCH_FILES: Final = 250
+# Of more files than LONG_FILES a page begins with FIRST_FILES, so that the first is there at once.
+LONG_FILES: Final = 100
 FIRST_FILES: Final = 25
 BATCH_ROWS: Final = 2000
+# Likewise of rows: more than anybody sees at once.
+FIRST_ROWS: Final = 1000
 BATCH_BYTES: Final = 700 * 1024
 # With colours a window may become larger than an answer should be; then it stays without.
 MAX_COLOURED_BYTES: Final = 1_500_000
@@ -40,6 +44,8 @@ MAX_COLOURED_SIDE_BYTES: Final = 512 * 1024
 
 
 NONE: Final = Counts(0, 0)
+# (place among the files, rows) of those that have some, in order.
+Rows = Generator[tuple[int, FileDiff], None, None]
 
 
 @dataclass(frozen=True)
@@ -86,6 +92,20 @@ class Shown:
         return sum(len(part) if isinstance(part, str) else 400 for part in self.parts)
 
 
+class Opening(NamedTuple):
+    """Two trees whose comparison has begun.
+
+    Attributes:
+        key: What the files are remembered by.
+        files: Those that differ, where that is known.
+        output: Else what git tells.
+    """
+
+    key: tuple[str, str, str]
+    files: tuple[FileChange, ...] | None
+    output: Generator[bytes, None, None] | None
+
+
 UNCHANGED: Final = Shown(is_coloured=True)
 
 
@@ -98,6 +118,22 @@ def changes_between(repository: Repository, old_tree_oid: str, new_tree_oid: str
         new_tree_oid,
         make=lambda: changes.changes(repository.git, old_tree_oid, new_tree_oid).files,
     )
+
+
+def begin(repository: Repository, old_tree_oid: str, new_tree_oid: str) -> Opening:
+    """Have git compare two trees, unless it is known which files differ; it works until `opened` reads."""
+    key = ("changes", old_tree_oid, new_tree_oid)
+    kept: tuple[FileChange, ...] | None = recalled(repository, *key)
+    return Opening(key, kept, hunks.begin_trees(repository.git, old_tree_oid, new_tree_oid) if kept is None else None)
+
+
+def opened(repository: Repository, opening: Opening) -> tuple[tuple[FileChange, ...], Rows | None]:
+    """The files that differ, and where git was asked, their rows as they come; close those where enough was read."""
+    if opening.output is None:
+        return opening.files or (), None
+    files, rows = hunks.of_trees(repository.git, opening.output)
+    remember(repository, *opening.key, value=files)
+    return files, rows
 
 
 def counts_of(
@@ -120,20 +156,25 @@ def counts_of(
         return None
 
 
-def batch(repository: Repository, files: Sequence[FileChange], wishes: Wishes) -> list[Shown]:
-    """As many of the first files as belong into one answer, at least one."""
-    wanted = files[:BATCH_FILES]
-    known = {index: one for index, change in enumerate(wanted) if (one := _known(repository, change, wishes))}
-    missing = [index for index in range(len(wanted)) if index not in known]
+def batch(
+    repository: Repository, files: Sequence[FileChange], wishes: Wishes, most_rows: int, rows: Rows | None = None
+) -> list[Shown]:
+    """As many of the first of these files as belong into one answer, at least one.
+
+    Args:
+        most_rows: No file follows where so many are there.
+        rows: Of these files, where git was asked for them.
+    """
+    known = {index: one for index, change in enumerate(files) if (one := _known(repository, change, wishes))}
     found: list[Shown] = []
-    rows = size_bytes = 0
-    with closing(_Source(repository, [wanted[index] for index in missing], wishes)) as source:
-        for index in range(len(wanted)):
-            one = known[index] if index in known else source.take(missing.index(index))
+    row_count = size_bytes = 0
+    with closing(_Source(repository, files, known, wishes, rows)) as source:
+        for index in range(len(files)):
+            one = known[index] if index in known else source.take(index)
             found.append(one)
-            rows += one.row_count
+            row_count += one.row_count
             size_bytes += one.size_bytes
-            if one.failure or rows >= BATCH_ROWS or size_bytes >= BATCH_BYTES:
+            if one.failure or row_count >= most_rows or size_bytes >= BATCH_BYTES:
                 break
     return found
 
@@ -143,12 +184,11 @@ def coloured(repository: Repository, change: FileChange, wishes: Wishes) -> Show
     kept: Shown | None = recalled(repository, *_key(change, wishes))
     if kept is not None and kept.is_coloured:
         return kept
-    file = hunks.hunks(repository.git, change, options=wishes.options, window=wishes.window)
-    old_lines, new_lines = (
-        coloured_lines(repository.git, oid, path)
-        for oid, path in ((change.old_oid, change.old_path), (change.new_oid, change.new_path))
-    )
-    made = _shown(file, change, wishes)
+    sides = ((change.old_oid, change.old_path), (change.new_oid, change.new_path))
+    jobs = [_begin_colours(repository.git, oid, path) for oid, path in sides]
+    file = hunks.hunks(repository.git, change, options=wishes.options, window=wishes.window)  # meanwhile
+    old_lines, new_lines = map(highlight.awaited, jobs)
+    made = _shown(repository, file, change, wishes)
     if old_lines or new_lines:
         parts = markup.parts(
             file, change, wishes.view, wishes.options.context, old_lines=old_lines, new_lines=new_lines
@@ -161,13 +201,20 @@ def coloured(repository: Repository, change: FileChange, wishes: Wishes) -> Show
 
 
 class _Source:
-    """The files that are not remembered, one after the other, out of one git process started for the first."""
+    """The files that are not remembered, one after the other, out of one git process."""
 
-    def __init__(self, repository: Repository, files: Sequence[FileChange], wishes: Wishes) -> None:
+    def __init__(
+        self,
+        repository: Repository,
+        files: Sequence[FileChange],
+        known: Container[int],
+        wishes: Wishes,
+        rows: Rows | None,
+    ) -> None:
         self._repository = repository
         self._files = files
         self._wishes = wishes
-        self._stream = hunks.hunks_of_many(repository.git, files, options=wishes.options, window=wishes.window)
+        self._stream = _rows_of(repository, files, known, wishes) if rows is None else rows
         self._next: tuple[int, FileDiff] | None = (-1, FileDiff())
 
     def take(self, index: int) -> Shown:
@@ -183,13 +230,22 @@ class _Source:
         if self._next is None or self._next[0] != index:
             made = UNCHANGED
         else:
-            made = _shown(self._next[1], change, self._wishes)
+            made = _shown(self._repository, self._next[1], change, self._wishes)
         remember(self._repository, *_key(change, self._wishes), value=made)
         return made
 
     def close(self) -> None:
         """End git."""
         self._stream.close()
+
+
+def _rows_of(repository: Repository, files: Sequence[FileChange], known: Container[int], wishes: Wishes) -> Rows:
+    """Those of all files but the known ones; git is started for the first."""
+    numbers = [number for number in range(len(files)) if number not in known]
+    listed = [files[number] for number in numbers]
+    with closing(hunks.hunks_of_many(repository.git, listed, options=wishes.options, window=wishes.window)) as found:
+        for index, file in found:
+            yield numbers[index], file
 
 
 def _known(repository: Repository, change: FileChange, wishes: Wishes) -> Shown | None:
@@ -206,7 +262,7 @@ def _key(change: FileChange, wishes: Wishes) -> tuple[str, ...]:
     return ("difference", *sides, *names, wishes.view, str(wishes.options), str(wishes.window))
 
 
-def _shown(file: FileDiff, change: FileChange, wishes: Wishes) -> Shown:
+def _shown(repository: Repository, file: FileDiff, change: FileChange, wishes: Wishes) -> Shown:
     rows = list(file.rows)
     is_whole = file.next_row is None and not file.first_row
     encodings = (file.old_encoding, file.new_encoding)
@@ -225,8 +281,27 @@ def _shown(file: FileDiff, change: FileChange, wishes: Wishes) -> Shown:
         has_cut_lines=any(row.is_cut for row in rows),
         lfs=(_pointer(file, is_old=True), _pointer(file, is_old=False)) if is_whole else (None, None),
         encodings=encodings if any(map(blob.is_utf_16, encodings)) else None,
-        is_coloured=file.is_binary or change.is_submodule or change.is_symlink,
+        is_coloured=file.is_binary or not _has_language(repository.git, file, change),
     )
+
+
+def _has_language(repository: BareRepository, file: FileDiff, change: FileChange) -> bool:
+    """Whether there may be colours: by the names, or by the first lines, which name the programs that run scripts."""
+    if change.is_submodule or change.is_symlink:
+        return False
+    names = [path.rpartition("/")[2] for path in (change.old_path, change.new_path)]
+    if any(lexing.has_language(name, "") for name in names):
+        return True
+    firsts = [row.text for row in file.rows if 1 in (row.old_number, row.new_number)]
+    if not firsts:  # it is the same on both sides
+        firsts = [_beginning(repository, change.new_oid or change.old_oid)]
+    return any(lexing.has_language(name, first) for name in names for first in firsts)
+
+
+def _beginning(repository: BareRepository, oid: str) -> str:
+    """The first characters of a blob, where it is not too large for colours."""
+    data = _read(repository, oid) or b""
+    return blob.decode(data[: lexing.MAX_SHEBANG], "utf-8")
 
 
 def _pointer(file: FileDiff, *, is_old: bool) -> LfsPointer | None:
@@ -239,14 +314,23 @@ def _pointer(file: FileDiff, *, is_old: bool) -> LfsPointer | None:
 
 def coloured_lines(repository: BareRepository, oid: str, path: str) -> markup.Coloured | None:
     """The lines of a blob in pieces with classes; None where it has no colours."""
-    if not oid:
+    return highlight.awaited(_begin_colours(repository, oid, path))
+
+
+def _begin_colours(repository: BareRepository, oid: str, path: str) -> Future[highlight.Lines | None] | None:
+    """The same in the background; None where there will be none."""
+    data = _read(repository, oid) if oid else None
+    if data is None or not blob.is_text(data):
         return None
+    return highlight.begin(blob.decode(data, blob.encoding_of(data)), path)
+
+
+def _read(repository: BareRepository, oid: str) -> bytes | None:
+    """A blob; None where it is too large for colours, or none of this repository."""
     try:
         if blob.size_bytes(repository, oid) > MAX_COLOURED_SIDE_BYTES:
             return None
         kind, data = objects.read(repository, oid)
     except NotFound:  # a submodule's commit is in another repository
         return None
-    if kind != "blob" or not blob.is_text(data):
-        return None
-    return highlight.lines(blob.decode(data, blob.encoding_of(data)), path.rpartition("/")[2])
+    return data if kind == "blob" else None

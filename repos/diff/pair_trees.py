@@ -17,7 +17,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from repos.diff.changes import ABSENT, ENVIRONMENT, FileChange
+from repos.diff.changes import ABSENT, ENVIRONMENT, PLAIN, FileChange
 from repos.git import program, store
 from repos.git.store import BareRepository
 
@@ -47,7 +47,7 @@ def compare(
         ]
         pieces = program.pieces(
             repository,
-            ["diff-tree", "--no-renames", "--no-color", "--no-ext-diff", "--no-textconv", *args, *trees],
+            ["diff-tree", "--no-renames", *PLAIN, *args, *trees],
             timeout_seconds=timeout_seconds,
             environment={
                 **ENVIRONMENT,

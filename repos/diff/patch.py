@@ -126,10 +126,15 @@ class RawFile:
             self.hunks[-1].without_newline.add(len(self.hunks[-1].rows) - 1)
 
 
-def read(pieces: Iterable[bytes], window: Window, max_line_bytes: int) -> Iterator[RawFile]:
+def read(
+    pieces: Iterable[bytes], window: Window, max_line_bytes: int, numbers: Iterator[int] | None = None
+) -> Iterator[RawFile]:
     """Each file of a patch, as soon as its window is full or its end is reached.
 
     A file whose kind changed is two parts of the patch under one number, and one file here.
+
+    Args:
+        numbers: Of the files that the parts are about, where these are not called by their numbers.
 
     Raises:
         GitError: What the pieces raise, after the files before it.
@@ -144,7 +149,7 @@ def read(pieces: Iterable[bytes], window: Window, max_line_bytes: int) -> Iterat
                     yield file
                     is_given = True
             elif data.startswith(b"diff --git "):
-                number = pair_trees.number_of(data.rpartition(b"/")[2])
+                number = pair_trees.number_of(data.rpartition(b"/")[2]) if numbers is None else next(numbers)
                 if file is None or number != file.number:
                     if file is not None and not is_given:
                         yield file

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from datetime import time as dt_time
@@ -16,7 +17,7 @@ from itertools import islice
 from typing import Final
 
 from codeservices.errors import NotFound
-from repos.git import objects, program, signatures
+from repos.git import cat_file, objects, program, signatures
 from repos.git.store import BareRepository
 from repos.git.walk import Place, Row, Walk
 
@@ -175,6 +176,33 @@ def commit(repository: BareRepository, oid: str) -> Commit:
     return parse(peeled, data)
 
 
+def several(repository: BareRepository, oids: Collection[str]) -> dict[str, Commit]:
+    """Many commits by their full oids, read by one git process while they are parsed here.
+
+    Raises:
+        NotFound: One of them is missing, or no commit.
+        GitTimeout: It takes too long.
+    """
+    found: dict[str, Commit] = {}
+    asked: deque[str] = deque()
+    with cat_file.opened(repository, timeout_seconds=program.TIMEOUT_SECONDS) as source:
+
+        def take() -> None:
+            oid, answer = asked.popleft(), source.answer()
+            if answer is None or answer[0] != b"commit":
+                raise NotFound(f"No commit {oid} is in this repository.", code="CommitDoesNotExistException")
+            found[oid] = parse(oid, answer[1])
+
+        for oid in oids:
+            source.ask(oid.encode("ascii"))
+            asked.append(oid)
+            if source.is_full:
+                take()
+        while asked:
+            take()
+    return found
+
+
 def commits(
     repository: BareRepository,
     oid: str,
@@ -206,13 +234,13 @@ def commits(
         raise NotFound(f"The object {tip} is a {kind}, so it has no history.", code="CommitDoesNotExistException")
     place: Place | None = Place.unpacked(repository, cursor, path) if cursor else Place([tip], path=path)
     deadline = time.monotonic() + (SEARCH_SECONDS if search else program.TIMEOUT_SECONDS)
-    found: list[tuple[Row, str, str | None]] = []
+    found: list[Entry] = []
     last: Row | None = None
     seen = 0
     while place is not None:
         walk = Walk(repository, place, follows=follows)
         rows = walk.rows(
-            max_rows=None if search else limit + 1 - len(found),
+            max_rows=None if search else limit - len(found),
             since=search.since_timestamp,
             timeout_seconds=max(0.05, deadline - time.monotonic()),
         )
@@ -221,17 +249,19 @@ def commits(
                 if not walk.has(row):
                     continue
                 if len(found) == limit:
-                    return _page(repository, found, walk.place, path)
+                    return _page(found, walk.place, path)
                 before = walk.take(row)
                 last, seen = row, seen + 1
-                if is_wanted:
-                    found.append((row, place.path, before))
+                if is_wanted:  # read now, while git looks for the next one
+                    found.append(Entry(parse(row.oid, objects.read(repository, row.oid)[1]), place.path, before))
         except program.GitTimeout:
             if last is None:
                 raise
-            return _page(repository, found, walk.place, path, seen, last)
+            return _page(found, walk.place, path, seen, last)
         place = walk.place if walk.is_cut else walk.place_before
-    return _page(repository, found, None, path)
+        if place is not None and len(found) == limit:  # what comes next is known, and need not be looked for
+            return _page(found, place, path)
+    return _page(found, None, path)
 
 
 def _wanted(
@@ -259,19 +289,9 @@ def _matching(repository: BareRepository, oids: Iterable[str], search: Search, t
     return set(output.decode("ascii").split())
 
 
-def _page(
-    repository: BareRepository,
-    found: Sequence[tuple[Row, str, str | None]],
-    place: Place | None,
-    path: str,
-    seen: int = 0,
-    last: Row | None = None,
-) -> Page:
-    entries = tuple(
-        Entry(parse(row.oid, objects.read(repository, row.oid)[1]), path, before) for row, path, before in found
-    )
+def _page(found: Iterable[Entry], place: Place | None, path: str, seen: int = 0, last: Row | None = None) -> Page:
     reached_at = moment(last.timestamp) if last is not None else None
-    return Page(entries, place.packed(path) if place is not None else None, seen, reached_at)
+    return Page(tuple(found), place.packed(path) if place is not None else None, seen, reached_at)
 
 
 def parse(oid: str, data: bytes) -> Commit:

@@ -203,6 +203,26 @@ def pieces(
         yield from child.output()
 
 
+def begun(
+    repository: BareRepository,
+    args: Sequence[Argument],
+    *,
+    timeout_seconds: float = TIMEOUT_SECONDS,
+    environment: Mapping[str, str] | None = None,
+    options: Options = DEFAULT_OPTIONS,
+) -> Generator[bytes, None, None]:
+    """The same of a command that is started now, so that it works while the caller does something else."""
+
+    def output() -> Generator[bytes, None, None]:
+        with _child(repository, args, b"", timeout_seconds, (0,), environment, options) as child:
+            yield b""
+            yield from child.output()
+
+    found = output()
+    next(found)
+    return found
+
+
 @contextlib.contextmanager
 def conversation(
     repository: BareRepository, args: Sequence[Argument], *, timeout_seconds: float

@@ -14,6 +14,7 @@ import logging
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ from typing import IO, Final
 from django.conf import settings
 
 from codeservices.errors import ServiceError
+from repos.git.processes import background
 from repos.git.ref_answers import key_of
 from repos.graph.build import TIMEOUT_SECONDS
 from repos.graph.choice import Choice
@@ -35,7 +37,12 @@ PATIENCE_SECONDS: Final = 60.0
 POLL_SECONDS: Final = 0.05
 # More of them at the same time would leave no processor for those who ask for pages.
 AT_ONCE: Final = 2
+WORKER_NAME: Final = "graph-index"
 _MODE: Final = 0o700
+
+# What is made meanwhile by this process.
+_under_way: set[Path] = set()
+_lock_of_under_way = threading.Lock()
 
 
 class GraphNotReady(ServiceError):
@@ -60,8 +67,11 @@ def find(repository: Repository, choice: Choice) -> Index | None:
     return found
 
 
-def make(repository: Repository, choice: Choice) -> Index:
+def make(repository: Repository, choice: Choice, *, is_background: bool = False) -> Index:
     """The index of a choice's present tips, made where it is missing; to be closed by the caller.
+
+    Args:
+        is_background: Nobody waits for it, so that everything else comes first.
 
     Raises:
         GraphNotReady: It takes too long, too many are being made, or the history can't be walked.
@@ -71,12 +81,32 @@ def make(repository: Repository, choice: Choice) -> Index:
     with _turn(folder):
         found = find(repository, choice)
         if found is None:
-            _build(repository, choice)
+            _build(repository, choice, is_background)
             found = find(repository, choice)
     if found is None:
         raise GraphNotReady("The graph of this repository was removed while it was made.", hint="Try it again.")
     make_room()
     return found
+
+
+def make_meanwhile(repository: Repository, choice: Choice) -> None:
+    """The same for nobody in particular: nobody waits, and where it fails, the next who needs it is told why."""
+    path = _path(repository, choice)
+
+    def work() -> None:
+        try:
+            make(repository, choice, is_background=True).close()
+        except GraphNotReady as error:
+            logger.info("the graph of repository %s is not laid out yet: %s", repository.repository_id, error)
+        finally:
+            _under_way.discard(path)
+
+    with _lock_of_under_way:
+        if path in _under_way or len(_under_way) >= AT_ONCE:
+            return
+        _under_way.add(path)
+    # It may be left behind where the process ends: the child writes the index whole or not at all.
+    threading.Thread(target=work, name=WORKER_NAME, daemon=True).start()
 
 
 def make_room() -> None:
@@ -132,11 +162,12 @@ def _lock(file: IO[str]) -> bool:
     return True
 
 
-def _build(repository: Repository, choice: Choice) -> None:
+def _build(repository: Repository, choice: Choice, is_background: bool) -> None:
     path = _path(repository, choice)
     older = sorted(path.parent.glob(f"{choice.key}.*.graph"), key=lambda one: one.stat().st_mtime)
     base = str(older[-1]) if older else ""
-    argv = [sys.executable, "-m", "repos.graph.build", str(repository.git.path), str(path), base]
+    priority: list[bytes | str] = [*background()] if is_background else []
+    argv = [*priority, sys.executable, "-m", "repos.graph.build", str(repository.git.path), str(path), base]
     try:
         done = subprocess.run(
             argv,

@@ -19,7 +19,7 @@ from repos.diff.rows import FileDiff
 from repos.git import refs
 
 if TYPE_CHECKING:
-    from repos.views.differences import DiffPage, Section
+    from repos.views.difference_page import DiffPage, Section
 
 register = template.Library()
 
@@ -29,7 +29,24 @@ Listed = tuple[int, FileChange, Counts | None]
 
 
 @register.simple_tag
-def diff_file_head(file: Section) -> SafeString:
+def diff_file(file: Section) -> SafeString:
+    """A changed file: its head, what there is to say about it, and its rows. Not in a template: a page has hundreds."""
+    notes = long = ""
+    if not file.change.is_content_changed:
+        notes = f'<p class="fold">{_unchanged_words(file.change)}</p>'
+    elif not file.is_plain:
+        notes = render_to_string(
+            "repos/_diff_file_notes.html", {"file": file, "change": file.change, "shown": file.shown}
+        )
+    if file.shown.has_cut_lines:
+        long = render_to_string("repos/_diff_file_long_lines.html", {"file": file})
+    return mark_safe(  # noqa: S308 - every text is escaped here, below, or by the templates
+        f'<section class="diff-file" id="file-{file.index}" data-path="{escape(file.escaped_path)}" '
+        f'aria-label="{escape(file.path)}">\n<header>{_head(file)}</header>\n{notes}{_table(file)}{long}</section>\n'
+    )
+
+
+def _head(file: Section) -> str:
     """What stands above a file: what happened to it, its name, remarks, counts, and the ways to more of it."""
     change, path = file.change, escape(file.path)
     old = f"{escape(refs.shown(change.old_path))} → " if change.old_path != change.new_path else ""
@@ -43,24 +60,31 @@ def diff_file_head(file: Section) -> SafeString:
         )
     if file.view_address:
         view = f'<a class="button" href="{escape(file.view_address)}">View file</a>'
-    return mark_safe(  # noqa: S308 - every text is escaped above
+    return (
         f'<span class="tag">{file.word}</span> <span>{old}{path}</span>{copy_button(file.path, "Copy the path")}'
         f'{remarks}<span class="actions">{file.counts_html}{whole}{view}</span>'
     )
 
 
-@register.simple_tag
-def diff_table(file: Section) -> SafeString:
+def _unchanged_words(change: FileChange) -> str:
+    """What is told of a file whose content is the same on both sides."""
+    mode = change.mode_words
+    if change.status in "RC":
+        return f"Only its name changed; it {mode}." if mode else "Only its name changed."
+    return f"Only its mode changed, from {change.old_mode} to {change.new_mode}: it {mode}."
+
+
+def _table(file: Section) -> str:
     """A file's rows in their table, which asks for the colours when it is scrolled to; nothing where it has no rows."""
     if not file.shown.parts:
-        return mark_safe("")
+        return ""
     label = f"Changes of {escape(file.path)}"
     colours = (
         ""
         if file.shown.is_coloured
         else f' hx-get="{escape(file.colours_address)}" hx-trigger="intersect once" hx-swap="innerHTML"'
     )
-    return mark_safe(  # noqa: S308 - every text is escaped above
+    return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="{label}">'
         f'<table class="diff highlight" data-view="{file.wishes.view}">'
         f'<caption class="visually-hidden">{label}</caption>{file.columns_html}<tbody{colours}>\n'

@@ -65,7 +65,11 @@ def lines(text: str, filename: str) -> Lines | None:
         One tuple a line, whose joined texts are the line; None where the language is unknown, or the text is too
         large or too slow to highlight, or there is too much to do just now.
     """
-    job = begin(text, filename)
+    return awaited(begin(text, filename))
+
+
+def awaited(job: Future[Lines | None] | None) -> Lines | None:
+    """What `lines` gives for a text that was begun; None where it takes too long."""
     try:
         return job.result(WAIT_SECONDS) if job else None
     except TimeoutError:
@@ -78,9 +82,9 @@ def begin(text: str, filename: str) -> Future[Lines | None] | None:
     Who asks for the same text meanwhile is given the same answer.
     """
     found = split_lines(text)
-    if not _is_eligible(text, found):
-        return _settled(None)
     name = filename.rpartition("/")[2]
+    if not lexing.has_language(name, text) or not _is_eligible(text, found):
+        return _settled(None)
     key = hashlib.blake2b(f"{name}\0{text}".encode("utf-8", "surrogatepass"), digest_size=20).digest()
     with _lock:
         job = _jobs.get(key)

@@ -1,15 +1,19 @@
 """Source text to the classes and lengths of its pieces, by Pygments; called in a child process alone (child_pool.py).
 
-A lexer is a set of regular expressions, some of which a hostile text can keep busy for ever.
+A lexer is a set of regular expressions, some of which a hostile text can keep busy for ever. Only `has_language`, which
+runs none of them, is for everybody.
 """
 
 from __future__ import annotations
 
+import fnmatch
+import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import Any, Final
 
 from pygments.lexer import Lexer
-from pygments.lexers import get_lexer_by_name, get_lexer_for_filename
+from pygments.lexers import get_all_lexers, get_lexer_by_name, get_lexer_for_filename
 from pygments.token import STANDARD_TYPES
 from pygments.util import ClassNotFound
 
@@ -23,15 +27,40 @@ CLASSES: Final = (
     *("gu", "gs", "gp", "ge"),
 )
 LINE_END: Final = len(CLASSES)
+# The lexer that finds nothing to colour.
+_PLAIN: Final = "text"
 
 # Names and interpreters that Pygments has no pattern for.
-_NAMES: Final = {".gitconfig": "ini", ".gitmodules": "ini", "authorized_keys": "text", "go.mod": "text"}
+_NAMES: Final = {".gitconfig": "ini", ".gitmodules": "ini", "authorized_keys": _PLAIN, "go.mod": _PLAIN}
 _INTERPRETERS: Final = {
     **dict.fromkeys(("sh", "ash", "bash", "dash", "ksh", "zsh"), "bash"),
     **{name: name for name in ("python", "perl", "ruby", "php", "lua", "fish", "expect", "groovy")},
     **{"node": "javascript", "nodejs": "javascript", "deno": "typescript", "tclsh": "tcl", "wish": "tcl"},
     **{"awk": "awk", "gawk": "awk", "mawk": "awk", "Rscript": "r", "make": "make", "escript": "erlang"},
 }
+
+
+def has_language(filename: str, text: str) -> bool:
+    """Whether there may be colours for a file, by its name or by the program that its first line names.
+
+    Args:
+        filename: Without folders.
+        text: The file, or its beginning.
+    """
+    if filename in _NAMES:
+        return _NAMES[filename] != _PLAIN
+    endings, others = _patterns()
+    is_named = filename.endswith(endings) or others.match(filename) is not None
+    return is_named or _interpreter(text[:MAX_SHEBANG]) in _INTERPRETERS
+
+
+@cache
+def _patterns() -> tuple[tuple[str, ...], re.Pattern[str]]:
+    """The names that lexers are for: what they end with, and those that are told otherwise."""
+    every = {one for _, aliases, names, _ in get_all_lexers(plugins=False) if _PLAIN not in aliases for one in names}
+    endings = {one[1:] for one in every if one[0] == "*" and not re.search(r"[*?\[]", one[1:])}
+    others = [fnmatch.translate(one) for one in every if one[1:] not in endings]
+    return tuple(endings), re.compile("|".join(others))
 
 
 def lexer_of(filename: str, text: str) -> Lexer | None:

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +22,7 @@ from django.views.decorators.http import require_POST
 
 from codeservices.http import ConsoleRequest
 from codeservices.iam.authorize import is_allowed
+from codeservices.statements import Parameter, Statement
 from repos import comments, reactions
 from repos.git import refs
 from repos.git.log import Commit
@@ -38,6 +39,14 @@ from repos.views.shared import may, opened
 PAGE_COMMENTS = 100
 # For drawing what they say, of which a page that was seen before needs nothing; then the others stand as written.
 MARKDOWN_SECONDS = 1.0
+
+_BEGINNINGS = Statement(
+    lambda: (
+        Comment.objects.filter(repository=Parameter(), after_oid=Parameter(1))
+        .order_by("pk")
+        .values_list("pk", "in_reply_to_id")
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -76,7 +85,7 @@ def context(request: ConsoleRequest, repository: Repository, found: Commit) -> d
     if not may(request, repository, comments.LIST):
         return {"may_read_comments": False}
     rows = Comment.objects.filter(repository=repository, after_oid=found.oid)
-    order = _in_threads(rows)
+    order = _in_threads(_BEGINNINGS.rows(repository.pk, found.oid))
     page = Paginator(order, PAGE_COMMENTS).get_page(_page_number(request, rows, order))
     by_key = rows.select_related("repository").in_bulk(list(page))
     listed = [by_key[key] for key in page if key in by_key]
@@ -89,7 +98,7 @@ def context(request: ConsoleRequest, repository: Repository, found: Commit) -> d
 
     return {
         "may_read_comments": True,
-        "threads": _threads(request, repository, listed),
+        "threads": _threads(request, repository, listed) if listed else [],
         "comment_count": rows.filter(deleted_at=None).count() if listed else 0,
         "comment_page": page,
         "may_comment": allowed(comments.POST),
@@ -191,11 +200,15 @@ def _to(comment: Comment) -> HttpResponse:
     return redirect(f"{page}?comment={comment.comment_id}#comment-{comment.comment_id}")
 
 
-def _in_threads(rows: QuerySet[Comment]) -> list[int]:
-    """The keys of comments as they are read: each thread from its first comment on, the threads as they were begun."""
+def _in_threads(rows: Iterable[tuple[int, int | None]]) -> list[int]:
+    """The keys of comments as they are read: each thread from its first comment on, the threads as they were begun.
+
+    Args:
+        rows: (key, key of what it replies to), oldest first.
+    """
     first_of: dict[int, int] = {}
     threads: dict[int, list[int]] = {}
-    for key, replied_to in rows.order_by("pk").values_list("pk", "in_reply_to_id"):
+    for key, replied_to in rows:
         first = first_of.get(replied_to or 0, key)
         first_of[key] = first
         threads.setdefault(first, []).append(key)

@@ -16,7 +16,7 @@ from repos import signatures
 from repos.git import log, objects, refs
 from repos.models import Repository
 from repos.views import comments, differences, kept, patch_text
-from repos.views.differences import Comparison
+from repos.views.difference_page import Comparison
 from repos.views.shared import also, may, opened
 
 
@@ -32,6 +32,8 @@ def commit(request: ConsoleRequest, name: str, oid: str) -> HttpResponse:
             also(request, repository, "codecommit:GetBlob")
             also(request, repository, "codecommit:GetDifferences")
         may_compare = is_fragment or may(request, repository, "codecommit:GetDifferences", "codecommit:GetBlob")
+        comparison = _comparison(repository, found, number)
+        opening = differences.begin(request, comparison) if may_compare else None  # git works meanwhile
         parents = [(at, one, at == number) for at, one in enumerate(found.parent_oids, start=1)]
         context: dict[str, Any] = {
             "repository": repository,
@@ -47,7 +49,7 @@ def commit(request: ConsoleRequest, name: str, oid: str) -> HttpResponse:
             context["signatures"] = signatures.of_commits(repository, [found])
         if not may_compare:
             return render(request, "repos/commit.html", context)
-        page = differences.page_of(request, _comparison(repository, found, number))
+        page = differences.page_of(request, comparison, opening)
         if is_fragment:
             return differences.fragment(request, page)
         if found.is_merge:

@@ -19,7 +19,7 @@ from repos.models import Repository
 from repos.remembered import remembered
 from repos.templatetags.repository import compare_url
 from repos.views import comments, differences, patch_text
-from repos.views.differences import Comparison
+from repos.views.difference_page import Comparison
 from repos.views.shared import also, may, opened, spec_of, switch
 
 PAGE_COMMITS = 20
@@ -47,7 +47,7 @@ def compare(request: ConsoleRequest, name: str, spec: str) -> HttpResponseBase:
             return patch_text.of_comparison(request, compared, form)
         if "commits" in request.GET and is_partial(request):
             return render(request, "repos/_compared_commits.html", _commits(request, compared, base, head, parted))
-        page = differences.page_of(request, compared)
+        page = differences.page_of(request, compared, differences.begin(request, compared))
         if is_partial(request):
             return differences.fragment(request, page)
         context = {

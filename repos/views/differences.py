@@ -7,27 +7,21 @@ there, brings the next batch; `file` in the address starts at any other file, so
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
-from urllib.parse import urlencode
 
 from django.http import HttpResponse
 from django.shortcuts import render
-from django.utils.html import format_html
-from django.utils.safestring import SafeString, mark_safe
 
 from codeservices.errors import InvalidInput, NotFound
-from codeservices.http import ConsoleRequest
+from codeservices.http import ConsoleRequest, is_partial
 from repos.diff import excerpt, hunks, markup, pages
-from repos.diff.changes import FileChange
 from repos.diff.excerpt import Gap
 from repos.diff.hunks import Counts
-from repos.diff.pages import Shown, Wishes
-from repos.git import blob, objects, refs
-from repos.models import Repository
-from repos.templatetags.repository import code_address
+from repos.diff.pages import Opening, Shown, Wishes
+from repos.git import refs
+from repos.views.difference_page import Comparison, DiffPage, Section
 
 # Files in the list of one page: some 300 bytes of HTML each.
 PAGE_FILES: Final = 1000
@@ -36,229 +30,25 @@ COUNTED_FILES: Final = 100
 VIEW_COOKIE: Final = "diff_view"
 COOKIE_SECONDS: Final = 365 * 24 * 3600
 WHITESPACE: Final = {"1": "all", "eol": "eol"}
-WORDS: Final = {"A": "added", "M": "modified", "D": "deleted", "R": "renamed", "C": "copied", "T": "type changed"}
-IMAGE_ENDINGS: Final = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".avif", ".bmp", ".ico")
 MAX_NUMBER: Final = 2**31
+# What the query of a page may have that begins with the first file and shows all as nobody wishes otherwise.
+_OPENING: Final = frozenset(("view", "parent"))
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """Two trees of a repository, and the page that shows what differs between them.
-
-    Attributes:
-        old_commit, new_commit: The commits they belong to; "" for nothing before a first commit.
-        address: The page, without a query.
-        kept: What of the query says which trees are compared.
-    """
-
-    repository: Repository
-    old_tree: str
-    new_tree: str
-    old_commit: str
-    new_commit: str
-    address: str
-    kept: Mapping[str, str]
+def begin(request: ConsoleRequest, comparison: Comparison) -> Opening | None:
+    """Have git begin, for `page_of`, where the page begins with the first file as nobody wishes otherwise."""
+    if is_partial(request) or request.GET.keys() - _OPENING:
+        return None
+    return pages.begin(comparison.repository, comparison.old_tree, comparison.new_tree)
 
 
-@dataclass(frozen=True)
-class Section:
-    """One file on the page.
-
-    Attributes:
-        index: Its place among all changed files.
-        sizes: Of the old and of the new side in bytes, where the file is not text; None for an absent side.
-    """
-
-    page: DiffPage
-    index: int
-    change: FileChange
-    shown: Shown
-    counts: Counts | None
-    wishes: Wishes
-    sizes: tuple[int | None, int | None] = (None, None)
-
-    def link(self, **more: object) -> str:
-        """The address of this file's rows with other wishes."""
-        return self.here + "".join([f"&{key}={value}" for key, value in more.items() if value is not None])
-
-    @cached_property
-    def here(self) -> str:
-        """This file's rows as the page has them."""
-        return self.page.link(file=self.index)
-
-    @property
-    def wider_address(self) -> str:
-        """With more lines around every change, for those without scripts."""
-        return self.link(context=min(hunks.WHOLE_FILE, self.wishes.options.context + excerpt.STEP_LINES))
-
-    @property
-    def whole_address(self) -> str:
-        return self.link(context="all")
-
-    @property
-    def colours_address(self) -> str:
-        return self._as_wished(colours=1)
-
-    @property
-    def more_address(self) -> str:
-        return self._as_wished(**{"from": self.shown.next_row})
-
-    @property
-    def long_lines_address(self) -> str:
-        return self._as_wished(long=1)
-
-    @property
-    def is_whole(self) -> bool:
-        return self.wishes.options.context >= hunks.WHOLE_FILE
-
-    @property
-    def may_be_whole(self) -> bool:
-        """There may be lines between the hunks."""
-        return not self.is_whole and any(isinstance(part, Gap) for part in self.shown.parts)
-
-    @cached_property
-    def path(self) -> str:
-        """What to call the file, as far as it can be shown."""
-        return refs.shown(self.change.path)
-
-    @property
-    def escaped_path(self) -> str:
-        """The path as an address has it: "path" in the query begins with this file, whatever its number is."""
-        return refs.escaped(self.change.path)
-
-    @property
-    def word(self) -> str:
-        """What happened to it."""
-        is_mode_alone = self.change.is_mode_changed and not self.change.is_content_changed
-        return "mode changed" if is_mode_alone and self.change.status == "M" else WORDS[self.change.status]
-
-    @property
-    def has_remarks(self) -> bool:
-        """Its head has more to tell than names and counts."""
-        change = self.change
-        is_alike = change.similarity is not None and change.similarity < 100
-        return bool(is_alike or change.is_mode_changed or self.shown.line_ends or self.is_whole)
-
-    @property
-    def is_plain(self) -> bool:
-        """It has rows of text, and nothing to be said before them."""
-        is_text = self.shown.parts and not self.shown.failure and not any(self.shown.lfs)
-        return bool(is_text and not (self.shown.encodings or self.change.is_submodule or self.change.is_symlink))
-
-    @property
-    def encoding_words(self) -> tuple[str, str]:
-        """What the old and the new side's text is written in; "" of an absent one."""
-        encodings = self.shown.encodings or ("", "")
-        old, new = (encoding and blob.ENCODING_WORDS.get(encoding, "UTF-8") for encoding in encodings)
-        return old, new
-
-    @property
-    def counts_html(self) -> SafeString:
-        """Added and deleted lines, where they are known."""
-        if self.counts is None or self.counts.additions is None:
-            return mark_safe("")
-        return format_html(
-            '<span><span class="added-count">+{}</span> <span class="removed-count">−{}</span></span>', *self.counts
-        )
-
-    @property
-    def columns_html(self) -> SafeString:
-        """The widths of a split view's columns."""
-        half = '<col class="number-column"><col>'
-        return mark_safe(f"<colgroup>{half * 2}</colgroup>" if self.wishes.view == "split" else "")  # noqa: S308
-
-    @property
-    def is_image(self) -> bool:
-        """A browser draws it, by its name."""
-        return self.shown.is_binary and self.change.path.lower().endswith(IMAGE_ENDINGS)
-
-    @cached_property
-    def old_raw_address(self) -> str:
-        """The old side's bytes; "" where it has none."""
-        return self._raw(self.page.comparison.old_commit, self.change.old_oid, self.change.old_path)
-
-    @cached_property
-    def new_raw_address(self) -> str:
-        """The new side's bytes; "" where it has none."""
-        return self._raw(self.page.comparison.new_commit, self.change.new_oid, self.change.new_path)
-
-    @cached_property
-    def view_address(self) -> str:
-        """The file's own page: of a deleted one, where it last was; "" of a submodule, which has none."""
-        if self.change.is_submodule:
-            return ""
-        commit, path = self.page.comparison.new_commit, self.change.new_path
-        if not self.change.new_oid:
-            commit, path = self.page.comparison.old_commit, self.change.old_path
-        return code_address(self.page.comparison.repository.name, "browse", commit, path) if commit else ""
-
-    def _raw(self, commit: str, oid: str, path: str) -> str:
-        return code_address(self.page.comparison.repository.name, "raw", commit, path) if commit and oid else ""
-
-    def _as_wished(self, **more: object) -> str:
-        options = self.wishes.options
-        context: object = "all" if self.is_whole else options.context
-        long = 1 if options.max_line_bytes > hunks.MAX_LINE_BYTES else None
-        first = self.wishes.window.first_row or None
-        return self.link(**{"context": None if context == 3 else context, "long": long, "from": first} | more)
-
-
-@dataclass(frozen=True)
-class DiffPage:
-    """The files of a comparison, those that are looked for, and how they are shown."""
-
-    comparison: Comparison
-    files: tuple[FileChange, ...]
-    indexes: Sequence[int]
-    wishes: Wishes
-    find: str
-
-    def link(self, **more: object) -> str:
-        """The page's address with more in its query: numbers and plain words; what is None is left out."""
-        return self.address + "".join([f"&{key}={value}" for key, value in more.items() if value is not None])
-
-    @cached_property
-    def address(self) -> str:
-        """The page with its wishes, to which more can be added."""
-        return self.address_with()
-
-    def address_with(self, **instead: str | None) -> str:
-        """The page with other wishes; None takes one away."""
-        query: dict[str, str | None] = {
-            **self.comparison.kept,
-            "view": self.wishes.view,
-            "w": {"all": "1", "eol": "eol"}.get(self.wishes.options.whitespace),
-            "find": refs.escaped(self.find) or None,
-            **instead,
-        }
-        return f"{self.comparison.address}?{urlencode({k: v for k, v in query.items() if v is not None})}"
-
-    def sections(self, start: int, wishes: Wishes, *, most: int | None = None) -> list[Section]:
-        """Files from a place among those looked for, as many as belong into one answer."""
-        repository = self.comparison.repository
-        chosen = self.indexes[start : None if most is None else start + most]
-        shown = pages.batch(repository, [self.files[index] for index in chosen[: pages.BATCH_FILES]], wishes)
-        found = [
-            Section(self, index, self.files[index], one, one.counts, wishes)
-            for index, one in zip(chosen, shown, strict=False)
-        ]
-        return self._with_sizes(found)
-
-    def _with_sizes(self, found: list[Section]) -> list[Section]:
-        binary = [one.change for one in found if one.shown.is_binary and not one.change.is_submodule]
-        oids = [oid for change in binary for oid in (change.old_oid, change.new_oid) if oid]
-        sizes = objects.sizes(self.comparison.repository.git, oids) if oids else {}
-        return [
-            replace(one, sizes=(sizes.get(one.change.old_oid), sizes.get(one.change.new_oid)))
-            if one.shown.is_binary
-            else one
-            for one in found
-        ]
-
-
-def page_of(request: ConsoleRequest, comparison: Comparison) -> DiffPage:
+def page_of(request: ConsoleRequest, comparison: Comparison, opening: Opening | None) -> DiffPage:
     """Read the wishes in the address, and list the files."""
-    files = pages.changes_between(comparison.repository, comparison.old_tree, comparison.new_tree)
+    rows: pages.Rows | None = None
+    if opening is not None:
+        files, rows = pages.opened(comparison.repository, opening)
+    else:
+        files = pages.changes_between(comparison.repository, comparison.old_tree, comparison.new_tree)
     find = "" if "path" in request.GET else refs.unescaped(request.GET.get("find", "")).strip()
     wanted = find.lower()
     indexes: Sequence[int] = range(len(files))
@@ -267,7 +57,7 @@ def page_of(request: ConsoleRequest, comparison: Comparison) -> DiffPage:
             index for index, one in enumerate(files) if wanted in one.new_path.lower() or wanted in one.old_path.lower()
         ]
     options = hunks.Options(whitespace=WHITESPACE.get(request.GET.get("w", ""), "show"))  # type: ignore[arg-type]
-    return DiffPage(comparison, files, indexes, Wishes(_view(request), options), find)
+    return DiffPage(comparison, files, indexes, Wishes(_view(request), options), find, rows)
 
 
 def context(request: ConsoleRequest, page: DiffPage) -> dict[str, Any]:
@@ -282,8 +72,9 @@ def context(request: ConsoleRequest, page: DiffPage) -> dict[str, Any]:
     if listed:
         wishes = _file_wishes(request, page.wishes) if asked is not None else page.wishes
         if wishes == page.wishes:
-            is_long = len(page.indexes) - start > pages.BATCH_FILES
-            sections = page.sections(start, wishes, most=pages.FIRST_FILES if is_long else None)
+            is_long = len(page.indexes) - start > pages.LONG_FILES
+            most = pages.FIRST_FILES if is_long else pages.BATCH_FILES
+            sections = page.sections(start, wishes, most=most, most_rows=pages.FIRST_ROWS)
         else:  # the wishes are for that file alone
             sections = page.sections(start, wishes, most=1)
     counts = _counts(request, page, list_start, listed, sections)
@@ -333,9 +124,10 @@ def fragment(request: ConsoleRequest, page: DiffPage) -> HttpResponse:
         shown = pages.coloured(page.comparison.repository, change, wishes)
         return render(request, "repos/_diff_rows.html", {"file": Section(page, index, change, shown, None, wishes)})
     one_file = replace(page, indexes=[index])
-    found = one_file.sections(0, wishes)[0]
-    template = "repos/_diff_rows.html" if wishes.window.first_row else "repos/_diff_file.html"
-    return render(request, template, {"file": replace(found, page=page)})
+    file = replace(one_file.sections(0, wishes)[0], page=page)
+    if wishes.window.first_row:
+        return render(request, "repos/_diff_rows.html", {"file": file})
+    return render(request, "repos/_diff_files.html", {"sections": [file]})
 
 
 def _list_pages(page: DiffPage, current: int) -> list[dict[str, Any]]:

@@ -140,7 +140,7 @@ def _last_commits(repository: Repository, at: Resolved, page: Page[tree.Entry]) 
 
     def found() -> dict[str, LastCommit]:
         oids = last_commits(repository.git, at.oid, at.path, names, known=recalled(repository, *latest))
-        commits = {oid: log.commit(repository.git, oid) for oid in set(oids.values())}
+        commits = log.several(repository.git, set(oids.values()))
         return {
             name: LastCommit(oid, commits[oid].subject, commits[oid].committer.when_at) for name, oid in oids.items()
         }
@@ -163,7 +163,7 @@ def _commit_count(repository: Repository, oid: str) -> int | None:
     """How many commits lead to this one; None where counting takes too long."""
 
     def counted() -> int | None:
-        args = ["rev-list", "--count", "--end-of-options", oid]
+        args = ["rev-list", "--count", "--use-bitmap-index", "--end-of-options", oid]
         try:
             return int(program.run(repository.git, args, timeout_seconds=COUNT_SECONDS))
         except program.GitTimeout:

@@ -12,7 +12,7 @@ from repos.diff.changes import ENVIRONMENT, RENAME_LIMIT
 from repos.git import log, objects, program
 from repos.models import Repository
 from repos.views import making
-from repos.views.differences import Comparison
+from repos.views.difference_page import Comparison
 
 FORMS = ("patch", "diff")
 # Git and the reader's line together.

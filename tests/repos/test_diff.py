@@ -262,11 +262,38 @@ def test_git_ends_when_nobody_reads_on(made):
     assert list(found) == []
 
 
+def assert_same_by_one_process(made, old, new):
+    """Files and rows out of one answer of git's are those that two give."""
+    files = changes.changes(made.repository, old, new).files
+    opened, rows = hunks.of_trees(made.repository, hunks.begin_trees(made.repository, old, new))
+    assert opened == files
+    assert list(rows) == list(hunks.hunks_of_many(made.repository, files))
+
+
 def assert_same_as_git(made, old, new):
     """The rows turned back into a patch are git's own patch."""
     ours = patch_text.patch_of(made.repository, changes.changes(made.repository, old, new).files)
     theirs = made.git("-c", "core.quotePath=false", *patch_text.git_args(old, new))
     assert ours == theirs
+    assert_same_by_one_process(made, old, new)
+
+
+def test_equal_trees_have_neither_files_nor_rows(made):
+    assert_same_by_one_process(made, made.tree({"a": "1"}), made.tree({"a": "1"}))
+
+
+def test_a_list_longer_than_one_read_is_told_whole_before_its_rows(made):
+    old, new = ({f"folder/{number:0200}": f"{number} {word}\n" for number in range(1500)} for word in ("old", "new"))
+    assert_same_by_one_process(made, made.tree(old), made.tree(new))
+
+
+def test_git_ends_when_nobody_reads_the_rows_of_two_trees(made):
+    old, new = ({f"f{number}": f"{word}\n" for number in range(50)} for word in ("old", "new"))
+    begun = hunks.begin_trees(made.repository, made.tree(old), made.tree(new))
+    files, rows = hunks.of_trees(made.repository, begun)
+    assert (len(files), next(rows)[0]) == (50, 0)
+    rows.close()
+    assert list(rows) == []
 
 
 def odd_shapes(made):

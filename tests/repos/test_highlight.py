@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from pygments.lexers import get_all_lexers
 from pygments.token import Keyword, Name, Punctuation, Text, Token
 
 from repos.git.blob import split_lines
@@ -99,6 +100,18 @@ def test_the_language_is_known_by_name_or_by_the_first_line(name, text, css_clas
 )
 def test_what_is_unknown_or_too_large_has_no_colours(name, text):
     assert highlight.lines(text, name) is None
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "guide.adoc", "go.mod", "script"])
+def test_no_child_is_asked_about_a_text_without_a_language(name, monkeypatch):
+    monkeypatch.delattr(highlight, "_children")
+    assert highlight.lines("import os\n", name) is None
+
+
+def test_every_name_that_a_lexer_is_for_has_a_language():
+    patterns = [one for _, aliases, names, _ in get_all_lexers(plugins=False) if "text" not in aliases for one in names]
+    names = [re.sub(r"\[(.).*?\]", r"\1", one).replace("*", "x") for one in patterns]
+    assert [name for name in names if not lexing.has_language(name, "")] == []
 
 
 def test_a_text_that_takes_too_long_has_no_colours_and_the_next_one_has(monkeypatch):

@@ -444,3 +444,13 @@ def test_names_are_shown_up_to_a_length():
     found = log.signature(b"x" * 100_000 + "é".encode() * 2000 + b" <" + b"y" * 100_000 + b"> 7 +0000")
     assert (len(found.name), len(found.email), found.timestamp) == (log.MAX_NAME_CHARS, log.MAX_NAME_CHARS, 7)
     assert log.signature("é".encode() * 2000).name == "é" * log.MAX_NAME_CHARS
+
+
+def test_many_commits_are_read_at_once(made):
+    oids = [made.commit({"a": str(number)}, f"Change {number} {'long ' * 400}") for number in range(40)]
+    found = log.several(made.repository, oids * 2)
+    assert found == {oid: log.commit(made.repository, oid) for oid in oids}
+    assert log.several(made.repository, []) == {}
+    for odd in ("1" * 40, made.blob("no commit")):
+        with pytest.raises(NotFound):
+            log.several(made.repository, [oids[0], odd, oids[1]])

@@ -79,6 +79,29 @@ def test_files_beyond_the_first_come_when_asked_for(alice_client, stored, monkey
     assert f'{commit_url(oid)}?view=unified&amp;file=2">Show earlier files' in without_scripts
 
 
+def test_a_page_begins_with_fewer_rows_than_follow(alice_client, stored, monkeypatch):
+    monkeypatch.setattr("repos.diff.pages.FIRST_ROWS", 20)
+    oid = stored.commit({f"f{number}": "".join(f"{number}-{line}\n" for line in range(10)) for number in range(6)})
+    page = text(alice_client.get(commit_url(oid)))
+    assert page.count('<section class="diff-file"') == 2
+    assert "Show the next files: 4 more" in page
+    assert text(alice_client.get(commit_url(oid), {"files": "2"}, headers=HX)).count("<section") == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "beginning", "has_colours"),
+    [("a.adoc", "= Guide", False), ("script", "#!/bin/sh", True), ("script", "#!/opt/own", False), ("a.py", "", True)],
+)
+def test_colours_are_asked_for_where_there_may_be_some(alice_client, stored, name, beginning, has_colours):
+    """A script is known by its first line, which need not be among those that are shown."""
+    lines = [beginning, *(f"line {number}" for number in range(40))]
+    stored.commit({name: "\n".join(lines)})
+    oid = stored.commit({name: "\n".join([*lines, "changed"])})
+    assert ("&amp;colours=1" in text(alice_client.get(commit_url(oid)))) == has_colours
+    first = stored.commit({f"other-{name}": "\n".join(lines)})
+    assert ("&amp;colours=1" in text(alice_client.get(commit_url(first)))) == has_colours
+
+
 def test_one_file_comes_alone_to_htmx(alice_client, stored):
     oid = stored.commit({"a": "one\n", "b": "two\n"})
     fragment = text(alice_client.get(commit_url(oid), {"file": "1"}, headers=HX))

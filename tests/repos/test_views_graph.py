@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import threading
 import time
 from contextlib import ExitStack, contextmanager
 
@@ -75,7 +76,13 @@ def test_rows_have_lanes_refs_people_and_links_to_parents(alice_client, merged):
     assert 'rel="next"' not in page
 
 
-def test_the_top_does_not_wait_for_the_index_and_deeper_pages_make_it(alice_client, long, monkeypatch):
+def end_of_what_is_made_meanwhile() -> None:
+    for thread in threading.enumerate():
+        if thread.name == kept.WORKER_NAME:
+            thread.join()
+
+
+def test_the_top_does_not_wait_for_the_index_and_its_later_pages_have_it_made(alice_client, long, monkeypatch):
     repository = Repository.objects.get(name="demo")
     top = alice_client.get(GRAPH)
     assert shown_oids(top) == long[:149:-1]
@@ -85,15 +92,44 @@ def test_the_top_does_not_wait_for_the_index_and_deeper_pages_make_it(alice_clie
     second = alice_client.get(GRAPH, {"from": "100"})
     assert shown_oids(second) == long[149:49:-1]
     assert 'href="?from=200"' in text(second)
-    assert "250 commits" in text(second)
+    assert second.context["window"].total is None
+    end_of_what_is_made_meanwhile()
     monkeypatch.setattr(kept, "_build", lambda *_: pytest.fail("the index is there"))
     last = alice_client.get(GRAPH, {"from": "200"})
     assert shown_oids(last) == long[49::-1]
     assert 'rel="next"' not in text(last)
+    assert "250 commits" in text(last)
     again = alice_client.get(GRAPH)
     assert shown_oids(again) == shown_oids(top)
     assert shown_oids(alice_client.get(ROWS, {"from": "100"})) == shown_oids(second)
     assert shown_oids(alice_client.get(GRAPH, {"from": "999999"})) == long[:1]
+
+
+def test_rows_are_the_same_before_and_after_the_index_is_there(alice_client, merged, monkeypatch):
+    monkeypatch.setattr("repos.views.graph.PAGE_SIZE", 2)
+    pages_of = [alice_client.get(GRAPH, {"from": first}).context["window"] for first in ("0", "2", "99")]
+    end_of_what_is_made_meanwhile()
+    for first, before in zip(("0", "2", "3"), pages_of, strict=True):
+        after = alice_client.get(GRAPH, {"from": first}).context["window"]
+        assert after.total == 4
+        assert (before.first, before.rows, before.has_more) == (after.first, after.rows, after.has_more)
+    assert pages_of[1].total == 4  # git has told all
+
+
+def test_a_page_below_the_top_waits_for_the_index(alice_client, long, monkeypatch):
+    monkeypatch.setattr(pages, "TOP_ROWS", 100)
+    deep = alice_client.get(GRAPH, {"from": "100"})
+    assert shown_oids(deep) == long[149:49:-1]
+    assert "250 commits" in text(deep)
+
+
+def test_what_can_not_be_made_meanwhile_is_told_to_the_next_who_needs_it(alice_client, long, monkeypatch):
+    with monkeypatch.context() as short:
+        short.setattr(kept, "TIMEOUT_SECONDS", 0.01)
+        assert alice_client.get(GRAPH, {"from": "100"}).status_code == 200
+        end_of_what_is_made_meanwhile()
+        assert alice_client.get(ROWS).status_code == 503
+    assert alice_client.get(ROWS).status_code == 200
 
 
 def test_a_fragment_tells_where_it_stands(alice_client, long):
@@ -107,10 +143,10 @@ def test_a_fragment_tells_where_it_stands(alice_client, long):
 
 
 def test_a_push_is_seen_at_once_and_leaves_one_index(alice_client, stored, long):
-    assert shown_oids(alice_client.get(GRAPH, {"from": "200"})) == long[49::-1]
+    assert shown_oids(alice_client.get(ROWS, {"from": "200"})) == long[49::-1]
     new = stored.commit({}, "New", long[-1:])
     assert shown_oids(alice_client.get(ROWS))[:2] == [new, long[-1]]
-    assert shown_oids(alice_client.get(GRAPH, {"from": "200"})) == long[50::-1]
+    assert shown_oids(alice_client.get(ROWS, {"from": "200"})) == long[50::-1]
     repository = Repository.objects.get(name="demo")
     assert len(list(kept.settings.GRAPH_CACHE_ROOT.glob(f"{repository.repository_id}/*.graph"))) == 1
 
@@ -120,7 +156,7 @@ def test_a_damaged_index_is_made_anew(alice_client, long):
     repository = Repository.objects.get(name="demo")
     [path] = kept.settings.GRAPH_CACHE_ROOT.glob(f"{repository.repository_id}/*.graph")
     path.write_bytes(path.read_bytes()[:-9])
-    assert shown_oids(alice_client.get(GRAPH, {"from": "200"})) == long[49::-1]
+    assert shown_oids(alice_client.get(ROWS, {"from": "200"})) == long[49::-1]
     assert path.exists()
 
 
@@ -311,10 +347,11 @@ def test_a_graph_that_is_cut_says_where_it_ends(alice_client, stored, long, monk
 
     repository = Repository.objects.get(name="demo")
 
-    def build_short(repository, chosen):
+    def build_short(repository, chosen, _):
         write(kept._path(repository, chosen), build(repository.git, list(chosen.tips), max_rows=120))
 
     monkeypatch.setattr(kept, "_build", build_short)
+    alice_client.get(ROWS)
     page = text(alice_client.get(GRAPH, {"from": "100"}))
     assert "The graph ends here, at its 120 newest commits." in page
     assert f'title="{long[129]}: below the end of this graph"' in page
