@@ -1,5 +1,7 @@
 """A trial on a real repository: our rows of random commits against `git diff-tree -p`, byte for byte.
 
+The rows that come with a commit's list of files, out of the same git process, are compared with those as well.
+
 python -m tests.repos.diff_trial /path/to/repository.git --commits 500 --seed 5
 """
 
@@ -10,7 +12,7 @@ import random
 import sys
 from pathlib import Path
 
-from repos.diff import changes
+from repos.diff import changes, hunks
 from repos.git import log, objects, program
 from repos.git.store import BareRepository
 from tests.repos import patch_text
@@ -22,9 +24,11 @@ def differences(repository: BareRepository, oids: list[str]) -> list[str]:
     for oid in oids:
         commit = log.commit(repository, oid)
         parent = objects.tree_oid(repository, commit.parent_oids[0]) if commit.parent_oids else objects.EMPTY_TREE
-        ours = patch_text.patch_of(repository, changes.changes(repository, parent, commit.tree_oid).files)
+        files = changes.changes(repository, parent, commit.tree_oid).files
+        ours = patch_text.patch_of(repository, files)
         theirs = program.run(repository, patch_text.git_args(parent, commit.tree_oid), max_output_bytes=2**31)
-        if ours != theirs:
+        opened, rows = hunks.of_trees(repository, hunks.begin_trees(repository, parent, commit.tree_oid))
+        if ours != theirs or (opened, list(rows)) != (files, list(hunks.hunks_of_many(repository, files))):
             wrong.append(oid)
     return wrong
 
