@@ -46,6 +46,11 @@ class Row:
     protection: Protection | None
     apart: tuple[int, int] | None
 
+    @property
+    def menu_id(self) -> str:
+        """Of its menu, which stays as it is when the rows come again; htmx takes it for a selector."""
+        return f"menu-{refs.encode(self.name).hex()}"
+
 
 @require_GET
 def branch_list(request: ConsoleRequest, name: str) -> HttpResponse:

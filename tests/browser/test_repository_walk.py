@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from repos.models import Comment, Repository
 from tests import factories, gitrepo
@@ -45,21 +45,14 @@ def test_files_are_uploaded_renamed_and_deleted_and_a_commit_is_reverted(page: P
     assert git(demo, "ls-tree", "-r", "--name-only", "main").split() == ["app.txt", "folder/new.txt", "up2.txt"]
 
 
-def open_menu(page: Page, branch: str) -> None:
-    """Once the rows have come again, with counts of commits: a menu that was open by then would be gone."""
-    expect(page.locator("#branches[hx-get]")).to_have_count(0)
-    page.get_by_label(f"More of {branch}").click()
-
-
 def test_a_branch_is_made_chosen_as_the_default_and_deleted_once_its_name_is_typed(page: Page, demo: Repository):
     page.goto("/repositories/demo/branches")
     page.get_by_label("Name", exact=True).fill("topic/x")
     page.get_by_role("button", name="Create branch").click()
-    expect(page.get_by_label("More of topic/x")).to_be_visible()
-    open_menu(page, "topic/x")
+    page.get_by_role("table").get_by_label("More of topic/x").click()
     page.get_by_role("button", name="Make it the default").click()
     expect(page.locator("tr", has_text="topic/x").get_by_text("default", exact=True)).to_be_visible()
-    open_menu(page, "main")
+    page.get_by_role("table").get_by_label("More of main").click()
     page.get_by_text("Delete…").locator("visible=true").click()
     button = page.get_by_role("button", name="Delete").locator("visible=true")
     expect(button).to_be_disabled()
@@ -67,6 +60,21 @@ def test_a_branch_is_made_chosen_as_the_default_and_deleted_once_its_name_is_typ
     button.click()
     expect(page.get_by_label("More of main")).to_have_count(0)
     assert git(demo, "for-each-ref", "--format=%(refname)") == "refs/heads/topic/x"
+
+
+def test_a_menu_stays_open_when_the_rows_come_again_with_what_was_counted(page: Page, demo: Repository):
+    git(demo, "branch", 'odd/"<&', "main")
+    held: list[Route] = []
+    page.route("**/branches?divergence=1", lambda route: held.append(route))
+    page.goto("/repositories/demo/branches")
+    page.get_by_label('More of odd/"<&').click()
+    offered = page.get_by_role("table").get_by_role("link", name="Protect…").locator("visible=true")
+    expect(offered).to_have_count(1)
+    expect(page.get_by_text("…", exact=True).locator("visible=true")).to_have_count(1)
+    [counting] = held
+    counting.continue_()
+    expect(page.get_by_text("0 | 0").locator("visible=true")).to_have_count(1)
+    expect(offered).to_have_count(1)
 
 
 def test_a_commit_is_commented_on_and_reacted_to(page: Page, demo: Repository):
