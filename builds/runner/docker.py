@@ -89,6 +89,7 @@ class DockerExecutor:
         self._network: Any = None
         self._attached: Attached | None = None
         self._is_running = False
+        self._is_ending = False
         self._watch: disk.Watch | None = None
         self._put_bytes = 0
         self._is_interrupted = False
@@ -354,9 +355,16 @@ class DockerExecutor:
         if self._attached is None or not self._is_running:
             return
         self._is_running = False
-        # With the first process all others end; to kill it the engine would start a program.
+        self._is_ending = True
+        # The output ends with the first process, and with that the kernel ends all others. That the engine knows of it,
+        # a tenth of a second later, is left to `close`.
         if not self._attached.finish(END_SECONDS):
             self._kill()
+            self._wait_for_exit()
+
+    def _wait_for_exit(self) -> None:
+        """Wait until the engine knows that the container has ended: one that runs, it would start a program to kill."""
+        self._is_ending = False
         try:
             self._container.wait(timeout=INTERRUPT_SECONDS)
         except engine.ENGINE_ERRORS as error:
@@ -367,6 +375,8 @@ class DockerExecutor:
             self._watch.stop()
         if self._attached is not None:
             self._attached.close()
+        if self._is_ending:
+            self._wait_for_exit()
         is_gone = self._container is None or _removed(self._container, force=True, v=True)
         if self._network is not None:
             _removed(self._network)

@@ -192,7 +192,7 @@ class Executor(Protocol):
         ...
 
     def end(self) -> None:
-        """End what still runs of the build, a moment after its last command; returns when no process is left.
+        """End what still runs of the build, a moment after its last command; returns when its output is whole.
 
         Never raises: what does not end here ends with `close`, or by the reaper.
         """

@@ -232,6 +232,7 @@ def test_at_the_end_no_process_is_left_and_nothing_had_to_be_killed(make: Make, 
     command = "(trap '' HUP INT TERM; while :; do echo still here; done) &\ntrap 'sleep 600' EXIT"
     assert outcome(executor, command)[0] == 0
     executor.end()
+    executor._container.wait(timeout=5)
     state = state_of(executor)
     # 137 is what a container has that was killed.
     assert (state["Status"], state["ExitCode"]) == ("exited", 0)
