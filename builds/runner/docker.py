@@ -357,8 +357,9 @@ class DockerExecutor:
         self._is_running = False
         self._is_ending = True
         # The output ends with the first process, and with that the kernel ends all others. That the engine knows of it,
-        # a tenth of a second later, is left to `close`.
-        if not self._attached.finish(END_SECONDS):
+        # a tenth of a second later, is left to `close`. A stream that was shut here tells nothing.
+        is_shut = self._is_interrupted or self._ended is not None
+        if is_shut or not self._attached.finish(END_SECONDS):
             self._kill()
             self._wait_for_exit()
 

@@ -247,6 +247,17 @@ def test_a_build_that_does_not_let_its_agent_end_is_killed(make: Make, monkeypat
     assert (state["Status"], state["ExitCode"]) == ("exited", 137)
 
 
+def test_an_interrupted_build_has_ended_only_when_its_container_has(make: Make, monkeypatch):
+    executor = make()
+    kill = executor._kill
+    monkeypatch.setattr(executor, "_kill", lambda: executor._attached.shut_down())  # the engine did not hear of it
+    executor.interrupt()
+    assert state_of(executor)["Status"] == "running"
+    monkeypatch.setattr(executor, "_kill", kill)
+    executor.end()
+    assert state_of(executor)["Status"] == "exited"
+
+
 def test_files_on_their_way_into_the_container_do_not_delay_an_interruption(make: Make):
     executor = make()
 
