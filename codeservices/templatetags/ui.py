@@ -292,12 +292,16 @@ def rail_link(context: template.Context, url_name: str, label: str, picture: str
     `prefix` is the part of the path that marks the entry as the current one; by default, the entry's own path.
     """
     try:
-        href = reverse(url_name)
+        href = _address(url_name)
     except NoReverseMatch:
         return ""
     path = getattr(context.get("request"), "path", "")
     here = path == href if href == "/" else path.startswith(prefix or href)
     return _rail_link(href, label, picture, here)
+
+
+# The rail is on every page, and Django works an address out anew each time.
+_address = lru_cache(maxsize=100)(reverse)
 
 
 @lru_cache(maxsize=100)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from functools import lru_cache
 from html import escape
+from itertools import chain, islice
 from typing import Final
 
 from django import template
@@ -18,19 +20,35 @@ register = template.Library()
 
 # The commits of a page by age, in shades: the oldest is 0, the youngest AGES - 1.
 AGES: Final = 8
+ROWS_A_BLOCK: Final = 1000
 
 
 @register.simple_tag
-def source_rows(lines: Iterable[str], first: int = 1) -> SafeString:
-    """Rows of numbered lines, the first of which has the number `first`; `repos.views.source` has made their HTML.
+def source_rows(lines: Sequence[str]) -> SafeString:
+    """Rows of numbered lines; `repos.views.source` has made their HTML.
 
     A file of 3,000 lines is worth short rows: `.lines th` and `.lines td` style them without a class.
     """
-    rows = (
-        f'<tr id="L{number}"><th><a href="#L{number}">{number}</a></th><td>{line}</td></tr>'
-        for number, line in enumerate(lines, start=first)
-    )
-    return mark_safe("\n".join(rows))  # noqa: S308 - every line was escaped where it was made
+    if not lines:
+        return SafeString()
+    starts = chain.from_iterable(_row_starts(block) for block in range(-(-len(lines) // ROWS_A_BLOCK)))
+    parts = [""] * (2 * len(lines))  # by turns a start and a line: joined in a tenth of the time of formatting each row
+    parts[::2] = islice(starts, len(lines))
+    parts[1::2] = lines
+    return mark_safe(f"{''.join(parts)}</td></tr>")  # noqa: S308 - every line was escaped where it was made
+
+
+@lru_cache(maxsize=20)
+def _row_starts(block: int) -> list[str]:
+    """What stands before each line of a thousand: the end of the row before it, and its own up to the line."""
+    first = block * ROWS_A_BLOCK + 1
+    starts = [
+        f'</td></tr>\n<tr id="L{number}"><th><a href="#L{number}">{number}</a></th><td>'
+        for number in range(first, first + ROWS_A_BLOCK)
+    ]
+    if first == 1:
+        starts[0] = starts[0].removeprefix("</td></tr>\n")
+    return starts
 
 
 @register.simple_tag
