@@ -30,6 +30,8 @@ _NAMES: Final = {
 
 DECEIVING: Final = re.compile(f"[{_DECEIVING}]")
 ODD: Final = re.compile(f"[{_DECEIVING}{_CONTROLS}]")
+# Those of ODD in a text of lines that is ASCII.
+_ODD_ASCII: Final = bytes(code for code in range(128) if ODD.match(chr(code)) and code != ord("\n"))
 
 
 def lines_with_deceiving(lines: Iterable[str]) -> list[int]:
@@ -43,10 +45,10 @@ def lines_with_deceiving(lines: Iterable[str]) -> list[int]:
 
 def has_odd(text: str) -> bool:
     """Whether a text of lines has any character that can't be seen, line feeds aside."""
-    shown = text.replace("\n", "")
-    if shown.isascii():  # most are, and need no search character by character
-        return not shown.replace("\t", "").isprintable()
-    return ODD.search(shown) is not None
+    if text.isascii():  # most are, and need no search character by character
+        data = text.encode("ascii")
+        return len(data.translate(None, _ODD_ASCII)) < len(data)
+    return ODD.search(text.replace("\n", "")) is not None
 
 
 def replaced(text: str, mark: Callable[[str, str], str]) -> str:
