@@ -5,7 +5,7 @@ Seen again: the same addresses once more. cgit, which has its cache switched off
 What this branch has no page for is left out with a line that says so.
 
 `BENCH_REPOSITORY=PATH` measures with a real repository; without it one of 82,000 commits is generated.
-`python bench/bench_pages.py pages` measures a part: `pages`, `depth`, `shapes`, `branches`, `memory`.
+`python bench/bench_pages.py pages` measures a part: `pages`, `compression`, `depth`, `shapes`, `branches`, `memory`.
 """
 
 from __future__ import annotations
@@ -197,6 +197,26 @@ def pages(sides: Sides, them: Subjects) -> None:
     compare(sides, "commit of 20 files", ours, [sides.cgit.path("commit", id=one) for one in them.twenties])
 
 
+def compression(sides: Sides, them: Subjects) -> None:
+    """What a browser that takes gzip is sent, and what that costs; each answer is made anew."""
+    at = f"/repositories/{them.name}"
+    print("| page | bytes | compressed | p50 as it is, compressed |\n|---|---|---|---|", flush=True)
+    for what, address in (
+        ("root folder", f"{at}/browse/{them.branch}"),
+        ("file of 3,000 lines", f"{at}/browse/{them.versions[0]}/{them.file}"),
+        ("history, page 1", f"{at}/commits/{them.branch}"),
+        ("commit of 20 files", f"{at}/commit/{them.twenties[0]}"),
+        ("graph", f"{at}/graph"),
+    ):
+        plain, packed = [], []
+        for _ in range(ROUNDS):
+            plain.append(_ok(sides.browser.get(address)))
+            packed.append(_ok(sides.browser.get(address, Accept_Encoding="gzip")))
+        sizes = f"{len(plain[-1].body):,} | {len(packed[-1].body):,}"
+        times = ", ".join(f"{statistics.median(one.seconds for one in pages) * 1000:.1f}" for pages in (plain, packed))
+        print(f"| {what} | {sizes} | {times} ms |", flush=True)
+
+
 def depth(sides: Sides, them: Subjects) -> None:
     """History and graph far from the tip: the browser follows “Older” all the way."""
     followed = [f"/repositories/{them.name}/commits/{them.branch}"]
@@ -344,6 +364,7 @@ def main() -> None:
             sides = Sides(browser, pid, Browser(reference.port), reference)
             parts: dict[str, Callable[[], None]] = {
                 "pages": lambda: pages(sides, them),
+                "compression": lambda: compression(sides, them),
                 "depth": lambda: depth(sides, them),
                 "shapes": lambda: shapes(sides, them),
                 "branches": lambda: branches(sides, server, them),

@@ -181,6 +181,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "codeservices.middleware.RequestMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "codeservices.compression.CompressionMiddleware",
     "codeservices.static_files.StaticFilesMiddleware",
     "codeservices.iam.cookies.HostCookieMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

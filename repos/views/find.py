@@ -11,6 +11,7 @@ from django.shortcuts import render
 from django.utils.cache import get_conditional_response, patch_vary_headers
 from django.views.decorators.http import require_GET
 
+from codeservices.compression import accepts_gzip
 from codeservices.http import ConsoleRequest
 from repos.git import path_list as paths_of_commit
 from repos.git import refs, revspec
@@ -56,7 +57,7 @@ def path_list(request: ConsoleRequest, name: str, oid: str) -> HttpResponse:
         response = get_conditional_response(request, etag=etag)
         if response is None:
             body = lasting(repository, "paths", oid, make=lambda: _listed(repository, oid))
-            if "gzip" in request.headers.get("Accept-Encoding", ""):
+            if accepts_gzip(request):
                 response = HttpResponse(body, content_type="text/plain; charset=utf-8")
                 response["Content-Encoding"] = "gzip"
             else:
