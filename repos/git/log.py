@@ -238,7 +238,7 @@ def commits(
     last: Row | None = None
     seen = 0
     while place is not None:
-        walk = Walk(repository, place, follows=follows, counts=not search)
+        walk = Walk(repository, place, follows=follows, counts=not (cursor or search))
         rows = walk.rows(
             max_rows=None if search else limit - len(found),
             since=search.since_timestamp,

@@ -11,9 +11,9 @@ always left open for years. The commit-graph has corrected dates, which are late
 need nothing but the rows themselves. Those of a path git gives by their own dates, those of all history the graph has.
 Only what is not in the graph yet, and files that are followed through renames, are left to git's order.
 
-To rewrite parents, git looks how each line of history goes on that a page leaves open, now and then to the root. A page
-of a file that is followed does without: it counts its rows, and the page behind it, which few people open, reads them
-once more, with their parents, and finds out where it begins.
+To rewrite parents, git looks how each line of history goes on that a page leaves open, now and then to the root. The
+first page of a file that is followed does without: it counts its rows, and the second one, which few people open, reads
+them once more, with their parents, and finds out where it begins.
 
 Source: git-rev-list(1), "History Simplification", "Parent Rewriting" and "Commit Ordering"; the corrected dates of
 gitformat-commit-graph(5).

@@ -259,15 +259,15 @@ def test_pages_of_a_file_that_moves_about_in_a_woven_history_are_those_of_one_pa
         assert followed(made, oids[-1], names[-1], limit) == whole, limit
 
 
-def test_a_page_of_a_file_leaves_it_to_the_next_one_how_its_lines_go_on(made, monkeypatch):
+def test_the_first_page_of_a_file_leaves_it_to_the_second_how_its_lines_go_on(made, monkeypatch):
     tip, asked = woven_file(made), []
     real = program.lines
     monkeypatch.setattr(places.program, "lines", lambda *args, **more: asked.append(args[1]) or real(*args, **more))
     whole = followed(made, tip, "a", 1000)
     asked.clear()
     assert followed(made, tip, "a", 4) == whole and len(whole) > 12
-    assert ["--parents" in args for args in asked[:4]] == [False, True, False, True]
-    assert [args[-2] for args in asked[:4]] == ["--max-count=5", "--max-count=8"] * 2
+    assert ["--parents" in args for args in asked[:4]] == [False, True, True, True]
+    assert [args[-2] for args in asked[:4]] == ["--max-count=5", "--max-count=8", "--max-count=4", "--max-count=4"]
 
 
 def woven_file(made):
