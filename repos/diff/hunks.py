@@ -253,6 +253,6 @@ def _pair(rows: list[Row], budget: pairing.Budget) -> None:
         added = [row.text for row in rows[middle:end]]
         for left, right in pairing.pairs(removed, added, budget):
             old_marks, new_marks = pairing.marks(removed[left], added[right], budget)
-            rows[at + left] = replace(rows[at + left], pair=middle + right, marks=old_marks)
-            rows[middle + right] = replace(rows[middle + right], pair=at + left, marks=new_marks)
+            rows[at + left] = rows[at + left]._replace(pair=middle + right, marks=old_marks)
+            rows[middle + right] = rows[middle + right]._replace(pair=at + left, marks=new_marks)
         at = end

@@ -13,9 +13,8 @@ RowKind = Literal["context", "removed", "added"]
 Whitespace = Literal["show", "eol", "all"]
 
 
-@dataclass(frozen=True)
-class Row:
-    """One line of a hunk.
+class Row(NamedTuple):
+    """One line of a hunk; a tuple, because a page makes a thousand of them.
 
     Attributes:
         kind: "context" stands on both sides.

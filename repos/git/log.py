@@ -238,7 +238,7 @@ def commits(
     last: Row | None = None
     seen = 0
     while place is not None:
-        walk = Walk(repository, place, follows=follows)
+        walk = Walk(repository, place, follows=follows, counts=not (cursor or search))
         rows = walk.rows(
             max_rows=None if search else limit - len(found),
             since=search.since_timestamp,
@@ -247,6 +247,7 @@ def commits(
         try:
             for row, is_wanted in _wanted(repository, rows, search, deadline):
                 if not walk.has(row):
+                    walk.leave()
                     continue
                 if len(found) == limit:
                     return _page(found, walk.place, path)

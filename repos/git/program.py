@@ -338,10 +338,17 @@ class _Child:
             yield piece
 
     def wait(self) -> int:
+        """The exit code; raises GitTimeout at the deadline."""
+        # A command ends a little after its output, and `Popen.wait` with a time-out then sleeps for a millisecond.
+        descriptor = os.pidfd_open(self.process.pid)
         try:
-            return self.process.wait(max(0.01, self.deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            raise GitTimeout(self.command, self.timeout_seconds) from None
+            poll = select.poll()
+            poll.register(descriptor, select.POLLIN)
+            if not poll.poll(max(0.01, self.deadline - time.monotonic()) * 1000):
+                raise GitTimeout(self.command, self.timeout_seconds)
+        finally:
+            os.close(descriptor)
+        return self.process.wait()
 
 
 @contextlib.contextmanager

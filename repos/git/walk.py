@@ -11,6 +11,10 @@ always left open for years. The commit-graph has corrected dates, which are late
 need nothing but the rows themselves. Those of a path git gives by their own dates, those of all history the graph has.
 Only what is not in the graph yet, and files that are followed through renames, are left to git's order.
 
+To rewrite parents, git looks how each line of history goes on that a page leaves open, now and then to the root. The
+first page of a file that is followed does without: it counts its rows, and the second one, which few people open, reads
+them once more, with their parents, and finds out where it begins.
+
 Source: git-rev-list(1), "History Simplification", "Parent Rewriting" and "Commit Ordering"; the corrected dates of
 gitformat-commit-graph(5).
 """
@@ -75,7 +79,7 @@ class Place:
 
     Attributes:
         starts: All commits that come next.
-        skip: How many rows after them were shown already; 0 unless the starts would have been too many.
+        skip: How many rows after them were shown already; 0 unless they were counted, or the starts too many.
         path: The file or folder that the history is of, as it was called here; "" for all.
         earlier: Names that the file had before, each with the commit to go on at, when this one has ended.
     """
@@ -146,27 +150,31 @@ def _completed(repository: BareRepository, short: str) -> str:
 class Walk:
     """Rows from a place on. Whoever reads them says which are taken; `place` is then where to go on behind those."""
 
-    def __init__(self, repository: BareRepository, place: Place, *, follows: bool = False) -> None:
+    def __init__(
+        self, repository: BareRepository, place: Place, *, follows: bool = False, counts: bool = False
+    ) -> None:
         """Begin a walk; nothing is read yet.
 
         Args:
             follows: The path is a file, which is followed to the name it had before.
+            counts: Rows are few, and those of a file may be counted for the place behind them.
         """
         self._repository = repository
         self._given = place
         self._follows = follows and bool(place.path) and "\n" not in place.path
-        self._taken = 0
+        self._counts = counts and self._follows and not place.skip
+        self._passed = 0
         self._open = dict.fromkeys(place.starts)
         self._live = set(place.starts)
         self._earlier = list(place.earlier)
-        # Whether the number of rows asked for ended them before the history did.
+        # Whether the rows ended before the history did.
         self.is_cut = False
 
     def rows(self, *, max_rows: int | None, since: int | None, timeout_seconds: float) -> Iterator[Row]:
         """Rows, no parent before its child, without those that were shown already.
 
         Args:
-            max_rows: As many at most; None for all.
+            max_rows: As many at most, and the one behind those where they are counted; None for all.
             since: Seconds since 1970; at a commit from before, nothing behind it is looked at.
             timeout_seconds: For all of them together.
 
@@ -175,14 +183,20 @@ class Walk:
             InvalidInput: What the place names is gone.
         """
         options = [] if since is None else [f"--max-age={since}"]
-        most = None if max_rows is None else max_rows + self._given.skip
+        # Only another row tells that there is one behind those counted.
+        most = None if max_rows is None else max_rows + (1 if self._counts else self._given.skip)
         count = 0
         for row in self._all_rows(options, most, timeout_seconds):
+            if self._counts and self._has_moved:  # parents alone tell whether this row is still the file's
+                self.is_cut = True
+                return
             count += 1
             if count > self._given.skip:
                 yield row
             elif self.has(row):
                 self.take(row)
+            else:
+                self.leave()
         self.is_cut = count == most
 
     def _all_rows(self, options: Sequence[str], most: int | None, timeout_seconds: float) -> Iterator[Row]:
@@ -201,18 +215,29 @@ class Walk:
                         yield from islice(order.all_rows(), most)
                     return
         options = ["--date-order", *options, *_at_most(most)]
-        yield from _rows(self._repository, self._given, options, timeout_seconds, with_additions=self._follows)
+        yield from _rows(
+            self._repository,
+            self._given,
+            options,
+            timeout_seconds,
+            with_parents=not self._counts,
+            with_additions=self._follows,
+        )
 
     def has(self, row: Row) -> bool:
         """Whether a row belongs to the history: not where the name was another file's before this one was moved."""
         # The first row is what one start leads to that did not change the path itself.
-        return not self._follows or not self._taken or row.oid in self._live
+        return not self._follows or self._counts or not self._passed or row.oid in self._live
+
+    def leave(self) -> None:
+        """Note a row as none of the history's, in its order."""
+        self._passed += 1
 
     def take(self, row: Row) -> str | None:
         """Note a row as given, in its order. The name that the file had before it, or None."""
-        if not self._taken and len(self._open) == 1:
+        if not self._passed and len(self._open) == 1:
             self._open = {row.oid: None}
-        self._taken += 1
+        self._passed += 1
         self._open.pop(row.oid, None)
         before = self._name_before(row) if row.is_addition and self._follows else None
         if before is None:
@@ -222,11 +247,11 @@ class Walk:
 
     @property
     def place(self) -> Place | None:
-        """Where to go on behind the rows taken; where the rows have ended, under the name before; None at the end."""
-        if self._taken <= self._given.skip:
+        """Where to go on behind the rows noted; where the rows have ended, under the name before; None at the end."""
+        if self._passed <= self._given.skip:
             return self._given
-        if len(self._open) > MAX_OPEN:
-            return replace(self._given, skip=self._taken)
+        if self._counts or len(self._open) > MAX_OPEN:
+            return replace(self._given, skip=self._passed)
         if self._open:
             return Place(list(self._open), 0, self._given.path, list(self._earlier))
         return self.place_before
@@ -238,6 +263,11 @@ class Walk:
             return None
         (path, oid), *rest = self._earlier
         return Place([oid], 0, path, rest)
+
+    @property
+    def _has_moved(self) -> bool:
+        """Whether a row taken was the first under a name that the file was moved to."""
+        return len(self._earlier) > len(self._given.earlier)
 
     def _name_before(self, row: Row) -> str | None:
         found = moved_from(self._repository, row.oid, self._given.path) if len(self._earlier) < MAX_EARLIER else None
@@ -344,16 +374,17 @@ def _rows(
     options: Sequence[str],
     timeout_seconds: float,
     *,
+    with_parents: bool = True,
     with_additions: bool = False,
 ) -> Generator[Row, None, None]:
-    """Git's rows. Where additions are asked for, git also compares the file with its parent's, commit by commit."""
+    """Git's rows. Where additions are asked for, git also compares the file with its parents', commit by commit."""
     # --stdin takes revisions and then, after "--", paths, one a line: any number of starts fits, and nothing a user
     # typed is ever an argument. A path with a line feed in it can't be said there and goes to the command line.
     if with_additions:
-        args = ["log", "--format=%ct %H %P", "--raw", "--no-renames", "--no-abbrev"]
+        args = ["log", f"--format=%ct %H{' %P' if with_parents else ''}", "--raw", "-c", "--no-renames", "--no-abbrev"]
     else:
         args = ["rev-list", "--timestamp"]
-    args += ["--parents", *options, "--stdin"]
+    args += [*(["--parents"] if with_parents else []), *options, "--stdin"]
     given = "".join(f"{oid}\n" for oid in place.starts)
     if place.path and "\n" not in place.path:
         given += f"--\n{place.path}\n"
@@ -366,7 +397,8 @@ def _rows(
     try:
         for line in lines:
             if line.startswith(b":") and row is not None:
-                row = replace(row, is_addition=line.split(b"\t")[0].endswith(b" A"))
+                changes = line.split(b"\t")[0].rpartition(b" ")[2]  # one letter for each parent
+                row = replace(row, is_addition=set(changes) == {ord("A")})
             elif line:
                 if row is not None:
                     yield row

@@ -211,6 +211,75 @@ def test_a_file_that_was_made_on_two_branches_and_moved_on_one_shows_both_lines(
     assert oids[0] == merge and oids[-1] == root and set(oids) == {merge, left, right, root}
 
 
+def followed(made, oid, path, limit):
+    """What every row of a followed file says, page by page."""
+    found, cursor = [], None
+    while True:
+        page = log.commits(made.repository, oid, path=path, limit=limit, cursor=cursor, follows=True)
+        found += [(one.commit.oid, one.path, one.renamed_from) for one in page.entries]
+        cursor = page.next_cursor
+        if cursor is None:
+            return found
+        assert len(page.entries) == limit
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3])
+def test_a_move_is_followed_where_the_file_goes_on_beside_it_and_in_a_merge(made, limit):
+    body = "".join(f"line {number}\n" for number in range(30))
+    root = made.commit({"y": "another file\n"}, "another file of that name")
+    gone = made.commit({"x": body}, "gone", [root])
+    left = made.commit({"y": body}, "moved on the left", [gone])
+    right = made.commit({"x": body + "right\n"}, "right", [gone], branch="right")
+    beside = made.commit({"x": body, "y": "made beside it\n"}, "beside", [gone], branch="beside")
+    beside = made.commit({"x": body, "y": "changed beside it\n"}, "changed", [beside], branch="beside")
+    merge = made.commit({"y": body + "both\n"}, "merge", [left, beside])
+    moving = made.commit({"z": body + "right\n", "y": body}, "a merge that moves a file itself", [right, left])
+    for tip, path in ((merge, "y"), (moving, "z")):
+        assert followed(made, tip, path, limit) == followed(made, tip, path, 1000), path
+    assert followed(made, merge, "y", 1000)[0] == (merge, "y", None)
+    assert (left, "y", "x") in followed(made, merge, "y", 1000)
+    assert followed(made, moving, "z", 1000)[0] == (moving, "z", "x")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_pages_of_a_file_that_moves_about_in_a_woven_history_are_those_of_one_page(made, seed):
+    chance = random.Random(seed)
+    body = "".join(f"line {number}\n" for number in range(30))
+    oids, names = [made.commit({"a": body}, "root")], ["a"]
+    for number in range(1, 40):
+        chosen = chance.sample(range(max(0, number - 5), number), min(number, chance.choice([1, 1, 1, 2])))
+        name = chance.choice([names[chosen[0]]] * 5 + ["a", "b", "c"])
+        text = body + f"{chance.randrange(3)}\n" if chance.random() < 0.5 else body
+        made.clock -= 60 * chance.choice([0, 0, 1, 3])
+        oids.append(made.commit({name: text}, f"commit {number}", [oids[one] for one in chosen]))
+        names.append(name)
+    whole = followed(made, oids[-1], names[-1], 1000)
+    assert len({row[1] for row in whole}) > 1
+    for limit in (1, 2, 5):
+        assert followed(made, oids[-1], names[-1], limit) == whole, limit
+
+
+def test_the_first_page_of_a_file_leaves_it_to_the_second_how_its_lines_go_on(made, monkeypatch):
+    tip, asked = woven_file(made), []
+    real = program.lines
+    monkeypatch.setattr(places.program, "lines", lambda *args, **more: asked.append(args[1]) or real(*args, **more))
+    whole = followed(made, tip, "a", 1000)
+    asked.clear()
+    assert followed(made, tip, "a", 4) == whole and len(whole) > 12
+    assert ["--parents" in args for args in asked[:4]] == [False, True, True, True]
+    assert [args[-2] for args in asked[:4]] == ["--max-count=5", "--max-count=8", "--max-count=4", "--max-count=4"]
+
+
+def woven_file(made):
+    """A history with branches and merges that change one file; returns its tip."""
+    chance = random.Random(3)
+    oids = [made.commit({"a": "0"}, "root")]
+    for number in range(1, 50):
+        parents = chance.sample(oids[-4:], min(len(oids[-4:]), chance.choice([1, 1, 2])))
+        oids.append(made.commit({"a": str(chance.randrange(20)), "b": str(number)}, f"commit {number}", parents))
+    return made.commit({"a": "tip"}, "tip", oids[-4:])
+
+
 def test_a_search_finds_text_in_any_case_without_patterns_and_goes_on_page_by_page(made):
     oids: list[str] = []
     for number in range(40):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from repos.git import program, wire, wire_process
-from repos.git.processes import CPU_SECONDS, MEMORY_BYTES, limit
+from repos.git.processes import CPU_SECONDS, MEMORY_BYTES, limit, reap
 from repos.git.wire_process import spawn
 from tests import gitpush, gitrepo
 
@@ -78,6 +78,17 @@ def test_a_command_past_its_time_is_killed_with_its_children(repository, tmp_pat
     with pytest.raises(program.GitTimeout, match=r"longer than 0\.3 seconds"):
         program.run(repository, sleeper(repository, tmp_path, "sleep 60; true"), timeout_seconds=0.3)
     assert gone(int((tmp_path / "pid").read_text()))
+
+
+def test_a_command_that_goes_on_behind_its_output_is_past_its_time_too():
+    process = subprocess.Popen(["sh", "-c", "exec >&-; exec sleep 60"], stdout=subprocess.PIPE, start_new_session=True)
+    child = program._Child(process, "sleep", 0.3)
+    try:
+        assert list(child.output()) == []
+        with pytest.raises(program.GitTimeout, match=r"git sleep took longer than 0\.3 seconds"):
+            child.wait()
+    finally:
+        reap(process)
 
 
 def test_lines_come_one_by_one_with_any_separator(repository):
