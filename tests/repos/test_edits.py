@@ -10,8 +10,8 @@ from codeservices.errors import AccessDenied, ServiceError
 from repos import provision
 from repos.access import RepositoryArchived
 from repos.editing import edits, rules
-from repos.editing.edits import EditConflict, Target
 from repos.editing.rules import Wording
+from repos.editing.tips import EditConflict, Target
 from repos.git import blob, log, refs, tree
 from repos.git.tree_change import Copy, Delete, Put, SetMode
 from repos.models import Mirror, Push, PushState, Repository
