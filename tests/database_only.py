@@ -38,6 +38,8 @@ _GIT_ONLY = (
     "repos/test_views_archive.py",
     "repos/test_views_blame.py",
     "repos/test_views_browse.py",
+    "repos/test_views_changed_files.py",
+    "repos/test_views_changed_lines.py",
     "repos/test_views_commit.py",
     "repos/test_views_compare.py",
     "repos/test_views_edit.py",
