@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from codeservices.errors import AccessDenied, ServiceError
@@ -19,13 +17,6 @@ from repos.pushes import ref_updates
 from tests import factories, gitrepo
 
 MAIN = "refs/heads/main"
-
-
-@pytest.fixture
-def demo(db) -> Iterator[Repository]:
-    repository = factories.repository("demo")
-    with repository.git:
-        yield repository
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from codeservices.errors import ServiceError
@@ -13,17 +11,10 @@ from repos.editing.rules import Wording
 from repos.editing.tips import NothingChanged, Target
 from repos.git import log, refs, store
 from repos.models import Push, PushState, Repository
-from tests import factories, gitrepo
+from tests import gitrepo
 
 MAIN = Target("main")
 LINES = "one\ntwo\nthree\nfour\nfive\n"
-
-
-@pytest.fixture
-def demo(db) -> Iterator[Repository]:
-    repository = factories.repository("demo")
-    with repository.git:
-        yield repository
 
 
 def tree_of(repository: Repository, revision: str) -> str:

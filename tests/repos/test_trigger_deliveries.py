@@ -9,7 +9,6 @@ import pytest
 from django.db import OperationalError
 from django.utils import timezone
 
-from codeservices import work
 from codeservices.errors import AccessDenied, Conflict, NotFound, ServiceError
 from codeservices.notifications import confirmation, topics
 from codeservices.notifications.models import Message, Subscription, SubscriptionState, Topic
@@ -24,17 +23,9 @@ from repos.triggers import topics as trigger_topics
 from repos.triggers.config import TriggerSettings
 from tests import factories, gitrepo
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("sent_tasks")]
 NONE, ONE, TWO = "0" * 40, "1" * 40, "2" * 40
 URL = "https://8.8.8.7/hook"
-
-
-@pytest.fixture(autouse=True)
-def sent(monkeypatch) -> list[str]:
-    """The names of tasks that would have been sent to a worker."""
-    found: list[str] = []
-    monkeypatch.setattr(work.current_app, "send_task", lambda name, args, **options: found.append(name))
-    return found
 
 
 @pytest.fixture
@@ -74,7 +65,7 @@ def make_due() -> None:
     TriggerDelivery.objects.filter(state="WAITING").update(next_attempt_at=timezone.now() - timedelta(minutes=1))
 
 
-def test_a_push_is_told_to_a_topic_as_one_message(repository, trigger, topic, sent):
+def test_a_push_is_told_to_a_topic_as_one_message(repository, trigger, topic, sent_tasks):
     push = recorded(repository, RefCommand("refs/heads/main", NONE, ONE), RefCommand("refs/tags/v1", NONE, ONE))
     delivery = delivered(push)
     message = Message.objects.get()
@@ -85,7 +76,7 @@ def test_a_push_is_told_to_a_topic_as_one_message(repository, trigger, topic, se
     assert [one["ref"] for one in record["codecommit"]["references"]] == ["refs/heads/main", "refs/tags/v1"]
     assert (record["customData"], record["userIdentityARN"]) == ("ü", push.principal_arn)
     assert record["eventTriggerConfigId"] == str(Repository.objects.get().trigger_configuration_id)
-    assert sent == [trigger_deliveries.RUN_TASK]
+    assert sent_tasks == [trigger_deliveries.RUN_TASK]
 
 
 def test_a_delivery_keeps_what_the_trigger_was_when_the_push_was_delivered(alice, repository, trigger):
@@ -253,10 +244,10 @@ def test_a_repository_that_is_gone_for_good_takes_its_deliveries_along(alice, re
 # ---- delivered again, removed ----------------------------------------------------------------------------------------
 
 
-def test_a_delivery_is_sent_again_with_the_same_event(alice, repository, trigger, sent):
+def test_a_delivery_is_sent_again_with_the_same_event(alice, repository, trigger, sent_tasks):
     old = delivered(recorded(repository))
     new = trigger_deliveries.redeliver(alice.principal, "demo", "tell", str(old.delivery_id))
-    assert sent[-1] == trigger_deliveries.RUN_TASK
+    assert sent_tasks[-1] == trigger_deliveries.RUN_TASK
     new = trigger_deliveries.run(new.pk)
     assert (new.cause, new.redelivery_of, new.payload) == ("REDELIVERY", old, old.payload)
     assert new.requested_by == alice.principal.arn
