@@ -13,7 +13,7 @@ from builds import buildspec, keeper, lifecycle, running
 from builds.lifecycle import stops
 from builds.logs import download
 from builds.models import Build
-from builds.runner.phases import Plan, Prepared
+from builds.runner.plan import Plan, Prepared
 from tests import factories
 from tests.executors import FakeExecutor
 from tests.fixtures.installation import wait_for
