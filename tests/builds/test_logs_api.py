@@ -70,7 +70,7 @@ def logged_redis() -> Any:
     import redis
     from django.conf import settings
 
-    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2)
+    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=60, socket_connect_timeout=60)
 
 
 def moment(seconds: float) -> datetime:
