@@ -55,6 +55,7 @@ _FORMS = (
     "builds/test_views_artifacts.py",
     "builds/test_views_caches.py",
     "builds/test_views_credentials.py",
+    "builds/test_views_project_form.py",
     "builds/test_views_projects.py",
     "codeservices/test_aws_views.py",
     "codeservices/test_views_credentials.py",
