@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from builds import tarstream
+from builds import path_patterns, tarstream
 from builds.container_files import ContainerFiles, is_below, is_text
 from builds.path_patterns import PathPattern
 from builds.runner import agent
@@ -144,7 +144,7 @@ class _Collection:
         self.total_bytes = 0
         self.hits: dict[str, int] = dict.fromkeys(choice.patterns, 0)
         self.patterns = [(pattern, _compiled(pattern, choice)) for pattern in choice.patterns]
-        self.excluded = [PathPattern(plain(pattern)) for pattern in choice.excluded]
+        self.excluded = [PathPattern(path_patterns.plain(pattern)) for pattern in choice.excluded]
         self.has_base = False
         # Links whose file comes later in the scan or lies outside of it: where it is, and the entry to be.
         self.later: list[tuple[str, str, tarstream.Member]] = []
@@ -172,9 +172,9 @@ class _Collection:
     def _scan_all(self) -> None:
         if "*" in self.base:
             pattern = PathPattern(self.base)
-            self._scan(_fixed_part(self.base), pattern, is_folder=True)
+            self._scan(path_patterns.fixed_part(self.base), pattern, is_folder=True)
             return
-        for root, is_folder in _roots(self.base, self.choice.patterns):
+        for root, is_folder in path_patterns.roots(self.base, self.choice.patterns):
             self._scan(root, None, is_folder=is_folder)
 
     def _scan(self, root: str, base: PathPattern | None, *, is_folder: bool) -> None:
@@ -365,40 +365,8 @@ def shown(path: str) -> str:
     return path[:MAX_PATH_BYTES].encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def plain(pattern: str) -> str:
-    """A pattern as it is matched: `./` and a leading slash say nothing."""
-    return pattern.removeprefix("./").lstrip("/")
-
-
 def _compiled(pattern: str, choice: Choice) -> list[PathPattern]:
-    text = plain(pattern).rstrip("/")
+    text = path_patterns.plain(pattern).rstrip("/")
     if choice.keeps_everything and text:
         return [PathPattern(text), PathPattern(f"{text}/**/*")]
     return [PathPattern(text)]
-
-
-def _fixed_part(path: str) -> str:
-    """The folder above the first part with a wildcard."""
-    parts = path.split("/")
-    first = next(index for index, part in enumerate(parts) if _is_wild(part))
-    return "/".join(parts[:first]) or "/"
-
-
-def _is_wild(text: str) -> bool:
-    return "*" in text or "?" in text
-
-
-def _roots(base: str, patterns: Sequence[str]) -> list[tuple[str, bool]]:
-    """The fewest paths of the container that hold all that the patterns can match, each with whether to look below."""
-    found: dict[str, bool] = {}
-    for pattern in map(plain, patterns):
-        joined = posixpath.normpath(posixpath.join(base, pattern))
-        if not is_below(joined, base) or ".." in pattern.split("/"):
-            continue  # a pattern with `..` matches nothing
-        tail = joined[len(base.rstrip("/")) :]
-        if _is_wild(tail):
-            fixed = _fixed_part(tail)
-            joined = base if fixed == "/" else base.rstrip("/") + fixed
-        found[joined] = found.get(joined, False) or _is_wild(tail)
-    covered = {one for one in found if any(one != other and is_below(one, other) for other in found)}
-    return [(one, found[one]) for one in sorted(found) if one not in covered]

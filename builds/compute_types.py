@@ -1,7 +1,7 @@
 """Sizes of build containers by their names in the API.
 
 Source: AWS CodeBuild User Guide, "Build environment compute modes and types", whose first three sizes are those of its
-first years, and its price list of 2017, which has no public successor in dollars per minute for all types.
+first years.
 """
 
 from __future__ import annotations
@@ -24,13 +24,11 @@ class ComputeType:
     Attributes:
         name: As in the API.
         memory_bytes, vcpus: The most that a container gets; a smaller host gives what it has.
-        price_label: What AWS asked for a started minute, or empty where nothing is known; only for comparison.
     """
 
     name: str
     memory_bytes: int
     vcpus: float
-    price_label: str = ""
 
     @property
     def label(self) -> str:
@@ -40,9 +38,9 @@ class ComputeType:
 
 
 USUAL = (
-    ComputeType("BUILD_GENERAL1_SMALL", 3 * GIB, 2, "$0.005 a minute"),
-    ComputeType("BUILD_GENERAL1_MEDIUM", 7 * GIB, 4, "$0.010 a minute"),
-    ComputeType("BUILD_GENERAL1_LARGE", 15 * GIB, 8, "$0.020 a minute"),
+    ComputeType("BUILD_GENERAL1_SMALL", 3 * GIB, 2),
+    ComputeType("BUILD_GENERAL1_MEDIUM", 7 * GIB, 4),
+    ComputeType("BUILD_GENERAL1_LARGE", 15 * GIB, 8),
     ComputeType("BUILD_GENERAL1_XLARGE", 72 * GIB, 36),
     ComputeType("BUILD_GENERAL1_2XLARGE", 144 * GIB, 72),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from builds.runner.phases import Tools
+from builds.runner.plan import Tools
 
 
 def expanded(tools: Tools, text: str) -> str | None:

@@ -9,7 +9,11 @@ Source of the patterns' meaning: AWS CodeBuild User Guide, "artifacts" in the bu
 
 from __future__ import annotations
 
+import posixpath
 import re
+from collections.abc import Sequence
+
+from builds.container_files import is_below
 
 MAX_REGEX_WILDCARDS = 2
 _TOKEN = re.compile(r"(?P<folders>(?:\*\*/)+)|(?P<stars>\*+)|(?P<letter>.)", re.DOTALL)
@@ -30,6 +34,39 @@ class PathPattern:
             return self._regex.fullmatch(path) is not None
         assert self._states is not None
         return self._states.accept(path)
+
+
+def plain(pattern: str) -> str:
+    """A pattern as it is matched: `./` and a leading slash say nothing."""
+    return pattern.removeprefix("./").lstrip("/")
+
+
+def fixed_part(path: str) -> str:
+    """The folder above the first part with a wildcard."""
+    parts = path.split("/")
+    first = next(index for index, part in enumerate(parts) if _is_wild(part))
+    return "/".join(parts[:first]) or "/"
+
+
+def _is_wild(text: str) -> bool:
+    """Whether a text has wildcards."""
+    return "*" in text or "?" in text
+
+
+def roots(base: str, patterns: Sequence[str]) -> list[tuple[str, bool]]:
+    """The fewest paths of the container that hold all that the patterns can match, each with whether to look below."""
+    found: dict[str, bool] = {}
+    for pattern in map(plain, patterns):
+        joined = posixpath.normpath(posixpath.join(base, pattern))
+        if not is_below(joined, base) or ".." in pattern.split("/"):
+            continue  # a pattern with `..` matches nothing
+        tail = joined[len(base.rstrip("/")) :]
+        if _is_wild(tail):
+            fixed = fixed_part(tail)
+            joined = base if fixed == "/" else base.rstrip("/") + fixed
+        found[joined] = found.get(joined, False) or _is_wild(tail)
+    covered = {one for one in found if any(one != other and is_below(one, other) for other in found)}
+    return [(one, found[one]) for one in sorted(found) if one not in covered]
 
 
 def _regex(tokens: list[re.Match[str]]) -> re.Pattern[str]:

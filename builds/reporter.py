@@ -18,7 +18,7 @@ from builds.logs.format import Chunk
 from builds.logs.writer import LogWriter, Summary
 from builds.models import Build, LogChunk, Phase, Status
 from builds.runner.executor import LOST, Interruption
-from builds.runner.phases import PhaseResult
+from builds.runner.plan import PhaseResult
 from codeservices import storage
 
 logger = logging.getLogger(__name__)

@@ -32,7 +32,7 @@ from builds.models import Build
 from builds.reporter import Reporter
 from builds.runner.docker import DockerExecutor
 from builds.runner.executor import Login, PhaseError, Spec
-from builds.runner.phases import Plan, Prepared, Tools
+from builds.runner.plan import Plan, Prepared, Tools
 from builds.sources import opening, specification
 from builds.sources.opening import Sources
 from builds.sources.wanted import Source

@@ -204,7 +204,7 @@ def _environment(var: Path, settings: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def wait_for(question: Callable[[], Value], seconds: float = 10) -> Value:
+def wait_for(question: Callable[[], Value], seconds: float = 60) -> Value:
     """Ask until the answer is true, for so long; the last answer."""
     deadline = time.monotonic() + seconds
     while not (answer := question()) and time.monotonic() < deadline:

@@ -36,6 +36,7 @@ MACHINE = (
 LONG = (
     "machine",
     "tests/compat/test_git_http.py",
+    "tests/compat/test_git_refusals.py",
     "tests/codeservices/test_storage.py",
     "tests/repos/test_odd_pages.py",
     "tests/codeservices/test_doors_writer.py",

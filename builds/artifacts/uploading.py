@@ -26,7 +26,7 @@ from builds.lease import LeaseLost, held
 from builds.models import Artifact, Build, Leftover, Packaging
 from builds.projects import ARTIFACT_BUCKET
 from builds.runner.executor import PhaseError
-from builds.runner.phases import Prepared, Tools
+from builds.runner.plan import Prepared, Tools
 from codeservices.audit.record import act
 from codeservices.errors import AccessDenied, ServiceError
 from codeservices.iam.principal import Principal

@@ -27,7 +27,7 @@ from builds.collecting import Limits
 from builds.expansion import expanded
 from builds.models import Build, CacheEntry, Leftover, Project
 from builds.runner.executor import PhaseError
-from builds.runner.phases import Prepared, Tools
+from builds.runner.plan import Prepared, Tools
 from builds.sources import versions
 from codeservices import work
 from codeservices.audit.record import act

@@ -42,11 +42,7 @@ def create_group(principal: Principal, name: str, *, path: str = "/") -> Group:
     """
     authorize(principal, "iam:CreateGroup", arn.group_arn(settings.ACCOUNT_ID, path, name))
     group = Group(name=name, path=path)
-    with transaction.atomic():
-        rules.lock_account()
-        if Group.objects.count() >= MAX_GROUPS:
-            raise LimitExceeded(f"This account has {MAX_GROUPS} groups already.", code="LimitExceeded")
-        rules.save_new(group, f"Group with name {name} already exists.")
+    rules.save_one_more(group, Group.objects.all(), MAX_GROUPS, f"Group with name {name} already exists.")
     return group
 
 

@@ -86,10 +86,8 @@ def create_policy(
     check_document(document)
     created = Policy(name=name, path=path, description=description, tags=names.check_tags(tags))
     with transaction.atomic():
-        rules.lock_account()
-        if Policy.objects.filter(is_aws_managed=False).count() >= MAX_POLICIES:
-            raise LimitExceeded(f"This account has {MAX_POLICIES} policies already.", code="LimitExceeded")
-        rules.save_new(created, f"A policy called {name} already exists.")
+        own = Policy.objects.filter(is_aws_managed=False)
+        rules.save_one_more(created, own, MAX_POLICIES, f"A policy called {name} already exists.")
         created.versions.create(number=1, document=document, is_default=True)
     return created
 

@@ -76,11 +76,7 @@ def create_role(
         tags=names.check_tags(tags),
     )
     _trust(role, trust_policy)
-    with transaction.atomic():
-        rules.lock_account()
-        if Role.objects.count() >= MAX_ROLES:
-            raise LimitExceeded(f"This account has {MAX_ROLES} roles already.", code="LimitExceeded")
-        rules.save_new(role, f"Role with name {name} already exists.")
+    rules.save_one_more(role, Role.objects.all(), MAX_ROLES, f"Role with name {name} already exists.")
     return role
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
 
-from codeservices.errors import AccessDenied, Conflict, InvalidInput, NotFound
+from codeservices.errors import AccessDenied, Conflict, InvalidInput, LimitExceeded, NotFound
 from codeservices.iam import arn, names, resource_tags
 from codeservices.iam.authorize import Context, authorize
 from codeservices.iam.models import Group, Policy, Role, User
@@ -90,6 +90,16 @@ def clean(row: models.Model) -> None:
 def save_new(row: models.Model, taken: str) -> None:
     """Check and insert a row; raises Conflict (EntityAlreadyExists) with the sentence where its name is taken."""
     _save(row, taken, None)
+
+
+def save_one_more(row: models.Model, others: models.QuerySet[Any], most: int, taken: str) -> None:
+    """As `save_new`, where the account has fewer than so many others; raises LimitExceeded where it has them."""
+    with transaction.atomic():
+        lock_account()
+        if others.count() >= most:
+            kinds = row._meta.verbose_name_plural
+            raise LimitExceeded(f"This account has {most} {kinds} already.", code="LimitExceeded")
+        save_new(row, taken)
 
 
 def save_changed(row: models.Model, taken: str, fields: Iterable[str]) -> None:

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 
-from codeservices.errors import Conflict, LimitExceeded, NotFound
+from codeservices.errors import Conflict, NotFound
 from codeservices.iam import arn, names, rules, sessions
 from codeservices.iam.authorize import Context, authorize
 from codeservices.iam.models import User
@@ -48,11 +48,7 @@ def create_user(
     authorize(principal, "iam:CreateUser", arn.user_arn(settings.ACCOUNT_ID, path, name), context)
     user = User(name=name, path=path, email=email, tags=names.check_tags(tags))
     user.set_unusable_password()
-    with transaction.atomic():
-        rules.lock_account()
-        if User.objects.count() >= MAX_USERS:
-            raise LimitExceeded(f"This account has {MAX_USERS} users already.", code="LimitExceeded")
-        rules.save_new(user, f"User with name {name} already exists.")
+    rules.save_one_more(user, User.objects.all(), MAX_USERS, f"User with name {name} already exists.")
     return user
 
 

@@ -89,10 +89,10 @@ def create_topic(
 def create_managed_topic(
     managed_by: str, name: str, *, created_by: str, attributes: Mapping[str, str] | None = None
 ) -> Topic:
-    """A topic that belongs to something else and goes with it; the caller has authorized that.
+    """A topic that belongs to something else, which removes it; the caller has authorized that.
 
     Args:
-        managed_by: What it belongs to, for `delete_managed_topics`: "repository ID trigger NAME".
+        managed_by: What it belongs to: "repository ID trigger NAME".
         created_by: The principal's ARN.
 
     Raises:
@@ -106,14 +106,6 @@ def create_managed_topic(
     except IntegrityError:
         raise invalid(f"Topic already exists: there is a topic called {name}.") from None
     return topic
-
-
-def delete_managed_topics(managed_by: str) -> int:
-    """Remove what belongs to something, with its subscriptions; how many topics. The caller has authorized that."""
-    found = Topic.objects.filter(managed_by=managed_by)
-    count = found.count()
-    found.delete()
-    return count
 
 
 def list_topics(principal: Principal, *, include_managed: bool = False) -> QuerySet[Topic]:

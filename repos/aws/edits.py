@@ -8,8 +8,8 @@ from typing import Any, Final
 from codeservices.aws.dispatch import Call, operation
 from codeservices.errors import InvalidInput
 from repos.editing import edits
-from repos.editing.edits import Committed
 from repos.editing.rules import Wording
+from repos.editing.tips import Committed
 from repos.git import paths, refs
 from repos.git.tree import Entry
 from repos.git.tree_change import EXECUTABLE, NORMAL, SYMLINK, Change, Copy, Delete, Put, SetMode

@@ -1,4 +1,4 @@
-"""Forms of commits made in the browser. The rules are those of edits.py and git/paths.py."""
+"""Forms of commits made in the browser. The rules are those of rules.py and git/paths.py."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from codeservices.forms import ConsoleForm
-from repos.editing.edits import Target
+from repos.editing.tips import Target
 from repos.forms import checked, plain_input
 from repos.git import refs
 

@@ -6,7 +6,7 @@ and errors; git-merge(1).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -15,7 +15,7 @@ from codeservices.errors import InvalidInput
 from codeservices.iam.principal import Principal
 from repos import branches, quota
 from repos.access import check_writable, on_ref, repository_for
-from repos.editing import drafts, rules
+from repos.editing import drafts, rules, tips
 from repos.editing.rules import SILENT, Wording
 from repos.git import commit, merge, merge_conflicts, merge_solution, objects, refs, specifier, store
 from repos.git.merge import Conflict
@@ -143,7 +143,8 @@ def merged(
             BranchMissing, QuotaExceeded, RepositoryArchived, RefKeptByRemote, AccessDenied.
     """
     action = ACTIONS[option]
-    _check_input(policy, wording)
+    wanted = _Wanted(option, policy, wording, keep_empty_folders)
+    wanted.check()
     repository, branch = _opened(principal, action, repository_name, destination, target)
     with repository.git as git:
         pair = paired(git, source, destination)
@@ -152,17 +153,7 @@ def merged(
             return _as_merged(git, pair.destination.oid)
         quota.check(repository)
         with store.draft(git) as draft:
-            oid = _commit(
-                principal,
-                repository,
-                draft,
-                pair,
-                option,
-                policy,
-                wording,
-                names=(source, branch),
-                keep_empty_folders=keep_empty_folders,
-            )
+            oid = wanted.commit(principal, repository, draft, pair, source, branch)
             command = RefCommand(refs.HEADS + branch, pair.destination.oid, oid)
             drafts.land(principal, action, repository, draft, command, pair.destination.oid)
         return _as_merged(git, oid)
@@ -180,7 +171,8 @@ def unreferenced(
     keep_empty_folders: bool = False,
 ) -> Merged:
     """Make the commit of a merge without moving any branch: upkeep removes it some time after. Raises as `merged`."""
-    _check_input(policy, wording)
+    wanted = _Wanted(option, policy, wording, keep_empty_folders)
+    wanted.check()
     context = context_of(destination)
     repository = repository_for(principal, UNREFERENCED, repository_name, context)
     check_writable(repository)
@@ -188,17 +180,7 @@ def unreferenced(
     with repository.git as git:
         pair = paired(git, source, destination)
         with store.draft(git) as draft:
-            oid = _commit(
-                principal,
-                repository,
-                draft,
-                pair,
-                option,
-                policy,
-                wording,
-                names=(source, destination),
-                keep_empty_folders=keep_empty_folders,
-            )
+            oid = wanted.commit(principal, repository, draft, pair, source, destination)
             drafts.judge(repository, draft, refs.HEADS + "none", pair.destination.oid, oid)
             drafts.bring(repository, draft, oid)
         return _as_merged(git, oid)
@@ -253,9 +235,54 @@ def _names_branch(branch: str) -> bool:
     return not is_other and refs.is_valid_refname(refs.HEADS + branch)
 
 
-def _check_input(policy: ConflictPolicy, wording: Wording) -> None:
-    rules.check_wording(wording)
-    merge_solution.check(policy.strategy, policy.resolution)
+@dataclass(frozen=True)
+class _Wanted:
+    """The commit that a merge is to make."""
+
+    option: Option
+    policy: ConflictPolicy
+    wording: Wording
+    keep_empty_folders: bool
+
+    def check(self) -> None:
+        """Raises InvalidInput where it makes no sense whatever is merged."""
+        rules.check_wording(self.wording)
+        merge_solution.check(self.policy.strategy, self.policy.resolution)
+
+    def commit(
+        self,
+        principal: Principal,
+        repository: Repository,
+        draft: BareRepository,
+        pair: Pair,
+        source: str,
+        destination: str,
+    ) -> str:
+        """Write it into the draft; its oid.
+
+        Args:
+            source, destination: As they are called in sentences.
+        """
+        found = conflicts(repository, pair.related, self.policy.effective_detail)
+        strategy, resolution = self.policy.strategy, self.policy.resolution
+        if left := merge_solution.unsolved(found, strategy, resolution):
+            raise _manual(left, source, destination)
+        ours, theirs = pair.destination.oid, pair.source.oid
+        tree_oid = merge.merge_trees(draft, None, ours, theirs).tree_oid
+        tree_oid = merge_solution.apply(draft, tree_oid, found, strategy, resolution)
+        if self.keep_empty_folders:
+            tree_oid = merge_solution.keep_folders(draft, objects.tree_oid(draft, ours), tree_oid)
+        verb, parents = ("Merge", [ours, theirs]) if self.option == THREE_WAY else ("Squash", [ours])
+        text = self.wording.message or f"{verb} {refs.shown(source)} into {refs.shown(destination)}"
+        return commit.write_commit(draft, tree_oid, parents, self.wording.person(principal), commit.message(text))
+
+
+def _manual(left: Sequence[Conflict], source: str, destination: str) -> ManualMergeRequired:
+    return ManualMergeRequired(
+        f"{refs.shown(source)} can't be merged into {refs.shown(destination)} by itself: "
+        f"{rules.told_paths(left)} changed on both sides.",
+        hint="Resolve the conflicts, or merge in a clone and push the result.",
+    )
 
 
 def _opened(
@@ -276,58 +303,13 @@ def _opened(
 
 
 def _check_tip(repository: Repository, branch: str, destination_oid: str) -> None:
-    """That the branch is at the destination; raises BranchMissing, or what else its name is of, or RefMoved."""
-    tip = refs.tip(repository.git, refs.HEADS + branch)
-    shown = refs.shown(branch)
-    if tip is None and refs.tip(repository.git, refs.TAGS + branch) is not None:
-        raise InvalidInput(
-            f"“{shown}” is a tag of {repository.name}, not a branch.", code="BranchNameIsTagNameException"
-        )
-    if tip is None:
-        raise refs.BranchMissing(f"No branch of {repository.name} is called “{shown}”.")
-    if tip != destination_oid:
+    """That the branch is at the destination; raises RefMoved, or as `tips.tip`."""
+    tip_oid = tips.tip(repository, branch)
+    if tip_oid != destination_oid:
         raise ref_updates.RefMoved(
-            f"{shown} is at {tip}, not at the destination {destination_oid}.", hint="Look again, and repeat it."
+            f"{refs.shown(branch)} is at {tip_oid}, not at the destination {destination_oid}.",
+            hint="Look again, and repeat it.",
         )
-
-
-def _commit(
-    principal: Principal,
-    repository: Repository,
-    draft: BareRepository,
-    pair: Pair,
-    option: Option,
-    policy: ConflictPolicy,
-    wording: Wording,
-    *,
-    names: tuple[str, str],
-    keep_empty_folders: bool,
-) -> str:
-    """Write the commit of a merge into the draft."""
-    found = conflicts(repository, pair.related, policy.effective_detail)
-    left = merge_solution.unsolved(found, policy.strategy, policy.resolution)
-    if left:
-        raise _manual(left, names)
-    ours, theirs = pair.destination.oid, pair.source.oid
-    tree_oid = merge.merge_trees(draft, None, ours, theirs).tree_oid
-    tree_oid = merge_solution.apply(draft, tree_oid, found, policy.strategy, policy.resolution)
-    if keep_empty_folders:
-        tree_oid = merge_solution.keep_folders(draft, objects.tree_oid(draft, ours), tree_oid)
-    author = wording.person(principal)
-    parents = [ours, theirs] if option == THREE_WAY else [ours]
-    verb = "Merge" if option == THREE_WAY else "Squash"
-    text = wording.message or f"{verb} {refs.shown(names[0])} into {refs.shown(names[1])}"
-    return commit.write_commit(draft, tree_oid, parents, author, commit.message(text))
-
-
-def _manual(left: Iterable[Conflict], names: tuple[str, str]) -> ManualMergeRequired:
-    paths = [f"“{refs.shown(one.path)}”" for one in left]
-    more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
-    return ManualMergeRequired(
-        f"{refs.shown(names[0])} can't be merged into {refs.shown(names[1])} by itself: "
-        f"{', '.join(paths[:3])}{more} changed on both sides.",
-        hint="Resolve the conflicts, or merge in a clone and push the result.",
-    )
 
 
 def _as_merged(git: BareRepository, oid: str) -> Merged:

@@ -12,16 +12,15 @@ from typing import Final
 from codeservices.errors import Conflict, NotFound
 from codeservices.iam.principal import Principal
 from repos import branches
-from repos.editing import edits, rules
-from repos.editing.edits import Committed, NothingChanged, Target
+from repos.editing import edits, rules, tips
 from repos.editing.rules import SILENT, Wording
+from repos.editing.tips import Committed, NothingChanged, Target
 from repos.git import commit, log, merge, objects, refs
 from repos.git.store import BareRepository
 from repos.git.tree_change import Changed
 from repos.models import Repository
 
 CREATE_COMMIT: Final = edits.CREATE_COMMIT
-MAX_TOLD_PATHS: Final = 3
 
 
 class PickConflict(Conflict):
@@ -34,10 +33,8 @@ class PickConflict(Conflict):
     code = "ManualMergeRequiredException"
 
     def __init__(self, sentence: str, conflicts: Sequence[merge.Conflict]) -> None:
-        shown = ", ".join(f"“{refs.shown(one.path)}”" for one in conflicts[:MAX_TOLD_PATHS])
-        more = f" and {len(conflicts) - MAX_TOLD_PATHS} more" if len(conflicts) > MAX_TOLD_PATHS else ""
         super().__init__(
-            f"{sentence}: {shown}{more} changed otherwise since. Nothing was committed.",
+            f"{sentence}: {rules.told_paths(conflicts)} changed otherwise since. Nothing was committed.",
             hint="Do it in a clone, where the conflicts can be resolved, and push the result.",
         )
         self.conflicts = tuple(conflicts)
@@ -57,21 +54,7 @@ def revert(
         NothingChanged: None of it is there any more.
         ServiceError: As `edits.edit`; CommitIdDoesNotExist.
     """
-    repository = _opened(principal, repository_name, target, oid, wording)
-    found = _found(repository, oid)
-    parent = found.parent_oids[0] if found.parent_oids else objects.EMPTY_TREE
-    sentence = f"Commit {oid[:8]} can't be reverted on {refs.shown(target.branch)}"
-    author = wording.person(principal)
-
-    def build(draft: BareRepository, tip: str | None) -> tuple[str, Changed]:
-        merged = _merged(draft, oid, tip, parent, sentence)
-        made = commit.write_commit(
-            draft, merged, [tip] if tip else [], author, commit.message(wording.message or revert_message(found))
-        )
-        return made, Changed(merged, (), (), ())
-
-    with repository.git:
-        return _commit(principal, repository, target, build)
+    return _pick(principal, repository_name, target, oid, wording, is_revert=True)
 
 
 def cherry_pick(
@@ -84,26 +67,7 @@ def cherry_pick(
         NothingChanged: The branch has all of it.
         ServiceError: As `edits.edit`; CommitIdDoesNotExist.
     """
-    repository = _opened(principal, repository_name, target, oid, wording)
-    found = _found(repository, oid)
-    parent = found.parent_oids[0] if found.parent_oids else objects.EMPTY_TREE
-    sentence = f"Commit {oid[:8]} can't be applied to {refs.shown(target.branch)}"
-    committer = wording.person(principal)
-
-    def build(draft: BareRepository, tip: str | None) -> tuple[str, Changed]:
-        merged = _merged(draft, parent, tip, oid, sentence)
-        made = commit.write_commit(
-            draft,
-            merged,
-            [tip] if tip else [],
-            found.author,
-            commit.message(wording.message or pick_message(found)),
-            committer=committer,
-        )
-        return made, Changed(merged, (), (), ())
-
-    with repository.git:
-        return _commit(principal, repository, target, build)
+    return _pick(principal, repository_name, target, oid, wording, is_revert=False)
 
 
 def revert_message(found: log.Commit) -> str:
@@ -121,32 +85,46 @@ def pick_message(found: log.Commit) -> str:
     return f"{found.message.rstrip()}\n\n(cherry picked from commit {found.oid})"
 
 
-def _opened(principal: Principal, repository_name: str, target: Target, oid: str, wording: Wording) -> Repository:
+def _pick(
+    principal: Principal, repository_name: str, target: Target, oid: str, wording: Wording, *, is_revert: bool
+) -> Committed:
     rules.check_wording(wording)
     refs.check_branch_name(target.branch)
     refs.check_branch_name(target.name)
     branches.check_oid(oid)
-    return branches.opened_for(principal, CREATE_COMMIT, repository_name, target.refname)
+    repository = branches.opened_for(principal, CREATE_COMMIT, repository_name, target.refname)
+    with repository.git:
+        found = _found(repository, oid)
+        parent = found.parent_oids[0] if found.parent_oids else objects.EMPTY_TREE
+        person = wording.person(principal)
+        branch = refs.shown(target.branch)
+        if is_revert:
+            base, theirs, author, message = oid, parent, person, revert_message(found)
+            sentence = f"Commit {oid[:8]} can't be reverted on {branch}"
+        else:
+            base, theirs, author, message = parent, oid, found.author, pick_message(found)
+            sentence = f"Commit {oid[:8]} can't be applied to {branch}"
+        text = commit.message(wording.message or message)
+
+        def build(draft: BareRepository, tip_oid: str | None) -> tuple[str, Changed]:
+            assert tip_oid is not None  # a branch that is there
+            tree_oid = _merged(draft, base, tip_oid, theirs, sentence)
+            made = commit.write_commit(draft, tree_oid, [tip_oid], author, text, committer=person)
+            return made, Changed(tree_oid, (), (), ())
+
+        tip_oid = tips.tip(repository, target.branch)
+        return tips.on_tip(principal, CREATE_COMMIT, repository, target, tip_oid, [], build)
 
 
 def _found(repository: Repository, oid: str) -> log.Commit:
-    with repository.git:
-        try:
-            return log.commit(repository.git, oid)
-        except NotFound as missing:
-            raise NotFound(f"{repository.name} has no commit {oid}.", code="CommitIdDoesNotExistException") from missing
+    try:
+        return log.commit(repository.git, oid)
+    except NotFound as missing:
+        raise NotFound(f"{repository.name} has no commit {oid}.", code="CommitIdDoesNotExistException") from missing
 
 
-def _commit(principal: Principal, repository: Repository, target: Target, build: edits.Build) -> Committed:
-    tip = refs.tip(repository.git, refs.HEADS + target.branch)
-    if tip is None:
-        raise refs.BranchMissing(f"No branch of {repository.name} is called “{refs.shown(target.branch)}”.")
-    return edits.on_tip(principal, CREATE_COMMIT, repository, target, tip, [], build)
-
-
-def _merged(draft: BareRepository, base: str, tip: str | None, theirs: str, sentence: str) -> str:
+def _merged(draft: BareRepository, base: str, ours: str, theirs: str, sentence: str) -> str:
     """The tree of a clean merge into the tip."""
-    ours = tip or objects.EMPTY_TREE
     result = merge.merge_trees(draft, base, ours, theirs)
     if not result.is_clean:
         raise PickConflict(sentence, result.conflicts)

@@ -16,6 +16,7 @@ from codeservices.errors import InvalidInput, LimitExceeded
 from codeservices.iam.principal import Principal
 from repos.git import commit, refs
 from repos.git.log import Signature
+from repos.git.merge import Conflict
 from repos.git.tree_change import Change, Copy, Delete, Put
 
 MAX_FILES: Final = 100
@@ -24,6 +25,7 @@ MAX_FILE_BYTES: Final = 6 * 1024**2
 MAX_API_BYTES: Final = 7 * 1024**2
 MAX_CONSOLE_BYTES: Final = 20 * 1024**2
 MAX_MESSAGE_BYTES: Final = 256 * 1024
+MAX_TOLD_PATHS: Final = 3
 MAX_NAME_CHARACTERS: Final = 1024
 MAX_EMAIL_CHARACTERS: Final = 256
 _ODD_EMAIL: Final = re.compile(r"[<>\s\x00-\x1f\x7f]")
@@ -123,3 +125,9 @@ def default_message(changes: Sequence[Change]) -> str:
             return f"Added {name}"
         case _:
             return f"Edited {name}"
+
+
+def told_paths(conflicts: Sequence[Conflict]) -> str:
+    """The first paths of conflicts and how many more there are, for a sentence."""
+    shown = ", ".join(f"“{refs.shown(one.path)}”" for one in conflicts[:MAX_TOLD_PATHS])
+    return shown + (f" and {len(conflicts) - MAX_TOLD_PATHS} more" if len(conflicts) > MAX_TOLD_PATHS else "")

@@ -234,14 +234,6 @@ def _instruction(command: RefCommand) -> bytes:
     return b"update %s\0%s\0%s\0" % (name, command.new_oid.encode(), command.old_oid.encode())
 
 
-def state_digest(repository: BareRepository) -> str:
-    """A digest of HEAD and of every ref: equal exactly when they are, however git stores them."""
-    digest = hashlib.sha256(encode(head(repository)))
-    for refname, oid in all_refs(repository).items():
-        digest.update(b"\n" + oid.encode() + encode(refname))
-    return digest.hexdigest()
-
-
 @dataclass(frozen=True)
 class StoredState:
     """A repository's refs as they lie on disk at one moment.
@@ -261,7 +253,7 @@ class StoredState:
 
 
 def stored_state(repository: BareRepository) -> StoredState:
-    """What a cached answer depends on, at the cost of reading the files: a tenth of `state_digest`'s."""
+    """What a cached answer depends on, at the cost of reading the files: a tenth of what reading the refs costs."""
     digest = hashlib.blake2b(digest_size=16)
     raw: list[bytes] = []
     waiting = [repository.path / "refs"]

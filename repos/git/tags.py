@@ -25,7 +25,6 @@ class Tag:
     """
 
     oid: str
-    is_annotated: bool
     kind: Kind | None
     target_oid: str
     tagger: log.Signature
@@ -44,10 +43,9 @@ def describe(repository: BareRepository, oid: str) -> Tag:
         annotation = log.parse(oid, data) if outer_kind == "tag" else None
         kind, target_oid, target = objects.peel(repository, oid)
     except NotFound:
-        return Tag(oid, False, None, oid, log.NOBODY, "", "", None)
+        return Tag(oid, None, oid, log.NOBODY, "", "", None)
     return Tag(
         oid=oid,
-        is_annotated=annotation is not None,
         kind=kind,
         target_oid=target_oid,
         tagger=annotation.tagger if annotation else log.NOBODY,

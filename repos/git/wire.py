@@ -65,7 +65,6 @@ class PushRequest:
         shallow_oids: The client's shallow boundary.
         options: What `git push -o` gave, "ci.skip".
         head: The exact bytes read, to be passed on.
-        has_pack: Whether a pack follows; it does unless all commands delete.
     """
 
     commands: tuple[RefCommand, ...]
@@ -73,10 +72,6 @@ class PushRequest:
     shallow_oids: tuple[str, ...]
     options: tuple[str, ...]
     head: bytes
-
-    @property
-    def has_pack(self) -> bool:
-        return any(not command.is_delete for command in self.commands)
 
 
 class Source:

@@ -16,6 +16,7 @@ from repos.access import check_writable, on_ref
 from repos.editing import edits, preview
 from repos.editing.forms import CommitForm
 from repos.editing.rules import Wording
+from repos.editing.tips import EditConflict
 from repos.git import paths, refs, revspec
 from repos.git.revspec import Resolved
 from repos.git.tree_change import Change
@@ -115,7 +116,7 @@ def submit(
             request.principal, repository.name, target, changes,
             base_oid=base_oid, wording=wording(request, form), action=action,
         )  # fmt: skip
-    except edits.EditConflict as conflict:
+    except EditConflict as conflict:
         tell(form, conflict)
         return page(form, status=409, base=conflict.tip_oid, **_conflict(repository, conflict, base, changes))
     except ServiceError as error:
@@ -125,9 +126,7 @@ def submit(
     return HttpResponseRedirect(code_address(repository.name, "browse", target.name, show_path))
 
 
-def _conflict(
-    repository: Repository, conflict: edits.EditConflict, base: str, changes: Sequence[Change]
-) -> dict[str, Any]:
+def _conflict(repository: Repository, conflict: EditConflict, base: str, changes: Sequence[Change]) -> dict[str, Any]:
     """What they changed since, and how the person's version differs from theirs."""
     found: dict[str, Any] = {
         "theirs": preview.between(repository.git, base, conflict.tip_oid, conflict.paths),

@@ -15,6 +15,7 @@ from codeservices.iam.views.shared import tell
 from repos.editing import edits, rules, text_file
 from repos.editing.forms import CommitForm, FileForm
 from repos.editing.text_file import NotEditable, TextFile
+from repos.editing.tips import NothingChanged
 from repos.git import blob, objects, refs, tree
 from repos.git.tree_change import Change, Copy, Delete, Put
 from repos.models import Repository
@@ -170,7 +171,7 @@ def _changes(
         is_same = entry is not None and content == objects.read(repository.git, entry.oid)[1]
     if path == old_path:
         if is_same:
-            raise edits.NothingChanged("Nothing is changed yet.")
+            raise NothingChanged("Nothing is changed yet.")
         return [Put(path, content)]
     if entry is None:
         return [Put(path, content)]

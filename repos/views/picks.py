@@ -15,8 +15,8 @@ from codeservices.http import ConsoleRequest
 from codeservices.iam.views.shared import tell
 from repos import branches
 from repos.editing import picks
-from repos.editing.edits import Committed
 from repos.editing.forms import PickForm
+from repos.editing.tips import Committed
 from repos.git import log, refs
 from repos.views.committing import check_may, wording
 from repos.views.shared import note_parameters, opened

@@ -25,7 +25,7 @@ class ServerEvent:
 class EventStream:
     """An open stream. Iterating gives events as they come; reading past `timeout` seconds of silence raises."""
 
-    def __init__(self, origin: str, path: str, user: User, *, last_event_id: str = "", timeout: float = 20) -> None:
+    def __init__(self, origin: str, path: str, user: User, *, last_event_id: str = "", timeout: float = 60) -> None:
         address = urlsplit(origin)
         self.connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=timeout)
         session = signed_in(user).cookies["codeservices_session"].value

@@ -47,7 +47,7 @@ def running_build(project: Project, number: int = 1, **fields: Any) -> Build:
 
 def writer_of(build: Build, url: str = "") -> LogWriter:
     """The writer of the build's log, as a worker has it."""
-    client = redis.Redis.from_url(url or settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2)
+    client = redis.Redis.from_url(url or settings.REDIS_URL, socket_timeout=60, socket_connect_timeout=60)
     return LogWriter(str(build.uuid), client, reporter.chunk_putter(build))
 
 

@@ -10,9 +10,10 @@ import pytest
 from django.db import connection
 
 from builds import buildspec, keeper, lifecycle, running
+from builds.lifecycle import stops
 from builds.logs import download
 from builds.models import Build
-from builds.runner.phases import Plan, Prepared
+from builds.runner.plan import Plan, Prepared
 from tests import factories
 from tests.executors import FakeExecutor
 from tests.fixtures.installation import wait_for
@@ -78,6 +79,12 @@ def plan_of(executor: Hanging, original: Any) -> Any:
         )
 
     return plan
+
+
+def test_what_a_stop_waits_for_comes_to_less_than_five_seconds():
+    """Also while Redis is away, or the worker: what else it takes depends on the machine, and is measured."""
+    assert keeper.LOOK_SECONDS + keeper.INTERRUPT_SECONDS + keeper.PATIENCE_SECONDS < 5
+    assert stops.PATIENCE_SECONDS < 5
 
 
 @pytest.mark.parametrize("moment", MOMENTS)

@@ -52,7 +52,7 @@ class OwnRedis:
 def own_redis(tmp_path, monkeypatch, settings) -> Iterator[OwnRedis]:
     made = OwnRedis(tmp_path)
     settings.REDIS_URL = made.url
-    client = redis.Redis.from_url(made.url, socket_timeout=2, socket_connect_timeout=2)
+    client = redis.Redis.from_url(made.url, socket_timeout=60, socket_connect_timeout=60)
     monkeypatch.setattr(log_access, "redis_client", lambda: client)
     yield made
     client.close()

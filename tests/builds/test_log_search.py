@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import threading
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -15,6 +14,8 @@ from builds.logs.patterns import PatternError, compile_expression, compile_text
 from builds.logs.reader import LogReader
 from tests import factories
 from tests.builds import logged
+from tests.endless import ends
+from tests.fixtures.installation import wait_for
 
 
 class NoRedis:
@@ -149,9 +150,8 @@ def test_what_is_no_pattern_is_refused_in_words(text, sentence):
 def test_no_pattern_is_catastrophic(pattern):
     """Each would keep a backtracking engine busy for longer than the universe lasts."""
     lines = ["a" * 60_000 + "!"] * 20
-    begun = time.process_time()
-    found(lines, compile_expression(pattern))
-    assert time.process_time() - begun < 20
+    with ends():
+        found(lines, compile_expression(pattern))
 
 
 class Slow:
@@ -274,10 +274,12 @@ class TestPage:
         build = logged.running_build(project)
         writer = logged.writer_of(build)
         writer.write("".join(f"line {number}\n" for number in range(9000)).encode() + b"needle\n")
-        deadline = time.monotonic() + 60
-        while (body := alice_client.get(f"{SEARCH}?q=needle&format=json").json())["total"] == 0:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+
+        def answered() -> dict | None:
+            body = alice_client.get(f"{SEARCH}?q=needle&format=json").json()
+            return body if body["total"] else None
+
+        body = wait_for(answered)
         assert body["matches"][0]["line"] == 9000 and not body["is_log_complete"]
         logged.end(build, writer)
 

@@ -20,6 +20,7 @@ from builds.models import Build
 from codeservices.iam import credentials
 from tests import factories
 from tests.builds import logged
+from tests.fixtures.installation import wait_for
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis_server")]
 
@@ -69,7 +70,7 @@ def logged_redis() -> Any:
     import redis
     from django.conf import settings
 
-    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2)
+    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=60, socket_connect_timeout=60)
 
 
 def moment(seconds: float) -> datetime:
@@ -201,12 +202,7 @@ def test_a_running_stream_goes_on_where_its_token_stood(logs, project):
 
 
 def wait_for_lines(build: Build, count: int) -> None:
-    import time
-
-    deadline = time.monotonic() + 60
-    while line_count(build) < count:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_for(lambda: line_count(build) >= count, what=f"{count} lines")
 
 
 # ---- a filter over many ----------------------------------------------------------------------------------------------

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import random
-import time
 
 import pytest
 
 from builds import path_patterns
 from builds.path_patterns import PathPattern
+from tests.endless import ends
 
 PIECES = ("a", "b", "/", "*", "**", "**/", "?")
 
@@ -28,9 +28,8 @@ def test_the_set_of_states_answers_as_the_regular_expression_does():
 
 @pytest.mark.parametrize("pattern", ["*a" * 40 + "b", "**/" * 30 + "x/*/y", "**a" * 40 + "/b"])
 def test_a_pattern_with_many_wildcards_ends(pattern: str):
-    began = time.monotonic()
-    assert not PathPattern(pattern).fullmatch("a" * 200 + "/a" * 60)
-    assert time.monotonic() - began < 1
+    with ends():
+        assert not PathPattern(pattern).fullmatch("a" * 200 + "/a" * 60)
 
 
 def test_many_wildcards_still_match():

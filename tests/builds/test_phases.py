@@ -10,7 +10,7 @@ import pytest
 from builds import buildspec
 from builds.runner import phases
 from builds.runner.executor import LOST, STOPPED, Interruption, PhaseError, Spec
-from builds.runner.phases import PhaseResult, Plan, Prepared, Result
+from builds.runner.plan import Context, PhaseResult, Plan, Prepared, Result
 from tests.executors import FakeExecutor
 
 DIRECTORY = "/codebuild/output/src/demo"
@@ -72,7 +72,7 @@ class Build:
     def statuses(self) -> dict[str, str | None]:
         return {name: result.status for name, result in self.report.results.items()}
 
-    def context(self, phase_type: str) -> phases.Context:
+    def context(self, phase_type: str) -> Context:
         return self.report.results[phase_type].contexts[0]
 
 
@@ -102,7 +102,7 @@ def test_all_phases_run_in_order_and_the_build_succeeds():
         "COMPLETED",
     ]
     assert set(build.statuses.values()) == {"SUCCEEDED"} and "COMPLETED" not in build.statuses
-    assert build.context("BUILD") == phases.Context("", "")
+    assert build.context("BUILD") == Context("", "")
     assert build.executor.calls[0] == "provision" and build.executor.calls[-1] == "end"
 
 
@@ -132,7 +132,7 @@ def test_after_a_failed_build_post_build_and_artifacts_still_run():
         "SUCCEEDED",
     ]
     assert build.executor.succeeding == [True, False]
-    assert build.context("BUILD") == phases.Context(
+    assert build.context("BUILD") == Context(
         "COMMAND_EXECUTION_ERROR", "Error while executing command: exit 3. Reason: exit status 3"
     )
     for line in (
@@ -155,7 +155,7 @@ def test_what_ended_a_command_from_outside_stands_in_the_context():
 def test_nothing_runs_after_the_build_s_container_was_ended_for_what_it_did():
     build = Build(spec(build={"commands": ["overfill"], "finally": ["echo never"]}, post_build=["echo never"]))
     assert build.run().status == "FAILED"
-    assert build.context("BUILD") == phases.Context("CLIENT_ERROR", "The build was ended because of its files.")
+    assert build.context("BUILD") == Context("CLIENT_ERROR", "The build was ended because of its files.")
     assert build.report.started[-2:] == ["FINALIZING", "COMPLETED"] and b"never" not in build.report.data
 
 
@@ -289,7 +289,7 @@ def test_a_build_that_takes_too_long_is_timed_out():
     build = Build(spec(build=["sleep 60"], post_build=["echo never"]), timeout_seconds=0.2)
     assert build.run().status == "TIMED_OUT"
     assert build.statuses["BUILD"] == "TIMED_OUT"
-    assert build.context("BUILD") == phases.Context("BUILD_TIMED_OUT", "Build has timed out. ")
+    assert build.context("BUILD") == Context("BUILD_TIMED_OUT", "Build has timed out. ")
     assert build.report.started[-2:] == ["FINALIZING", "COMPLETED"]
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from builds import buildspec
 from builds.runner.docker import DockerExecutor
-from builds.runner.phases import Prepared, Result
+from builds.runner.plan import Prepared, Result
 from tests.builds.test_phases import DIRECTORY, Build
 
 pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("base_image", "leftovers")]

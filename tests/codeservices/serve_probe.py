@@ -71,4 +71,5 @@ if __name__ == "__main__":
     settings.TRUST_PROXY_TLS = os.environ.get("TRUST_PROXY_TLS") == "yes"
     for limit in ("HEAD_SECONDS", "SILENCE_SECONDS", "LINGER_SECONDS"):
         setattr(bounded_protocol, limit, float(os.environ.get(limit, getattr(bounded_protocol, limit))))
+    serve.GRACE_SECONDS = int(os.environ.get("GRACE_SECONDS", serve.GRACE_SECONDS))
     serve.main(application)

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 import uuid
 
 import pytest
@@ -23,6 +22,7 @@ from codeservices.errors import ServiceError
 from codeservices.iam.authorize import authorize
 from codeservices.iam.models import AccountPasswordPolicy, ConsoleSession
 from tests import factories
+from tests.fixtures.installation import wait_for
 from tests.fixtures.people import signed_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -226,9 +226,7 @@ def test_a_thread_drains_soon_and_all_when_it_is_stopped():
     drain.start()
     try:
         change()
-        deadline = time.monotonic() + 5
-        while not Event.objects.exists() and time.monotonic() < deadline:
-            time.sleep(0.02)
+        wait_for(Event.objects.exists, what="the event in the database")
         assert Event.objects.count() == 1
         for _ in range(20):
             change()
@@ -252,9 +250,7 @@ def test_the_thread_goes_on_after_a_failure(monkeypatch):
     drain.start()
     try:
         change()
-        deadline = time.monotonic() + 5
-        while not Event.objects.exists() and time.monotonic() < deadline:
-            time.sleep(0.02)
+        wait_for(Event.objects.exists, what="the event in the database")
     finally:
         writer.close()
     assert Event.objects.count() == 1

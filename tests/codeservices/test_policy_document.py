@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import time
 
 import pytest
 
 from codeservices.iam import policy
+from codeservices.iam.policy import patterns
+from tests.endless import ends
 
 
 def refused(document: str) -> policy.MalformedPolicy:
@@ -139,11 +140,13 @@ def test_each_rule_of_the_grammar(document: str, sentence: str) -> None:
     assert len(error.problems) == 1
 
 
-@pytest.mark.parametrize("value", ["${" * 40_000, "${a" + " " * 100_000 + "b}", "${" + " " * 100_000 + ",'" + "}"])
+@pytest.mark.parametrize(
+    "value", ["${" * 1_000_000, "${a" + " " * 2_000_000 + "b}", "${" + " " * 2_000_000 + ",'" + "}"]
+)
 def test_no_variable_however_long_takes_for_ever(value: str) -> None:
-    started_at = time.monotonic()
-    refused(condition(StringLike={"x:owner": value}))
-    assert time.monotonic() - started_at < 2
+    """Longer ones than a document holds, so that a square of the length is hours."""
+    with ends(), pytest.raises(ValueError, match="is no policy variable"):
+        patterns.read(value, variables=True)
 
 
 def test_a_document_that_is_far_too_long_is_not_looked_at() -> None:

@@ -59,7 +59,7 @@ class Web:
     def start(self, **environment: str) -> subprocess.Popen[str]:
         """Start one process and wait until it is the one that answers."""
         process = self.spawn(**environment)
-        wait_for(lambda: self.answers_from(process.pid), seconds=20, what="the web process's first answer")
+        wait_for(lambda: self.answers_from(process.pid), seconds=60, what="the web process's first answer")
         return process
 
     def answers_from(self, pid: int) -> bool:
@@ -69,14 +69,14 @@ class Web:
             return False
 
     def get(self, path: str = "/", headers: dict[str, str] | None = None) -> Any:
-        connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=60)
         connection.request("GET", path, headers=headers or {})
         answer = json.loads(connection.getresponse().read())
         connection.close()
         return answer
 
     def connect(self, text: str) -> socket.socket:
-        sock = socket.create_connection(("127.0.0.1", self.http_port), timeout=10)
+        sock = socket.create_connection(("127.0.0.1", self.http_port), timeout=60)
         sock.sendall(text.encode())
         return sock
 
@@ -100,7 +100,7 @@ def read_all(sock: socket.socket) -> bytes:
 def test_one_process_answers_over_http_and_over_https_with_its_own_authority(web):
     process = web.start()
     context = ssl.create_default_context(cafile=str(web.var / "tls" / "ca.pem"))
-    connection = http.client.HTTPSConnection("localhost", web.https_port, timeout=10, context=context)
+    connection = http.client.HTTPSConnection("localhost", web.https_port, timeout=60, context=context)
     connection.request("POST", "/", body=b"x" * 1_000_000)
     response = connection.getresponse()
     answer = json.loads(response.read())
@@ -114,7 +114,7 @@ def test_a_file_is_sent_by_the_kernel_over_http_between_other_parts_and_not_over
     content = os.urandom(20_000_000)  # more than a socket holds: it is waited for
     (tmp_path / "file").write_bytes(content)
     process = web.start(FILE=str(tmp_path / "file"))
-    connection = http.client.HTTPConnection("127.0.0.1", web.http_port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", web.http_port, timeout=60)
     for _ in range(2):  # the connection is as good as before
         connection.request("GET", "/file")
         response = connection.getresponse()
@@ -122,13 +122,13 @@ def test_a_file_is_sent_by_the_kernel_over_http_between_other_parts_and_not_over
         assert response.read() == b"begin" + content[1:-1] + content[:1] + b"end"
     connection.close()
     context = ssl.create_default_context(cafile=str(web.var / "tls" / "ca.pem"))
-    secure = http.client.HTTPSConnection("localhost", web.https_port, timeout=10, context=context)
+    secure = http.client.HTTPSConnection("localhost", web.https_port, timeout=60, context=context)
     secure.request("GET", "/file")
     assert secure.getresponse().read() == b"beginend"
     secure.close()
     with web.connect("GET /file HTTP/1.1\r\nHost: a\r\n\r\n") as leaving:
         leaving.recv(10)
-    wait_for(lambda: web.get()["pid"] == process.pid, seconds=10, what="an answer after a client that left")
+    wait_for(lambda: web.get()["pid"] == process.pid, seconds=60, what="an answer after a client that left")
 
 
 def test_each_of_two_requests_in_one_packet_gets_its_file_from_the_kernel(web, tmp_path):
@@ -191,28 +191,26 @@ def test_told_to_stop_it_finishes_the_answer_that_is_under_way(web):
         rest = read_all(sock)
     assert b'"pid"' in first + rest
     assert (first + rest).endswith(b"0\r\n\r\n")
-    assert process.wait(timeout=10) == 0
+    assert process.wait(timeout=60) == 0
 
 
-def test_told_to_stop_it_ends_event_streams_at_once_and_in_good_form(web):
-    process = web.start()
+def test_told_to_stop_it_ends_event_streams_itself_and_in_good_form(web):
+    process = web.start(GRACE_SECONDS="3600")
     with web.connect("GET /events HTTP/1.1\r\nHost: a\r\n\r\n") as sock:
         opening = b""
         while b": open" not in opening:
             opening += sock.recv(4096)
-        start = time.monotonic()
         process.send_signal(signal.SIGTERM)
         assert read_all(sock).endswith(b"0\r\n\r\n")
-    assert process.wait(timeout=10) == 0
-    assert time.monotonic() - start < 5
+    assert process.wait(timeout=60) == 0
 
 
 def test_an_idle_connection_does_not_hold_up_the_end(web):
-    process = web.start()
+    process = web.start(GRACE_SECONDS="3600")
     with web.connect("GET / HTTP/1.1\r\nHost: a\r\n\r\n") as sock:
         assert sock.recv(4096)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=5) == 0
+        assert process.wait(timeout=60) == 0
 
 
 def test_a_client_that_never_ends_its_request_head_is_dropped(web):
@@ -307,6 +305,6 @@ def test_behind_a_proxy_the_last_address_that_is_no_proxys_is_the_clients(web, t
 def test_a_port_that_is_taken_ends_the_process_with_a_sentence(web):
     with socket.create_server(("127.0.0.1", web.http_port)):
         process = web.spawn()
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=60)
     assert process.returncode == 1
     assert errors.splitlines()[-1] == f"Can't listen on 127.0.0.1 port {web.http_port}: Address already in use."

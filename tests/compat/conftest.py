@@ -20,7 +20,7 @@ from tests.gitclient import Clone
 from tests.gitserver import GitServer
 
 # One try: a test that needs a second one hides a fault.
-ONCE = Config(retries={"max_attempts": 1, "mode": "standard"}, connect_timeout=5, read_timeout=20)
+ONCE = Config(retries={"max_attempts": 1, "mode": "standard"}, connect_timeout=60, read_timeout=60)
 
 
 Client = Callable[..., Any]

@@ -15,7 +15,6 @@ import re
 import sqlite3
 import sys
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +23,7 @@ import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
 from builds.runner.engine import BUILD_LABEL, ENGINE_ERRORS, INSTALL_LABEL
-from tests.faults.test_kill import Console, page
+from tests.faults.counting import Console, make_project, page
 from tests.fixtures.installation import Installation, free_port, wait_for
 from tests.fixtures.own_engine import Engine
 
@@ -91,22 +90,6 @@ def tell(*words: object) -> None:
     sys.stdout.write(" ".join(map(str, words)) + "\n")
 
 
-def project(installed: OwnEngine) -> str:
-    name = f"counting-{uuid.uuid4().hex[:8]}"
-    installed.client("codebuild").create_project(
-        name=name,
-        source={"type": "NO_SOURCE", "buildspec": COUNTING},
-        artifacts={"type": "NO_ARTIFACTS"},
-        environment={
-            "type": "LINUX_CONTAINER",
-            "image": "codeservices/base",
-            "computeType": "BUILD_GENERAL1_SMALL",
-        },
-        serviceRole=f"arn:aws:iam::{installed.admin['account_id']}:role/codebuild-service-role",
-    )
-    return name
-
-
 def builds_of(installed: OwnEngine, ids: list[str]) -> list[dict[str, Any]]:
     """The builds as the API tells them; none while no web process answers."""
     try:
@@ -117,7 +100,7 @@ def builds_of(installed: OwnEngine, ids: list[str]) -> list[dict[str, Any]]:
 
 def run_with(installed: OwnEngine, at: float, strike: Callable[[list[str]], None]) -> list[dict[str, Any]]:
     """Start the builds, strike at the moment, and wait until every build is over."""
-    name = project(installed)
+    name = make_project(installed, COUNTING)
     client = installed.client("codebuild")
     ids = [client.start_build(projectName=name)["build"]["id"] for _ in range(BUILDS)]
     time.sleep(at)

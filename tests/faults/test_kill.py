@@ -5,13 +5,10 @@ from __future__ import annotations
 import json
 import threading
 import time
-import urllib.parse
-import urllib.request
-import uuid
-from http.cookiejar import CookieJar
 
 import pytest
 
+from tests.faults.counting import Console, make_project, page
 from tests.fixtures.installation import Installation, wait_for
 
 pytestmark = [pytest.mark.faults, pytest.mark.docker]
@@ -28,19 +25,7 @@ phases:
 
 @pytest.fixture
 def project(installation: Installation) -> str:
-    name = f"counting-{uuid.uuid4().hex[:8]}"
-    installation.client("codebuild").create_project(
-        name=name,
-        source={"type": "NO_SOURCE", "buildspec": COUNTING},
-        artifacts={"type": "NO_ARTIFACTS"},
-        environment={
-            "type": "LINUX_CONTAINER",
-            "image": "codeservices/base",
-            "computeType": "BUILD_GENERAL1_SMALL",
-        },
-        serviceRole=f"arn:aws:iam::{installation.admin['account_id']}:role/codebuild-service-role",
-    )
-    return name
+    return make_project(installation, COUNTING)
 
 
 def start(installation: Installation, project: str) -> dict:
@@ -56,28 +41,6 @@ def finished(installation: Installation, build: dict, seconds: float = 90) -> di
         return found if found["buildStatus"] != "IN_PROGRESS" else None
 
     return wait_for(probe, seconds=seconds, what="the build's end")
-
-
-class Console:
-    """A browser's session, as urllib has it."""
-
-    def __init__(self, installation: Installation) -> None:
-        self.installation = installation
-        self.jar = CookieJar()
-        self.opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self.jar))
-        self.opener.open(installation.url + "/sign-in/", timeout=20).read()
-        token = next(cookie.value for cookie in self.jar if cookie.name == "codeservices_csrf")
-        fields = {"username": installation.admin["username"], "password": installation.admin["password"]}
-        body = urllib.parse.urlencode(fields | {"csrfmiddlewaretoken": token}).encode()
-        self.opener.open(installation.url + "/sign-in/", body, timeout=20).read()
-
-    def open(self, path: str, **headers: str):
-        request = urllib.request.Request(self.installation.url + path, headers=headers)
-        return self.opener.open(request, timeout=30)
-
-
-def page(build: dict) -> str:
-    return f"/projects/{build['projectName']}/builds/{build['buildNumber']}/"
 
 
 def lines(installation: Installation, build: dict) -> list[str]:

@@ -10,8 +10,9 @@ import pytest
 from codeservices import work
 from codeservices.outbound import Rules
 from repos.git import store
+from repos.models import Repository
 from repos.remote import imports, mirrors
-from tests import foreign_git, gitrepo
+from tests import factories, foreign_git, gitrepo
 from tests.repos.plumbing import Plumbing
 
 
@@ -24,10 +25,24 @@ def made(tmp_path: Path) -> Iterator[Plumbing]:
 
 
 @pytest.fixture
+def demo(db: None) -> Iterator[Repository]:
+    """An empty repository of the console called "demo"; its git is open."""
+    repository = factories.repository("demo")
+    with repository.git:
+        yield repository
+
+
+@pytest.fixture
+def sent_tasks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of tasks that would have been sent to a worker."""
+    found: list[str] = []
+    monkeypatch.setattr(work.current_app, "send_task", lambda name, args, **options: found.append(name))
+    return found
+
+
+@pytest.fixture
 def stored(db):
     """A repository of the console called "demo", to fill object by object."""
-    from tests import factories
-
     repository = factories.repository("demo")
     with repository.git as git:
         yield Plumbing(git.path)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from codeservices.errors import AccessDenied, ServiceError
 from repos import provision
 from repos.access import RepositoryArchived
 from repos.editing import edits, rules
-from repos.editing.edits import EditConflict, Target
 from repos.editing.rules import Wording
+from repos.editing.tips import EditConflict, Target
 from repos.git import blob, log, refs, tree
 from repos.git.tree_change import Copy, Delete, Put, SetMode
 from repos.models import Mirror, Push, PushState, Repository
@@ -19,13 +17,6 @@ from repos.pushes import ref_updates
 from tests import factories, gitrepo
 
 MAIN = "refs/heads/main"
-
-
-@pytest.fixture
-def demo(db) -> Iterator[Repository]:
-    repository = factories.repository("demo")
-    with repository.git:
-        yield repository
 
 
 @pytest.fixture

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from codeservices.errors import ServiceError
+from repos import branches
 from repos.editing import picks
-from repos.editing.edits import NothingChanged, Target
 from repos.editing.rules import Wording
+from repos.editing.tips import NothingChanged, Target
 from repos.git import log, refs, store
 from repos.models import Push, PushState, Repository
-from tests import factories, gitrepo
+from tests import gitrepo
 
 MAIN = Target("main")
 LINES = "one\ntwo\nthree\nfour\nfive\n"
-
-
-@pytest.fixture
-def demo(db) -> Iterator[Repository]:
-    repository = factories.repository("demo")
-    with repository.git:
-        yield repository
 
 
 def tree_of(repository: Repository, revision: str) -> str:
@@ -124,8 +116,10 @@ def test_a_commit_whose_objects_upkeep_removes_meanwhile_is_refused(alice, demo,
 @pytest.mark.parametrize("what", [picks.revert, picks.cherry_pick])
 def test_what_can_not_be_picked_is_refused(alice, bob, demo, what):
     oid = gitrepo.commit(demo.git, {"a": "1"})
+    branches.create_tag(alice.principal, "demo", "v1", oid)
     for target, commit_oid, code in (
         (Target("nowhere"), oid, "BranchDoesNotExistException"),
+        (Target("v1"), oid, "BranchNameIsTagNameException"),
         (Target("main"), "1" * 40, "CommitIdDoesNotExistException"),
         (Target("main"), "HEAD", "InvalidCommitIdException"),
         (Target("main"), log.commit(demo.git, oid).tree_oid, "CommitIdDoesNotExistException"),

@@ -127,25 +127,6 @@ def test_a_branch_that_does_not_exist_cannot_be_the_default(repository, oid):
     assert refs.default_branch(repository) == "main"
 
 
-def test_the_digest_changes_with_every_ref_and_with_head_and_not_with_packing(repository, oid):
-    seen = [refs.state_digest(repository)]
-
-    def changed() -> bool:
-        seen.append(refs.state_digest(repository))
-        return seen[-1] not in seen[:-1]
-
-    gitrepo.commit(repository, {"a.txt": "2"})
-    assert changed()
-    gitrepo.update_ref(repository, "refs/heads/b", oid)
-    assert changed()
-    gitrepo.git(repository, "symbolic-ref", "HEAD", "refs/heads/b")
-    assert changed()
-    gitrepo.git(repository, "pack-refs", "--all")
-    assert not changed()
-    gitrepo.git(repository, "update-ref", "-d", "refs/heads/main")
-    assert changed()
-
-
 def test_a_ref_is_never_missed_while_git_packs_them(repository, oid):
     for round_number in range(20):
         gitrepo.update_ref(repository, f"refs/heads/b{round_number}", oid)

@@ -9,32 +9,22 @@ import pytest
 from django.db import OperationalError
 from django.utils import timezone
 
-from codeservices import work
 from codeservices.errors import AccessDenied, Conflict, NotFound, ServiceError
-from codeservices.notifications import confirmation, topics
-from codeservices.notifications.models import Message, Subscription, SubscriptionState, Topic
+from codeservices.notifications import topics
+from codeservices.notifications.models import Message, Topic
 from repos import tasks
 from repos.git.refs import RefCommand
-from repos.models import Push, PushState, Repository, TriggerDelivery
+from repos.models import Push, Repository, TriggerDelivery
 from repos.pushes import receive
 from repos.triggers import config as trigger_config
 from repos.triggers import deliveries as trigger_deliveries
-from repos.triggers import endpoints as trigger_endpoints
 from repos.triggers import topics as trigger_topics
 from repos.triggers.config import TriggerSettings
 from tests import factories, gitrepo
+from tests.repos.pushed import NONE, ONE, delivered, recorded
 
-pytestmark = pytest.mark.django_db(transaction=True)
-NONE, ONE, TWO = "0" * 40, "1" * 40, "2" * 40
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("sent_tasks")]
 URL = "https://8.8.8.7/hook"
-
-
-@pytest.fixture(autouse=True)
-def sent(monkeypatch) -> list[str]:
-    """The names of tasks that would have been sent to a worker."""
-    found: list[str] = []
-    monkeypatch.setattr(work.current_app, "send_task", lambda name, args, **options: found.append(name))
-    return found
 
 
 @pytest.fixture
@@ -52,29 +42,11 @@ def trigger(alice, repository, topic):
     return trigger_config.add_trigger(alice.principal, "demo", TriggerSettings("tell", topic.arn, custom_data="ü"))
 
 
-def recorded(repository, *commands: RefCommand, by: str = "arn:aws:iam::123456789012:user/bob") -> Push:
-    return Push.objects.create(
-        repository=repository,
-        principal_arn=by,
-        principal_name="bob",
-        state=PushState.RECORDED,
-        commands=[vars(one) for one in commands or (RefCommand("refs/heads/main", NONE, ONE),)],
-        recorded_at=timezone.now(),
-    )
-
-
-def delivered(push: Push) -> TriggerDelivery:
-    """The delivery of a push's only trigger, after a worker has taken it."""
-    assert receive.deliver(push.pk)
-    tasks.run_trigger_delivery(push.trigger_deliveries.get().pk)
-    return push.trigger_deliveries.get()
-
-
 def make_due() -> None:
     TriggerDelivery.objects.filter(state="WAITING").update(next_attempt_at=timezone.now() - timedelta(minutes=1))
 
 
-def test_a_push_is_told_to_a_topic_as_one_message(repository, trigger, topic, sent):
+def test_a_push_is_told_to_a_topic_as_one_message(repository, trigger, topic, sent_tasks):
     push = recorded(repository, RefCommand("refs/heads/main", NONE, ONE), RefCommand("refs/tags/v1", NONE, ONE))
     delivery = delivered(push)
     message = Message.objects.get()
@@ -85,7 +57,7 @@ def test_a_push_is_told_to_a_topic_as_one_message(repository, trigger, topic, se
     assert [one["ref"] for one in record["codecommit"]["references"]] == ["refs/heads/main", "refs/tags/v1"]
     assert (record["customData"], record["userIdentityARN"]) == ("ü", push.principal_arn)
     assert record["eventTriggerConfigId"] == str(Repository.objects.get().trigger_configuration_id)
-    assert sent == [trigger_deliveries.RUN_TASK]
+    assert sent_tasks == [trigger_deliveries.RUN_TASK]
 
 
 def test_a_delivery_keeps_what_the_trigger_was_when_the_push_was_delivered(alice, repository, trigger):
@@ -253,10 +225,10 @@ def test_a_repository_that_is_gone_for_good_takes_its_deliveries_along(alice, re
 # ---- delivered again, removed ----------------------------------------------------------------------------------------
 
 
-def test_a_delivery_is_sent_again_with_the_same_event(alice, repository, trigger, sent):
+def test_a_delivery_is_sent_again_with_the_same_event(alice, repository, trigger, sent_tasks):
     old = delivered(recorded(repository))
     new = trigger_deliveries.redeliver(alice.principal, "demo", "tell", str(old.delivery_id))
-    assert sent[-1] == trigger_deliveries.RUN_TASK
+    assert sent_tasks[-1] == trigger_deliveries.RUN_TASK
     new = trigger_deliveries.run(new.pk)
     assert (new.cause, new.redelivery_of, new.payload) == ("REDELIVERY", old, old.payload)
     assert new.requested_by == alice.principal.arn
@@ -328,110 +300,3 @@ def test_a_test_is_tried_once(alice, repository, trigger, monkeypatch):
 
     monkeypatch.setattr(trigger_topics, "publish_as_service", fails)
     assert trigger_config.test_trigger(alice.principal, "demo", "tell").state == "FAILED"
-
-
-# ---- endpoints -------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def endpoint(alice, repository) -> Subscription:
-    """What was made for a trigger that tells an HTTPS endpoint."""
-    trigger_config.add_trigger(alice.principal, "demo", TriggerSettings("hook", endpoint_url=URL))
-    return Subscription.objects.get()
-
-
-def test_an_https_endpoint_gets_a_topic_of_its_own_and_is_asked_to_confirm(alice, repository, endpoint):
-    topic = endpoint.topic
-    assert (endpoint.endpoint, endpoint.state, endpoint.owner_arn) == (
-        URL,
-        SubscriptionState.PENDING,
-        alice.principal.arn,
-    )
-    assert topic.name.startswith("codecommit-demo-hook-")
-    assert repository.triggers.get().destination_arn == topic.arn
-    assert endpoint.deliveries.get().message.message_type == "SubscriptionConfirmation"
-    assert list(topics.list_topics(alice.principal)) == []
-    trigger_config.resend_confirmation(alice.principal, "demo", "hook")
-    assert endpoint.deliveries.count() == 2
-
-
-def test_a_confirmed_endpoint_is_told_and_is_not_asked_again(alice, repository, endpoint):
-    Subscription.objects.update(state=SubscriptionState.CONFIRMED)
-    delivery = delivered(recorded(repository))
-    message = Message.objects.get(message_id=delivery.results[0]["message_id"])
-    assert message.deliveries.get().subscription == endpoint
-    with pytest.raises(NotFound, match="waits to be confirmed"):
-        trigger_config.resend_confirmation(alice.principal, "demo", "hook")
-
-
-def test_an_endpoint_that_has_not_confirmed_in_time_can_be_asked_again(alice, repository, endpoint):
-    Subscription.objects.update(token_expires_at=timezone.now() - timedelta(seconds=1))
-    confirmation.end_expired()
-    topic_arn = endpoint.topic.arn
-    assert trigger_endpoints.endpoint_of(repository, topic_arn) == trigger_endpoints.Endpoint(URL, "ended")
-    trigger_config.resend_confirmation(alice.principal, "demo", "hook")
-    assert trigger_endpoints.endpoint_of(repository, topic_arn) == trigger_endpoints.Endpoint(URL, "pending")
-    assert Subscription.objects.get().topic.arn == topic_arn
-
-
-def test_an_endpoint_stays_while_its_trigger_tells_it_and_goes_with_it(alice, repository, endpoint):
-    trigger_config.change_trigger(
-        alice.principal, "demo", TriggerSettings("hook", branches=("main",), endpoint_url=URL)
-    )
-    as_api = TriggerSettings("renamed", endpoint.topic.arn, ("createReference",))
-    trigger_config.replace_triggers(alice.principal, "demo", [as_api])
-    assert repository.triggers.get().endpoint_url == URL
-    assert Subscription.objects.get() == endpoint
-    trigger_config.change_trigger(alice.principal, "demo", TriggerSettings("renamed", endpoint_url="https://8.8.8.8/"))
-    assert Subscription.objects.get().endpoint == "https://8.8.8.8/"
-    trigger_config.remove_trigger(alice.principal, "demo", "renamed")
-    assert not Topic.objects.exists()
-
-
-def test_an_endpoint_outlives_the_repository_s_soft_deletion_and_no_more(alice, repository, endpoint):
-    other = factories.repository("other")
-    trigger_config.add_trigger(alice.principal, "other", TriggerSettings("hook", endpoint_url=URL))
-    Repository.objects.filter(pk=repository.pk).update(deleted_at=timezone.now())
-    assert Topic.objects.count() == 2
-    Repository.all_objects.get(pk=repository.pk).delete()
-    assert Topic.objects.get().arn == other.triggers.get().destination_arn
-
-
-def test_an_endpoint_takes_the_rights_to_make_and_subscribe_it(repository):
-    document = factories.allow("codecommit:*")
-    keeper = factories.user("keeper", document=document).principal
-    with pytest.raises(AccessDenied, match="sns:CreateTopic"):
-        trigger_config.add_trigger(keeper, "demo", TriggerSettings("hook", endpoint_url=URL))
-    assert not Topic.objects.exists() and not repository.triggers.exists()
-
-
-def test_the_events_of_an_endpoint_may_be_changed_without_them(repository, endpoint):
-    keeper = factories.user("keeper", document=factories.allow("codecommit:*")).principal
-    wider = TriggerSettings("hook", endpoint.topic.arn, ("deleteReference",))
-    trigger_config.replace_triggers(keeper, "demo", [wider])
-    assert repository.triggers.get().events == ["deleteReference"]
-    factories.repository("other")
-    with pytest.raises(AccessDenied, match="sns:Publish"):
-        trigger_config.replace_triggers(keeper, "other", [wider])
-
-
-@pytest.mark.parametrize(
-    ("url", "sentence"),
-    [
-        ("http://8.8.8.7/", "must begin with https://"),
-        ("https://127.0.0.1/", "this machine or of a private network"),
-        ("https://169.254.169.254/latest/meta-data/", "private network"),
-        ("https://user:secret@8.8.8.7/", "no user name or password"),
-        ("https://8.8.8.7/ x", "neither blanks"),
-    ],
-)
-def test_an_endpoint_that_this_server_does_not_reach_is_refused(alice, repository, url, sentence):
-    with pytest.raises(trigger_config.InvalidTrigger, match=sentence) as caught:
-        trigger_config.add_trigger(alice.principal, "demo", TriggerSettings("hook", endpoint_url=url))
-    assert caught.value.field == "endpoint_url"
-    assert not Topic.objects.exists()
-
-
-def test_one_may_choose_the_topics_that_one_may_publish_to(alice, bob, topic, endpoint):
-    assert [one.name for one in trigger_topics.choices(alice.principal)] == ["news"]
-    assert trigger_topics.choices(bob.principal) == []

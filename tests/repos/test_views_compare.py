@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from tests.repos.commit_pages import text
 from tests.repos.doors import over_asgi
 
 HX = {"HX-Request": "true"}
-
-
-def text(answer):
-    content = b"".join(answer.streaming_content) if answer.streaming else answer.content
-    return content.decode()
 
 
 def compare(spec: str) -> str:

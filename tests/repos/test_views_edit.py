@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -18,13 +17,6 @@ from tests.fixtures.people import signed_in
 
 MAIN = "refs/heads/main"
 HERE = "/repositories/demo"
-
-
-@pytest.fixture
-def demo(db) -> Iterator[Repository]:
-    repository = factories.repository("demo")
-    with repository.git:
-        yield repository
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import json
 import pytest
 from django.test import Client
 
-from codeservices import work
 from codeservices.iam import arn
 from codeservices.notifications import topics
 from codeservices.notifications.models import Delivery, DeliveryState, Message, Subscription, SubscriptionState, Topic
@@ -19,7 +18,7 @@ from repos.triggers.config import TriggerSettings
 from tests import factories, gitrepo
 from tests.fixtures.people import signed_in
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sent_tasks")]
 
 PAGE = "/repositories/demo/triggers"
 PROJECT_ARN = arn.project_arn("us-east-1", "123456789012", "website")
@@ -33,14 +32,6 @@ FORM = {
     "events": ["createReference"],
 }
 ENDPOINT = {"name": "hook", "destination": "endpoint", "endpoint_url": URL, "events": ["updateReference"]}
-
-
-@pytest.fixture(autouse=True)
-def sent(monkeypatch) -> list[str]:
-    """The names of tasks that would have been sent to a worker."""
-    found: list[str] = []
-    monkeypatch.setattr(work.current_app, "send_task", lambda name, args, **options: found.append(name))
-    return found
 
 
 @pytest.fixture
@@ -248,7 +239,7 @@ def test_a_test_goes_to_what_came_of_it(alice, alice_client, repository):
     assert "TriggerEventTest" in page and "a test by alice" in page and "it went to nobody" in page
 
 
-def test_a_delivery_is_sent_again_from_its_page(alice, alice_client, repository, sent):
+def test_a_delivery_is_sent_again_from_its_page(alice, alice_client, repository, sent_tasks):
     topics.create_topic(alice.principal, "news")
     trigger_config.add_trigger(alice.principal, "demo", TriggerSettings("tell", TOPIC_ARN))
     old = told(repository)

@@ -53,13 +53,12 @@ def test_commands_are_read_up_to_the_flush_and_not_a_byte_further():
     ]
     assert "atomic" in request.capabilities
     assert "agent=git/2.39.5" in request.capabilities
-    assert request.has_pack
     assert (request.head, rest) == (head, b"PACK rest of the pack")
 
 
 def test_the_probe_before_a_large_push_has_no_commands():
     request = read(wire.FLUSH)
-    assert (request.commands, request.capabilities, request.head, request.has_pack) == ((), (), b"0000", False)
+    assert (request.commands, request.capabilities, request.head) == ((), (), b"0000")
 
 
 def test_shallow_lines_and_names_that_are_no_utf8_are_kept():
@@ -69,10 +68,6 @@ def test_shallow_lines_and_names_that_are_no_utf8_are_kept():
     assert request.shallow_oids == (A,)
     assert request.commands[0].refname == name
     assert request.head == head
-
-
-def test_a_push_that_only_deletes_has_no_pack():
-    assert not read(push(f"{A} {ZERO} refs/heads/x")).has_pack
 
 
 @pytest.mark.parametrize(

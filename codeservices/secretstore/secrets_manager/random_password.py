@@ -9,7 +9,7 @@ from codeservices.iam.authorize import authorize
 from codeservices.iam.principal import Principal
 from codeservices.secretstore.secrets_manager.access import invalid_parameter
 
-DEFAULT_LENGTH, MAX_LENGTH = 32, 4096
+DEFAULT_LENGTH = 32
 PUNCTUATION = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
 
 
