@@ -61,6 +61,7 @@ def commit(request: ConsoleRequest, name: str, oid: str) -> HttpResponse:
             context |= comments.context(request, repository, found)
             context["statuses"] = registry.commit_statuses(request.principal, name, [found.oid])
             context["signatures"] = signatures.of_commits(repository, [found])
+            context["named"] = abbreviation.named_in(repository.git, found.body)
             context["may_see_refs"] = may(request, repository, _BRANCHES) or may(request, repository, _TAGS)
             if "refs" in request.GET:
                 context |= _refs(request, repository, found)
