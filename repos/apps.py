@@ -13,6 +13,7 @@ class ReposConfig(AppConfig):
             deletion,
             panels,
             provision,
+            quick_search,
             quota,
             remembered,
             tags,
@@ -28,6 +29,7 @@ class ReposConfig(AppConfig):
         secrets.follow_the_master_key(Import, "sealed_password")
         secrets.follow_the_master_key(Mirror, "sealed_password")
         panels.register()
+        quick_search.register()
         kept.register()
         remembered.register()
         trigger_topics.register()

@@ -76,8 +76,8 @@ def groups(
         timeout_seconds: What is not found by then is told as a group without origin.
 
     Raises:
-        NotFound: The path can't be asked for.
-        program.GitError: The path is no file at that commit, or has fewer lines.
+        NotFound: The path can't be asked for, or git finds no file there.
+        program.GitError: The file has fewer lines.
     """
     if not {".", ".."}.isdisjoint(path.split("/")):  # a damaged tree can hold such names
         raise NotFound(
@@ -108,6 +108,14 @@ def groups(
                 found.append(Group(int(line), int(count), known[name]))
         except program.GitTimeout:
             pass
+        except program.GitError as error:
+            if not error.complaint.startswith("fatal: no such path"):
+                raise
+            # Git finds entries by the order that they have to be in; a damaged tree has another.
+            raise NotFound(
+                f"Who wrote “{refs.shown(path)}” can't be told: git finds no file of that name at this commit.",
+                code="PathDoesNotExistException",
+            ) from error
     return _whole(found, first, last)
 
 

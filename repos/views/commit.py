@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from django.http import HttpResponse, HttpResponseBase
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET
 
@@ -13,18 +13,32 @@ from codeservices import registry
 from codeservices.errors import NotFound
 from codeservices.http import ConsoleRequest, is_partial
 from repos import signatures
-from repos.git import log, objects, refs
+from repos.git import abbreviation, log, objects, program, refs
+from repos.git import containing as git_containing
 from repos.models import Repository
 from repos.views import comments, differences, kept, patch_text
 from repos.views.difference_page import Comparison
-from repos.views.shared import also, may, opened
+from repos.views.shared import also, may, opened, revision_of_tag
+
+MAX_SHOWN_REFS: Final = 10
+_BRANCHES: Final = "codecommit:ListBranches"
+_TAGS: Final = "codecommit:GetReferences"
 
 
 @require_GET
 @kept.kept_of_commits
 def commit(request: ConsoleRequest, name: str, oid: str) -> HttpResponse:
-    """One commit: message, people, and what it changed against its first parent, or the one that `parent` counts."""
+    """One commit: message, people, and what it changed against its first parent, or the one that `parent` counts.
+
+    The beginning of an id leads to the whole one. `refs` asks for the branches and tags that have the commit.
+    """
     with opened(request, "codecommit:GetCommit", name, commitId=oid) as repository:
+        if abbreviation.ABBREVIATED.fullmatch(oid.lower()):
+            address = reverse("repos:commit", args=[name, abbreviation.commit_oid(repository.git, oid.lower())])
+            query = request.META["QUERY_STRING"]
+            return redirect(f"{address}?{query}" if query else address)
+        if "refs" in request.GET and is_partial(request):
+            return render(request, "repos/_commit_refs.html", _refs(request, repository, _commit(repository, oid)))
         found = _commit(repository, oid)
         number = _parent_number(request, found)
         is_fragment = is_partial(request)
@@ -47,6 +61,10 @@ def commit(request: ConsoleRequest, name: str, oid: str) -> HttpResponse:
             context |= comments.context(request, repository, found)
             context["statuses"] = registry.commit_statuses(request.principal, name, [found.oid])
             context["signatures"] = signatures.of_commits(repository, [found])
+            context["named"] = abbreviation.named_in(repository.git, found.body)
+            context["may_see_refs"] = may(request, repository, _BRANCHES) or may(request, repository, _TAGS)
+            if "refs" in request.GET:
+                context |= _refs(request, repository, found)
         if not may_compare:
             return render(request, "repos/commit.html", context)
         page = differences.page_of(request, comparison, opening)
@@ -78,6 +96,33 @@ def _commit(repository: Repository, oid: str) -> log.Commit:
             hint="Copy the whole id from the list of commits.",
         )
     return log.commit(repository.git, wanted)
+
+
+def _refs(request: ConsoleRequest, repository: Repository, found: log.Commit) -> dict[str, Any]:
+    """What _commit_refs.html needs: the branches, the default one first, and tags that have a commit."""
+    kept.not_final(request)  # refs move
+    branches: list[str] = []
+    tags: list[str] = []
+    is_known = True
+    try:
+        if may(request, repository, _BRANCHES):
+            default = repository.default_branch
+            branches = sorted(git_containing.branches(repository.git, found.oid), key=lambda one: one != default)
+        if may(request, repository, _TAGS):
+            tags = git_containing.tags(repository.git, found.oid)
+    except program.GitError:  # no time, or a ref behind which objects are missing
+        is_known = False
+    taken = {name for name, _ in refs.branches(repository.git)} if tags else set()
+    return {
+        "repository": repository,
+        "commit": found,
+        "with_refs": True,
+        "branches": branches[:MAX_SHOWN_REFS],
+        "more_branches": max(0, len(branches) - MAX_SHOWN_REFS),
+        "tags": [(tag, revision_of_tag(tag, taken)) for tag in tags[:MAX_SHOWN_REFS]],
+        "more_tags": max(0, len(tags) - MAX_SHOWN_REFS),
+        "are_refs_known": is_known,
+    }
 
 
 def _parent_number(request: ConsoleRequest, found: log.Commit) -> int:

@@ -52,6 +52,8 @@ def test_lines_are_chosen_by_click_and_a_range_with_shift(page: Page, code):
     assert (page.url.partition("#")[2], selected(page)) == ("L5-L8", ["5", "6", "7", "8"])
     page.locator("#L3 > th > a").click(modifiers=["Shift"])
     assert selected(page) == ["3", "4", "5"]
+    page.locator("#L2 > th").click(position={"x": 3, "y": 3})  # beside the digit
+    assert selected(page) == ["2"]
 
 
 def test_lines_are_chosen_by_keys(page: Page, code):

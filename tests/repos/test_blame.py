@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from codeservices.errors import NotFound
 from repos.git import blame, program
 
 ROOT = "alpha\nbeta\ngamma\ndelta\n"
@@ -104,7 +105,14 @@ def test_groups_around_what_was_found_fill_the_window():
     ]
 
 
-def test_a_path_that_is_no_file_is_an_error(history):
+def test_a_path_that_is_no_file_is_not_found(history):
     made, [*_, third] = history
-    with pytest.raises(program.GitError, match="no such path"):
+    with pytest.raises(NotFound, match="git finds no file of that name at this commit"):
         blame.groups(made.repository, third, "gone", first=1, last=1)
+
+
+def test_a_file_that_git_finds_no_more_in_a_damaged_tree_is_told(made):
+    blob = bytes.fromhex(made.blob("text\n"))
+    oid = made.commit(made.raw("tree", b"".join(b"100644 %s\0%s" % (name, blob) for name in (b"z", b"a"))))
+    with pytest.raises(NotFound, match="Who wrote “a” can't be told: git finds no file of that name"):
+        blame.groups(made.repository, oid, "a", first=1, last=1)

@@ -56,7 +56,7 @@ def test_a_merge_is_compared_with_its_first_parent_or_the_one_that_is_chosen(ali
     ("oid", "sentence"),
     [
         ("main", "“main” is no commit id."),
-        ("abc123", "“abc123” is no commit id."),
+        ("abc", "“abc” is no commit id."),
         ("1" * 40, "No object 1111"),
         ("--output=x", "is no commit id."),
     ],
