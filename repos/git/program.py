@@ -44,7 +44,8 @@ CHECK_SECONDS = 0.5
 _DAMAGE = re.compile(
     r"corrupt|missing (?:blob|tree|commit|object)|bad (?:file|object|tree|blob|revision)|unable to read|inflate"
     r"|could not (?:read|parse|get) |failed to (?:read|parse|traverse|load)|not a (?:tree|blob|commit|valid object)"
-    r"|unable to (?:parse|unpack|find)|too-short tree|malformed mode|empty filename|revision walk setup failed",
+    r"|unable to (?:parse|unpack|find)|too-short tree|malformed mode|empty filename|revision walk setup failed"
+    r"|not a valid commit name|hash mismatch",
     re.IGNORECASE,
 )
 

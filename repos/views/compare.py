@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET
 
 from codeservices.errors import InvalidInput, NotFound
 from codeservices.http import ConsoleRequest, is_partial
-from repos.git import divergence, objects, refs, revspec
+from repos.git import abbreviation, divergence, objects, refs, revspec
 from repos.git.divergence import Divergence
 from repos.git.revspec import Resolved, Revision
 from repos.models import Repository
@@ -40,7 +40,7 @@ def compare(request: ConsoleRequest, name: str, spec: str) -> HttpResponseBase:
         if not base_name or not head_name:
             context = {"repository": repository, "tab": "commits", "base_name": base_name, "head_name": head_name}
             return render(request, "repos/compare.html", context | {"dots": dots})
-        base, head = (revspec.resolve_revision(repository.git, one) for one in (base_name, head_name))
+        base, head = (_revision(repository, one) for one in (base_name, head_name))
         parted = _divergence(repository, base.oid, head.oid)
         compared = _comparison(repository, base, head, dots, parted)
         if form:
@@ -68,6 +68,16 @@ def compare(request: ConsoleRequest, name: str, spec: str) -> HttpResponseBase:
         response = render(request, "repos/compare.html", context)
     differences.remember_view(request, response, page)
     return response
+
+
+def _revision(repository: Repository, name: str) -> Revision:
+    """As everywhere; and, since people paste what git prints, a commit by the beginning of its id."""
+    try:
+        return revspec.resolve_revision(repository.git, name)
+    except revspec.RevisionNotFound:
+        if not abbreviation.ABBREVIATED.fullmatch(name.lower()):
+            raise
+    return revspec.resolve_revision(repository.git, abbreviation.commit_oid(repository.git, name.lower()))
 
 
 def _parse(repository: Repository, spec: str) -> tuple[str, str, str, str]:

@@ -23,6 +23,8 @@ from tests.repos.plumbing import Plumbing
 # Of each shape so many of the places it names on each kind of page, and so many more that links lead to.
 PLACES_A_PAGE = 3
 MAX_FOLLOWED = 8
+# So many of its commits are compared with the last of them.
+COMPARED = 13
 # Of processor time, of git's processes too; the slowest page is a first commit of 100,000 files.
 MAX_SECONDS = 20
 STATUSES = (200, 301, 302, 304, 400, 404, 405)
@@ -52,6 +54,8 @@ def addresses(odd: Odd) -> list[bytes]:
             plain.append(page)
             continue
         inside += [page + place for place in chance.sample(places, min(PLACES_A_PAGE, len(places)))]
+    for oid in odd.oids[:COMPARED]:
+        inside.append(f"/repositories/demo/compare/{odd.oids[-1]}...{oid}".encode())
     return plain + inside
 
 

@@ -56,6 +56,14 @@ def test_tags_ids_and_full_names_can_be_compared(alice_client, parted, spec):
     assert "only-main" in page
 
 
+def test_the_beginning_of_an_id_does_as_well_unless_a_branch_is_called_so(alice_client, stored, parted):
+    beginning = parted["main"][:10]
+    assert "only-main" in text(alice_client.get(compare(f"{parted['base'][:10].upper()}...{beginning}")))
+    stored.git("update-ref", f"refs/heads/{beginning}", parted["base"])
+    assert "There is nothing to compare" in text(alice_client.get(compare(f"{parted['base']}...{beginning}")))
+    assert "id begins with “0123456”" in text(alice_client.get(compare("main...0123456")))
+
+
 def test_an_empty_side_is_the_default_branch_or_still_to_be_chosen(alice_client, parted):
     assert "Second of feature" in text(alice_client.get(compare("...feature/x")))
     for spec in ("", "main...", f"{parted['base']}..."):
