@@ -12,7 +12,7 @@ from django.shortcuts import render
 
 from codeservices.errors import NotFound
 from codeservices.http import ConsoleRequest, is_partial
-from repos.git import blob, content_type, tree
+from repos.git import blob, content_type, log, tree
 from repos.git.revspec import Resolved
 from repos.models import Repository
 from repos.remembered import remembered
@@ -101,7 +101,14 @@ class File:
 
 
 def show(request: ConsoleRequest, repository: Repository, at: Resolved, entry: tree.Entry) -> HttpResponse:
-    """The page of a file or a symbolic link; the caller has authorized codecommit:GetFile."""
+    """The page of a file or a symbolic link; the caller has authorized codecommit:GetFile.
+
+    Its last commit comes with a second request, or without scripts by a link.
+    """
+    with_commits = "last_commit" in request.GET
+    latest = {"latest": _latest(repository, at) if with_commits else None, "with_commits": with_commits}
+    if with_commits and is_partial(request):
+        return render(request, "repos/_latest_commit.html", {"repository": repository, "at": at} | latest)
     file = File(repository, entry)
     facts = file.facts
     has_lines = facts.has_text and facts.line_count > 0 and entry.kind == "blob"
@@ -112,7 +119,7 @@ def show(request: ConsoleRequest, repository: Repository, at: Resolved, entry: t
         return render(request, "repos/_source.html", {"source": lines})
     wants_source = "source" in request.GET
     is_picture = facts.is_picture and entry.kind == "blob" and not (facts.is_svg and wants_source)
-    context = place(request, repository, at) | {
+    context = place(request, repository, at) | latest | {
         "entry": entry,
         "facts": facts,
         "is_picture": is_picture,
@@ -130,6 +137,11 @@ def show(request: ConsoleRequest, repository: Repository, at: Resolved, entry: t
     if entry.kind == "symlink":
         context["target_path"] = _target_path(repository, at, facts.target)
     return render(request, "repos/blob.html", context)
+
+
+def _latest(repository: Repository, at: Resolved) -> log.Commit | None:
+    """The commit that gave the file its content."""
+    return next(iter(log.commits(repository.git, at.oid, path=at.path, limit=1).commits), None)
 
 
 def _views(drawn: str, wants_source: bool) -> list[tuple[str, str, bool]]:

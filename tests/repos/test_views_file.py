@@ -62,7 +62,22 @@ def test_lines_are_numbered_can_be_linked_to_and_never_run(page):
 def test_lines_have_colours_where_they_are_ready_in_time(page, patient):
     shown = page(f"x = '{HOSTILE}'\n", "app.py")
     assert "<td>x = <span class=\"s1\">'&lt;script&gt;alert(1)&lt;/script&gt;'</span></td>" in shown
-    assert 'hx-trigger="load"' not in shown
+    assert "<tbody>" in shown
+
+
+def test_the_last_commit_of_a_file_comes_after_its_lines(alice_client, stored):
+    first = stored.commit({"app.py": "x = 1\n", "d/other.py": "y\n"}, "Set x & <b>")
+    stored.commit({"app.py": "x = 1\n", "d/other.py": "z\n"}, "Change another file", [first])
+    shown = text(alice_client.get("/repositories/demo/browse/main/app.py"))
+    assert "Looking for the latest commit" in shown
+    [address] = re.findall(r'<div class="blob-latest" hx-get="([^"]*)" hx-trigger="load">', shown)
+    fragment = text(alice_client.get(address, headers=HX))
+    assert fragment.strip().startswith('<div class="latest-commit">')
+    assert f'<a href="/repositories/demo/commit/{first}">Set x &amp; &lt;b&gt;</a>' in fragment
+    assert '<a href="/repositories/demo/browse/main/app.py?last_commit">' in shown
+    without_scripts = text(alice_client.get("/repositories/demo/browse/main/app.py?last_commit"))
+    assert "Set x &amp; &lt;b&gt;</a>" in without_scripts
+    assert 'class="blob-latest">' in without_scripts
 
 
 def test_colours_that_come_later_are_asked_for_by_the_commits_own_address(page, never, alice_client):
