@@ -119,7 +119,8 @@ def show(request: ConsoleRequest, repository: Repository, at: Resolved, entry: t
         return render(request, "repos/_source.html", {"source": lines})
     wants_source = "source" in request.GET
     is_picture = facts.is_picture and entry.kind == "blob" and not (facts.is_svg and wants_source)
-    context = place(request, repository, at) | latest | {
+    context = place(request, repository, at) | {
+        **latest,
         "entry": entry,
         "facts": facts,
         "is_picture": is_picture,
