@@ -11,7 +11,8 @@ import pytest
 from builds.logs import flusher
 from builds.logs.seal import seal
 from builds.logs.writer import LogWriter
-from tests.builds.test_log_writer import KEY, Server, Store, server, store, wait_until  # noqa: F401  fixtures
+from tests.builds.test_log_writer import KEY, Server, Store, server, store  # noqa: F401  fixtures
+from tests.fixtures.installation import wait_for
 
 
 class Reader(threading.Thread):
@@ -72,7 +73,7 @@ def test_every_line_comes_once_and_in_order_whatever_redis_does(server, store, m
         assert writer.close().line_count == len(written)
     else:
         # The worker dies once everything is stored or in the stream; somebody else closes its log.
-        wait_until(lambda: _is_whole(store, server, len(written)), 60)
+        wait_for(lambda: _is_whole(store, server, len(written)))
         writer.abandon()
         assert seal(KEY, server.client, store.line_count, store.put) == len(written)
     for reader in readers:
