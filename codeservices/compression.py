@@ -26,7 +26,7 @@ MAX_PADDING_BYTES: Final = 100
 # What SDKs ask for is left as they get it from AWS.
 TYPES: Final = ("text/html", "text/plain", "application/json")
 
-_REFUSED: Final = re.compile(r"q=0(\.0*)?$")
+_REFUSED: Final = re.compile(r"q=0(\.0*)?")
 _HEADER_BYTES: Final = 10
 _FLAGS_AT: Final = 3
 _HAS_NAME: Final = 8

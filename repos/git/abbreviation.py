@@ -44,8 +44,6 @@ def commit_oid(repository: BareRepository, beginning: str) -> str:
 def named_in(repository: BareRepository, text: str) -> dict[str, str]:
     """The commits that a text names, of its first MAX_IN_TEXT words that can be ids: as written there, to full oids."""
     words = list(dict.fromkeys(IN_TEXT.findall(text)))[:MAX_IN_TEXT]
-    if not words:
-        return {}
     try:
         oids = _commits(repository, words)
     except program.GitError:  # a word can name an object that is damaged, which is no fault of this text
@@ -56,6 +54,8 @@ def named_in(repository: BareRepository, text: str) -> dict[str, str]:
 
 def _commits(repository: BareRepository, names: list[str]) -> list[str]:
     """The full oid of each, in that order; "" where it is no commit, or not known, or means several."""
+    if not names:
+        return []
     given = "".join(f"{name}\n" for name in names).encode("ascii")
     rows = program.run(repository, ["cat-file", "--batch-check=%(objecttype) %(objectname)"], input=given).splitlines()
     return [row[7:].decode("ascii") if row.startswith(b"commit ") else "" for row in rows]

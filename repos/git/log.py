@@ -176,6 +176,11 @@ def commit(repository: BareRepository, oid: str) -> Commit:
     return parse(peeled, data)
 
 
+def latest(repository: BareRepository, oid: str, path: str) -> Commit | None:
+    """The newest commit reachable from `oid` that changed a file or folder, or None; raises as `commits`."""
+    return next(iter(commits(repository, oid, path=path, limit=1).commits), None)
+
+
 def several(repository: BareRepository, oids: Collection[str]) -> dict[str, Commit]:
     """Many commits by their full oids, read by one git process while they are parsed here.
 

@@ -106,9 +106,10 @@ def show(request: ConsoleRequest, repository: Repository, at: Resolved, entry: t
     Its last commit comes with a second request, or without scripts by a link.
     """
     with_commits = "last_commit" in request.GET
-    latest = {"latest": _latest(repository, at) if with_commits else None, "with_commits": with_commits}
+    latest = log.latest(repository.git, at.oid, at.path) if with_commits else None
     if with_commits and is_partial(request):
-        return render(request, "repos/_latest_commit.html", {"repository": repository, "at": at} | latest)
+        context = {"repository": repository, "at": at, "latest": latest, "with_commits": True}
+        return render(request, "repos/_latest_commit.html", context)
     file = File(repository, entry)
     facts = file.facts
     has_lines = facts.has_text and facts.line_count > 0 and entry.kind == "blob"
@@ -120,7 +121,8 @@ def show(request: ConsoleRequest, repository: Repository, at: Resolved, entry: t
     wants_source = "source" in request.GET
     is_picture = facts.is_picture and entry.kind == "blob" and not (facts.is_svg and wants_source)
     context = place(request, repository, at) | {
-        **latest,
+        "latest": latest,
+        "with_commits": with_commits,
         "entry": entry,
         "facts": facts,
         "is_picture": is_picture,
@@ -138,11 +140,6 @@ def show(request: ConsoleRequest, repository: Repository, at: Resolved, entry: t
     if entry.kind == "symlink":
         context["target_path"] = _target_path(repository, at, facts.target)
     return render(request, "repos/blob.html", context)
-
-
-def _latest(repository: Repository, at: Resolved) -> log.Commit | None:
-    """The commit that gave the file its content."""
-    return next(iter(log.commits(repository.git, at.oid, path=at.path, limit=1).commits), None)
 
 
 def _views(drawn: str, wants_source: bool) -> list[tuple[str, str, bool]]:

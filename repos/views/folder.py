@@ -86,7 +86,7 @@ def show(request: ConsoleRequest, repository: Repository, at: Resolved, *, is_ov
     if with_commits:
         commits = _last_commits(repository, at, page)
         if latest is None:
-            latest = next(iter(log.commits(git, at.oid, path=at.path, limit=1).commits), None)
+            latest = log.latest(git, at.oid, at.path)
     context = place(request, repository, at) | {
         "is_overview": is_overview,
         "page": page,
