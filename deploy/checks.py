@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from deploy import engine, packages, places, postgres, say, venv
+from deploy import engine, failures, packages, places, postgres, say, venv
 
 # Where a network inspects TLS, builds in tests need its CA too.
 _KEPT = "CODESERVICES_BUILD_CA_BUNDLE"
@@ -78,13 +78,27 @@ def test() -> int:
     with tempfile.TemporaryDirectory(prefix="codeservices-test-") as state:
         environment = _environment(state)
         _make_image(environment)
-        on_sqlite = _call([python, *_PYTEST, "-m", "not faults", "--durations", "10"], environment)
+        reports = Path(state, "sqlite.xml"), Path(state, "postgresql.xml")
+        on_sqlite = _call(
+            [python, *_PYTEST, "-m", "not faults", "--durations", "10", "--junitxml", reports[0]], environment
+        )
         with postgres.server() as url:
             say.line("==> Again on PostgreSQL: the tests that could differ there")
             on_postgres = _call(
-                [python, *_PYTEST, "-m", "not faults and not browser", "-p", "tests.database_only"],
+                [
+                    python,
+                    *_PYTEST,
+                    "-m",
+                    "not faults and not browser",
+                    "-p",
+                    "tests.database_only",
+                    "--junitxml",
+                    reports[1],
+                ],
                 {**environment, "DATABASE_URL": url},
             )
+        failures.repeat("on SQLite", reports[0])
+        failures.repeat("on PostgreSQL", reports[1])
         return max(on_sqlite, on_postgres)
 
 
