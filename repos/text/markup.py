@@ -72,14 +72,18 @@ FORCED: Final[dict[str, dict[str, str]]] = {
     "input": {"type": "checkbox", "disabled": "", "aria-label": "Task"},
     "img": {"loading": "lazy"},
 }
+ALERTS: Final = ("note", "tip", "important", "warning", "caution")
 # What the extensions of Markdown give to what they make.
 CLASSES: Final = frozenset(
-    {"task-list-item", "contains-task-list", "footnotes", "footnotes-sep", "footnote-ref", "anchor"}
+    {
+        *("task-list-item", "contains-task-list", "footnotes", "footnotes-sep", "footnote-ref", "anchor"),
+        *("markdown-alert", "markdown-alert-title", *(f"markdown-alert-{kind}" for kind in ALERTS)),
+    }
 )
 
-_ANCHOR: Final = re.compile(r"<(/?)a\b", re.IGNORECASE)
 _ATTRIBUTE: Final = re.compile(r"""\b(src|alt)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.IGNORECASE)
-_HTML_TAG: Final = re.compile(r"<(?:img\b[^>]*>|/?a\b)", re.IGNORECASE)
+# What matters of HTML: where a link begins, where it ends, and pictures. What is in a comment is none of those.
+_HTML_PART: Final = re.compile(r"<!--.*?(?:-->|\Z)|<img\b[^>]*>|</?a\b", re.IGNORECASE | re.DOTALL)
 _ALIGNMENT: Final = re.compile(r"text-align:\s*(left|right|center)")
 _NOT_IN_SLUG: Final = re.compile(r"[^\w\- ]")
 _LANGUAGE: Final = re.compile(r"[A-Za-z0-9_+#.-]{1,40}")
@@ -233,14 +237,14 @@ def _parser() -> MarkdownIt:
     assert parser.linkify is not None
     # Else "README.md" is an address in Moldova.
     parser.linkify.set({"fuzzy_link": False, "fuzzy_ip": False, "fuzzy_email": False})
+    parser.options["alerts"] = True
     parser.use(footnote_plugin).use(tasklists_plugin)
     parser.core.ruler.push("heading_ids", _name_headings)
+    parser.core.ruler.push("pictures", _tell_pictures)
     for name, rule in (
         ("image", _image),
         ("fence", _fence),
         ("code_block", _fence),
-        ("html_block", _html),
-        ("html_inline", _html),
         ("th_open", _cell),
         ("td_open", _cell),
     ):
@@ -261,57 +265,64 @@ def _name_headings(state: StateCore) -> None:
         token.attrSet("id", f"{slug}-{count}" if count else slug)
 
 
+def _tell_pictures(state: StateCore) -> None:
+    """Replace the pictures of HTML that may not be shown, and note for those of Markdown whether a link has them.
+
+    A link of HTML goes on over the ends of paragraphs, until one ends or another begins (HTML Standard, "The rules for
+    parsing tokens in HTML content"), so this reads all of the text in order.
+    """
+    where: Addresses = state.env["addresses"]
+    in_link = False
+
+    def replaced(match: re.Match[str]) -> str:
+        nonlocal in_link
+        part = match[0]
+        if part[1:4].lower() == "img":
+            found = {row[1].lower(): unescape(row[2] or row[3] or row[4] or "") for row in _ATTRIBUTE.finditer(part)}
+            source, alternative = found.get("src", ""), found.get("alt")
+            if not where.of_image(source):
+                return _instead(where, source, alternative or "", in_link)
+            if in_link and alternative is None:
+                return f'<img alt="{escape(_file_name(source))}"{part[4:]}'
+        if not part.startswith("<!"):
+            in_link = part[1] != "/"
+        return part
+
+    for block in state.tokens:
+        for token in block.children or [block]:
+            if token.type in ("link_open", "link_close"):
+                in_link = token.type == "link_open"
+            elif token.type == "image":
+                token.meta["in_link"] = in_link
+            elif token.type in ("html_block", "html_inline"):
+                token.content = _HTML_PART.sub(replaced, token.content)
+
+
 def _image(self: Any, tokens: Sequence[Token], index: int, options: Any, environment: dict[str, Any]) -> str:
     token = tokens[index]
+    where: Addresses = environment["addresses"]
+    source, title, in_link = str(token.attrGet("src") or ""), str(token.attrGet("title") or ""), token.meta["in_link"]
     alternative = self.renderInlineAsText(token.children or [], options, environment)
-    in_link = sum(one.nesting for one in tokens[:index] if one.type in ("link_open", "link_close")) > 0
-    in_link = in_link or sum(_nesting(one.content) for one in tokens[:index] if one.type == "html_inline") > 0
-    return _picture(environment["addresses"], str(token.attrGet("src") or ""), alternative, in_link) or (
-        f'<img src="{escape(str(token.attrGet("src")))}" alt="{escape(alternative)}"'
-        f"{_titled(str(token.attrGet('title') or ''))}>"
-    )
+    if not where.of_image(source):
+        return _instead(where, source, alternative, in_link)
+    if in_link and not alternative:
+        alternative = _file_name(source)
+    titled = f' title="{escape(title)}"' if title else ""
+    return f'<img src="{escape(source)}" alt="{escape(alternative)}"{titled}>'
 
 
-def _titled(title: str) -> str:
-    return f' title="{escape(title)}"' if title else ""
+def _file_name(source: str) -> str:
+    """What a picture without words is called where a link has nothing else to be called by."""
+    return posixpath.basename(source.partition("?")[0])
 
 
-def _nesting(tag: str) -> int:
-    match = _ANCHOR.match(tag)
-    return 0 if match is None else -1 if match[1] else 1
-
-
-def _picture(where: Addresses, source: str, alternative: str, in_link: bool) -> str | None:
-    """What stands for a picture that may not be shown; None for one that may."""
-    if where.of_image(source):
-        return None
+def _instead(where: Addresses, source: str, alternative: str, in_link: bool) -> str:
+    """What stands for a picture that may not be shown."""
     address = where.of_link(source)
     words = escape(alternative.strip() or "picture")
     if in_link or address is None:
         return words
     return f'<a href="{escape(address)}" title="A picture on another server">{words}</a>'
-
-
-def _html(self: Any, tokens: Sequence[Token], index: int, options: Any, environment: dict[str, Any]) -> str:
-    """HTML in the text, with pictures on other servers as words; what of it may stay is for nh3 to say."""
-    content = tokens[index].content
-    if "<img" not in content.lower():
-        return content
-    depth = 0
-    if tokens[index].type == "html_inline":
-        depth = sum(_nesting(one.content) for one in tokens[:index] if one.type == "html_inline")
-
-    def replaced(match: re.Match[str]) -> str:
-        nonlocal depth
-        tag = match[0]
-        if not tag.endswith(">"):
-            depth += _nesting(tag)
-            return tag
-        found = {row[1].lower(): unescape(row[2] or row[3] or row[4] or "") for row in _ATTRIBUTE.finditer(tag)}
-        words = _picture(environment["addresses"], found.get("src", ""), found.get("alt", ""), depth > 0)
-        return tag if words is None else words
-
-    return _HTML_TAG.sub(replaced, content)
 
 
 def _fence(self: Any, tokens: Sequence[Token], index: int, options: Any, environment: dict[str, Any]) -> str:

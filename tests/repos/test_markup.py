@@ -38,6 +38,15 @@ def html(text, **options):
         ("```\n<b>\n```", "<pre><code>&lt;b&gt;\n</code></pre>"),
         ("    <i>", "<pre><code>&lt;i&gt;\n</code></pre>"),
         ("\udcff odd", "<p>? odd</p>"),
+        (
+            "> [!WARNING]\n> hot",
+            '<div class="markdown-alert markdown-alert-warning">\n<p class="markdown-alert-title">',
+        ),
+        ("> [!OTHER]\n> x", "<blockquote>\n<p>[!OTHER]"),
+        ('![](a.png "t")', '<img src="/repositories/demo/raw/main/docs/a.png" alt="" title="t" loading="lazy">'),
+        ('<a href="x"><img src="a.png"></a>', 'alt="a.png"'),
+        ('<a href="x"><img src="a.png" alt="">words</a>', 'alt=""'),
+        ("[![](a.png)](x)", 'alt="a.png"'),
     ],
 )
 def test_what_people_write_is_drawn(written, drawn):
@@ -103,6 +112,12 @@ def test_pictures_come_from_the_repository_alone(target, address):
         ('<img alt="Zed &amp; co" src="https://x.example/a">', ">Zed &amp; co</a>"),
         ('<a href="/x"><img src=https://x.example/a alt=logo></a>', 'rel="nofollow noopener noreferrer">logo</a>'),
         ("![](https://x.example/a)", ">picture</a>"),
+        ('<a href="/x">\n\n![set apart](https://x.example/a)\n\n</a>', "<p>set apart</p>\n</a>"),
+        (
+            '<a href="/x">\n\n[y](z)\n\n![after](https://x.example/a)',
+            'server" rel="nofollow noopener noreferrer">after</a>',
+        ),
+        ("<!--\n<a>\n-->\n\n![after](https://x.example/a)", 'server" rel="nofollow noopener noreferrer">after</a>'),
     ],
 )
 def test_pictures_elsewhere_are_told_as_links_and_never_loaded(written, drawn):
