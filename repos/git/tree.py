@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal, overload
@@ -18,6 +19,9 @@ TreeRow = tuple[bytes, int, bytes]  # name, mode, oid in hexadecimal
 
 # Folders that hold nothing but a folder are shown as one step, this many at most.
 MAX_SOLE_FOLDERS: Final = 20
+_MODE: Final = re.compile(rb"[0-7]{1,7}")
+# Whole entries: mode, name, the oid's bytes.
+_ROWS: Final = re.compile(rb"(?:[0-7]{1,7}+ [^\0]++\0.{20})*+", re.DOTALL)
 _TYPE_BITS: Final = 0o170000
 _TREE_MODE: Final = 0o040000
 _KINDS: Final[dict[int, EntryKind]] = {_TREE_MODE: "tree", 0o120000: "symlink", 0o160000: "submodule"}
@@ -125,8 +129,7 @@ def entry(repository: BareRepository, oid: str, path: str) -> Entry:
             raise PathNotFound(
                 f"“{_shown(path)}” leads nowhere: “{_shown(current.path)}” is a {_word(current.kind)}, not a folder."
             )
-        wanted = refs.encode(part)
-        row = next((row for row in rows(repository, current.oid) if row[0] == wanted), None)
+        row = _row(repository, current.oid, refs.encode(part))
         if row is None:
             place = f"the folder “{_shown(current.path)}”" if current.path else "the root folder"
             raise PathNotFound(
@@ -152,13 +155,30 @@ def sole_path(repository: BareRepository, folder: Entry) -> str:
 
 def rows(repository: BareRepository, oid: str) -> list[TreeRow]:
     """A tree object's entries in git's order."""
+    try:
+        return list(parse_tree(_bytes(repository, oid), 20))
+    except (ObjectFormatException, ValueError) as error:
+        raise NotFound(f"The folder {oid} can't be read: it is damaged.", code="ObjectDamagedException") from error
+
+
+def _row(repository: BareRepository, oid: str, name: bytes) -> TreeRow | None:
+    """One of a tree object's entries, found without taking all of them apart."""
+    data = _bytes(repository, oid)
+    at = data.find(b" " + name + b"\0")
+    if at >= 0:
+        # The bytes of an oid may read like an entry; only whole entries and a mode can stand before a real one.
+        mode = data[_ROWS.match(data, 0, at).end() : at]  # type: ignore[union-attr]  # no rows are a match as well
+        end = at + len(name) + 2
+        if _MODE.fullmatch(mode) and len(data) >= end + 20:
+            return name, int(mode, 8), data[end : end + 20].hex().encode("ascii")
+    return next((row for row in rows(repository, oid) if row[0] == name), None)
+
+
+def _bytes(repository: BareRepository, oid: str) -> bytes:
     kind, data = objects.read(repository, oid)
     if kind != "tree":
         raise PathNotFound(f"The object {oid} is a {kind}, not a folder.")
-    try:
-        return list(parse_tree(data, 20))
-    except (ObjectFormatException, ValueError) as error:
-        raise NotFound(f"The folder {oid} can't be read: it is damaged.", code="ObjectDamagedException") from error
+    return data
 
 
 def entry_of(path: str, mode: int, oid: str) -> Entry:

@@ -54,6 +54,18 @@ def test_a_name_that_is_not_utf_8_is_kept_and_can_be_opened(made):
     assert tree.entry(made.repository, oid, file.path).kind == "blob"
 
 
+def test_an_oid_whose_bytes_read_like_an_entry_is_none(made):
+    commit = b"100644 b".ljust(20, b"\0").hex()
+    file = made.blob("x")
+    oid = made.commit({"a": ("160000", commit), "c": "y"})
+    assert tree.entry(made.repository, oid, "a").oid == commit
+    with pytest.raises(tree.PathNotFound, match="has no “b”"):
+        tree.entry(made.repository, oid, "b")
+    oid = made.commit({"a": ("160000", commit), "b": ("100755", file)})
+    assert tree.entry(made.repository, oid, "b").oid == file
+    assert tree.entry(made.repository, oid, "b").mode == "100755"
+
+
 def test_a_missing_path_says_which_folder_lacks_which_name(made):
     oid = made.commit({"src/app.py": "x"})
     with pytest.raises(tree.PathNotFound) as caught:
