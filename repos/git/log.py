@@ -243,7 +243,7 @@ def commits(
     last: Row | None = None
     seen = 0
     while place is not None:
-        walk = Walk(repository, place, follows=follows, counts=not (cursor or search))
+        walk = Walk(repository, place, follows=follows, is_first=not (cursor or search))
         rows = walk.rows(
             max_rows=None if search else limit - len(found),
             since=search.since_timestamp,

@@ -12,8 +12,9 @@ need nothing but the rows themselves. Those of a path git gives by their own dat
 Only what is not in the graph yet, and files that are followed through renames, are left to git's order.
 
 To rewrite parents, git looks how each line of history goes on that a page leaves open, now and then to the root. The
-first page of a file that is followed does without: it counts its rows, and the second one, which few people open, reads
-them once more, with their parents, and finds out where it begins.
+first page of a file that is followed does without, and without `--date-order` as long as corrected dates say that git's
+own order is the same: it notes its rows, and the second one, which few people open, reads them once more, with their
+parents, and finds out where it begins.
 
 Source: git-rev-list(1), "History Simplification", "Parent Rewriting" and "Commit Ordering"; the corrected dates of
 gitformat-commit-graph(5).
@@ -79,7 +80,8 @@ class Place:
 
     Attributes:
         starts: All commits that come next.
-        skip: How many rows after them were shown already; 0 unless they were counted, or the starts too many.
+        skip: How many rows after them were shown already; 0 unless the starts were too many.
+        shown: The first bytes of rows after them that were shown already, in hexadecimal.
         path: The file or folder that the history is of, as it was called here; "" for all.
         earlier: Names that the file had before, each with the commit to go on at, when this one has ended.
     """
@@ -88,6 +90,7 @@ class Place:
     skip: int = 0
     path: str = ""
     earlier: list[tuple[str, str]] = field(default_factory=list)
+    shown: frozenset[str] = frozenset()
 
     def packed(self, path: str) -> str:
         """The place as a cursor; `path` is what whoever gives it back says as well."""
@@ -99,6 +102,8 @@ class Place:
             members["p"] = self.path
         if self.earlier:
             members["e"] = self.earlier
+        if self.shown:
+            members["d"] = "".join(sorted(self.shown))
         raw = zlib.compress(json.dumps(members, separators=(",", ":")).encode("ascii"), 9)
         return base64.urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
 
@@ -112,16 +117,25 @@ class Place:
             members = json.loads(zlib.decompressobj().decompress(raw, MAX_CURSOR_BYTES))
             width, packed = members["w"], members["o"]
             earlier = [(_text(name), _oid(oid)) for name, oid in members.get("e", ())][:MAX_EARLIER]
-            starts = [packed[at : at + width] for at in range(0, len(packed), width)]
+            starts = _split(packed, width)
+            shown = frozenset(_split(members.get("d", ""), 2 * SHORT_OID_BYTES))
             whole = [_oid(one) if width == 40 else _completed(repository, one) for one in starts]
             skip = members.get("s", 0)
             if starts and isinstance(skip, int) and 0 <= skip < 2**31:
-                return cls(whole, skip, _text(members.get("p", path)), earlier)
+                return cls(whole, skip, _text(members.get("p", path)), earlier, shown)
         raise InvalidInput(
             "This page's cursor is not one that this server gave.",
             code="InvalidContinuationTokenException",
             hint="Open the history from its first page.",
         )
+
+
+def _split(text: str, width: int) -> list[str]:
+    return [text[at : at + width] for at in range(0, len(text), width)]
+
+
+def _short(oid: str) -> str:
+    return oid[: 2 * SHORT_OID_BYTES]
 
 
 def _oid(text: str) -> str:
@@ -151,19 +165,20 @@ class Walk:
     """Rows from a place on. Whoever reads them says which are taken; `place` is then where to go on behind those."""
 
     def __init__(
-        self, repository: BareRepository, place: Place, *, follows: bool = False, counts: bool = False
+        self, repository: BareRepository, place: Place, *, follows: bool = False, is_first: bool = False
     ) -> None:
         """Begin a walk; nothing is read yet.
 
         Args:
             follows: The path is a file, which is followed to the name it had before.
-            counts: Rows are few, and those of a file may be counted for the place behind them.
+            is_first: Rows are few, and those of a file may be noted one by one for the place behind them.
         """
         self._repository = repository
         self._given = place
         self._follows = follows and bool(place.path) and "\n" not in place.path
-        self._counts = counts and self._follows and not place.skip
+        self._notes = is_first and self._follows and place == Place(place.starts, path=place.path)
         self._passed = 0
+        self._shown = set(place.shown)
         self._open = dict.fromkeys(place.starts)
         self._live = set(place.starts)
         self._earlier = list(place.earlier)
@@ -174,7 +189,7 @@ class Walk:
         """Rows, no parent before its child, without those that were shown already.
 
         Args:
-            max_rows: As many at most, and the one behind those where they are counted; None for all.
+            max_rows: As many at most, and the one behind those where they are noted; None for all.
             since: Seconds since 1970; at a commit from before, nothing behind it is looked at.
             timeout_seconds: For all of them together.
 
@@ -183,21 +198,19 @@ class Walk:
             InvalidInput: What the place names is gone.
         """
         options = [] if since is None else [f"--max-age={since}"]
-        # Only another row tells that there is one behind those counted.
-        most = None if max_rows is None else max_rows + (1 if self._counts else self._given.skip)
+        # Only another row tells that there is one behind those noted.
+        behind = 1 if self._notes else self._given.skip + len(self._given.shown)
+        most = None if max_rows is None else max_rows + behind
         count = 0
         for row in self._all_rows(options, most, timeout_seconds):
-            if self._counts and self._has_moved:  # parents alone tell whether this row is still the file's
-                self.is_cut = True
-                return
             count += 1
-            if count > self._given.skip:
+            if count > self._given.skip and _short(row.oid) not in self._given.shown:
                 yield row
             elif self.has(row):
                 self.take(row)
             else:
                 self.leave()
-        self.is_cut = count == most
+        self.is_cut = self.is_cut or count == most
 
     def _all_rows(self, options: Sequence[str], most: int | None, timeout_seconds: float) -> Iterator[Row]:
         """Git's rows, so many at most.
@@ -205,6 +218,9 @@ class Walk:
         A file that is followed has few lines open, and some of git's rows are not its own. All rows of all history are
         read sooner in git's order, for which it then looks at nothing that is not read.
         """
+        if self._notes:
+            yield from self._first_rows(options, most, timeout_seconds)
+            return
         if not self._follows and (most is not None or self._given.path):
             with contextlib.closing(commit_graph.Commits(self._repository)) as graph:
                 order = Order(self._given.starts, graph)
@@ -215,19 +231,28 @@ class Walk:
                         yield from islice(order.all_rows(), most)
                     return
         options = ["--date-order", *options, *_at_most(most)]
-        yield from _rows(
-            self._repository,
-            self._given,
-            options,
-            timeout_seconds,
-            with_parents=not self._counts,
-            with_additions=self._follows,
-        )
+        yield from _rows(self._repository, self._given, options, timeout_seconds, with_additions=self._follows)
+
+    def _first_rows(self, options: Sequence[str], most: int | None, timeout_seconds: float) -> Iterator[Row]:
+        """Rows without their parents, as far as those need not be known."""
+        with contextlib.closing(commit_graph.Commits(self._repository)) as graph:
+            latest = graph.corrected_date(self._given.starts[0])
+            is_known = latest < math.inf
+            options = [*([] if is_known else ["--date-order"]), *options, *_at_most(most)]
+            for row in _rows(
+                self._repository, self._given, options, timeout_seconds, with_parents=False, with_additions=True
+            ):
+                before, latest = latest, graph.corrected_date(row.oid)
+                # Behind a move, parents tell whether a row is still the file's; where clocks were wrong, which is next.
+                if self._has_moved or (is_known and latest > before):
+                    self.is_cut = True
+                    return
+                yield row
 
     def has(self, row: Row) -> bool:
         """Whether a row belongs to the history: not where the name was another file's before this one was moved."""
         # The first row is what one start leads to that did not change the path itself.
-        return not self._follows or self._counts or not self._passed or row.oid in self._live
+        return not self._follows or self._notes or not self._passed or row.oid in self._live
 
     def leave(self) -> None:
         """Note a row as none of the history's, in its order."""
@@ -238,6 +263,10 @@ class Walk:
         if not self._passed and len(self._open) == 1:
             self._open = {row.oid: None}
         self._passed += 1
+        if self._notes:
+            self._shown.add(_short(row.oid))
+        else:
+            self._shown.discard(_short(row.oid))
         self._open.pop(row.oid, None)
         before = self._name_before(row) if row.is_addition and self._follows else None
         if before is None:
@@ -250,10 +279,12 @@ class Walk:
         """Where to go on behind the rows noted; where the rows have ended, under the name before; None at the end."""
         if self._passed <= self._given.skip:
             return self._given
-        if self._counts or len(self._open) > MAX_OPEN:
+        if self._notes:
+            return replace(self._given, shown=frozenset(self._shown))
+        if len(self._open) > MAX_OPEN:
             return replace(self._given, skip=self._passed)
         if self._open:
-            return Place(list(self._open), 0, self._given.path, list(self._earlier))
+            return Place(list(self._open), 0, self._given.path, list(self._earlier), frozenset(self._shown))
         return self.place_before
 
     @property

@@ -229,8 +229,8 @@ def test_a_move_is_followed_where_the_file_goes_on_beside_it_and_in_a_merge(made
     assert followed(made, moving, "z", 1000)[0] == (moving, "z", "x")
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_pages_of_a_file_that_moves_about_in_a_woven_history_are_those_of_one_page(made, seed):
+def moving(made, seed):
+    """A history with branches, merges and wrong clocks, in which one file is moved; (tip, its name there)."""
     chance = random.Random(seed)
     body = "".join(f"line {number}\n" for number in range(30))
     oids, names = [made.commit({"a": body}, "root")], ["a"]
@@ -241,10 +241,38 @@ def test_pages_of_a_file_that_moves_about_in_a_woven_history_are_those_of_one_pa
         made.clock -= 60 * chance.choice([0, 0, 1, 3])
         oids.append(made.commit({name: text}, f"commit {number}", [oids[one] for one in chosen]))
         names.append(name)
-    whole = followed(made, oids[-1], names[-1], 1000)
+    return oids[-1], names[-1]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_pages_of_a_file_that_moves_about_in_a_woven_history_are_those_of_one_page(made, seed):
+    tip, name = moving(made, seed)
+    whole = followed(made, tip, name, 1000)
     assert len({row[1] for row in whole}) > 1
     for limit in (1, 2, 5):
-        assert followed(made, oids[-1], names[-1], limit) == whole, limit
+        assert followed(made, tip, name, limit) == whole, limit
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_where_a_commit_graph_tells_dates_pages_of_a_file_neither_miss_nor_repeat_a_row(made, seed):
+    tip, name = moving(made, seed)
+    whole = followed(made, tip, name, 1000)
+    made.git("commit-graph", "write", "--changed-paths", "--stdin-commits", given=f"{tip}\n".encode())
+    for limit in (1, 2, 5, 1000):
+        assert sorted(followed(made, tip, name, limit)) == sorted(whole), limit
+
+
+def test_the_first_page_of_a_file_is_in_gits_own_order_as_far_as_clocks_were_right(made, monkeypatch):
+    oids = [made.commit({"a": "0"}, "root")]
+    for number in range(1, 9):
+        made.clock += 600 if number == 4 else 0  # the fourth is later than all of its children
+        oids.append(made.commit({"a": str(number)}, f"commit {number}", oids[-1:]))
+        made.clock -= 600 if number == 4 else 0
+    made.git("commit-graph", "write", "--changed-paths", "--stdin-commits", given=f"{oids[-1]}\n".encode())
+    asked, real = [], program.lines
+    monkeypatch.setattr(places.program, "lines", lambda *args, **more: asked.append(args[1]) or real(*args, **more))
+    assert [row[0] for row in followed(made, oids[-1], "a", 3)] == oids[::-1]
+    assert ["--date-order" in args for args in asked[:2]] == [False, True]
 
 
 def test_the_first_page_of_a_file_leaves_it_to_the_second_how_its_lines_go_on(made, monkeypatch):
