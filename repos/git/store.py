@@ -20,6 +20,7 @@ from types import TracebackType
 from dulwich.repo import Repo
 
 from codeservices.errors import Conflict, InvalidInput, NotFound
+from repos.git import kept_open
 
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 # What is fetched from other servers is looked at here before it becomes part of a repository.
@@ -49,22 +50,30 @@ class RepositoryExists(Conflict):
 class BareRepository:
     """An open bare repository: a path for the git program and a dulwich object for reading in process.
 
-    Use it as a context manager or call `close`, so that open packs are let go.
+    Use it as a context manager or call `close`, so that open packs are let go; in the web process they wait a moment
+    for the next who opens it. One that `is_temporary` does not, since it is removed then.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, is_temporary: bool = False) -> None:
         self.path = path
+        self._is_temporary = is_temporary
 
     @cached_property
+    def _opened(self) -> kept_open.Opened:
+        return kept_open.take(self.path)
+
+    @property
     def dulwich(self) -> Repo:
         """The repository as dulwich reads it; opened at the first use and kept until `close`."""
-        return Repo(str(self.path), bare=True)
+        return self._opened.repo
 
     def close(self) -> None:
         """Let go of open packs. The repository may be used again after; it then opens anew."""
-        opened = self.__dict__.pop("dulwich", None)
-        if opened is not None:
-            opened.close()
+        opened = self.__dict__.pop("_opened", None)
+        if opened is not None and self._is_temporary:
+            opened.repo.close()
+        elif opened is not None:
+            kept_open.give_back(opened)
 
     def __enter__(self) -> BareRepository:
         return self
@@ -246,7 +255,7 @@ def _quarantine(made: Path, lender: Path, refs: Mapping[bytes, bytes]) -> BareRe
     if lender.is_dir():
         (made / "objects/info/alternates").write_text(f"{lender.resolve() / 'objects'}\n")
     (made / "packed-refs").write_bytes(b"".join(b"%s %s\n" % (oid, name) for name, oid in refs.items()))
-    return BareRepository(made.resolve())
+    return BareRepository(made.resolve(), is_temporary=True)
 
 
 def _scratch_path(root: Path, repository_id: str) -> Path:
