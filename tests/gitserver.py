@@ -175,7 +175,7 @@ def running(
             server.process.wait()
     finally:
         redis.terminate()
-        redis.wait(timeout=10)
+        redis.wait(timeout=60)
 
 
 @functools.cache

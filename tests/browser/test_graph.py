@@ -37,7 +37,7 @@ def graph(alice, settings, tmp_path):
 
 
 def wait_until(page: Page, condition: str, argument=None) -> None:
-    page.wait_for_function(condition, arg=argument, timeout=20_000)
+    page.wait_for_function(condition, arg=argument)
 
 
 def opened(page: Page, address: str = GRAPH) -> None:

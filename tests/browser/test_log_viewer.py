@@ -42,7 +42,7 @@ def visible(page: Page) -> list[str]:
 
 
 def wait_until(page: Page, condition: str, argument: Any = None) -> None:
-    page.wait_for_function(condition, arg=argument, timeout=15_000)
+    page.wait_for_function(condition, arg=argument)
 
 
 # Scrolls by so many pixels, and waits until what there is to draw then is drawn.

@@ -102,7 +102,7 @@ def test_a_missing_image_is_told_by_name(make):
 def test_an_interruption_ends_the_command_and_all_later_calls(make):
     executor = started(make)
     begun = threading.Event()
-    threading.Thread(target=lambda: begun.wait(10) and executor.interrupt(), daemon=True).start()
+    threading.Thread(target=lambda: begun.wait(60) and executor.interrupt(), daemon=True).start()
     with pytest.raises(Interrupted):
         executor.run("echo begun && sleep 60", lambda data: begun.set())
     with pytest.raises(Interrupted):

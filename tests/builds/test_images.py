@@ -65,8 +65,8 @@ def test_two_makers_of_an_image_go_one_after_the_other(tmp_path: Path, monkeypat
         assert not waited
         thread = threading.Thread(target=second)
         thread.start()
-        assert told.wait(30) and not has_waited
-    thread.join(30)
+        assert told.wait(60) and not has_waited
+    thread.join(60)
     assert has_waited == [True]
 
 

@@ -39,7 +39,7 @@ class OwnRedis:
 
     def kill(self) -> None:
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(60)
 
     def start(self, *, empty: bool = False) -> None:
         if empty:

@@ -150,7 +150,7 @@ def test_memory_is_a_run_of_lines_that_ends_at_the_next_one_whatever_happens(sma
             check(watched, chance)
         # When it is quiet at last, the newest lines come.
         redis.write()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while watched.next_line < redis.written[-1].next_line:
                 await asyncio.sleep(0)
         check(watched, chance)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from datetime import datetime
 
 import pytest
@@ -285,16 +286,45 @@ def test_a_dead_container_and_an_error_of_ours_are_faults():
     assert "disk is full" not in build.context("UPLOAD_ARTIFACTS").message
 
 
+@pytest.fixture
+def over_at_output(monkeypatch):
+    """A build's time is over as soon as it has printed something, however long that takes."""
+
+    def prepare(build: Build) -> Build:
+        class Timer:
+            def __init__(self, seconds: float, function: Callable[..., None], args: tuple[str, ...]) -> None:
+                assert seconds == 60.0
+                self._thread = threading.Thread(
+                    target=lambda: build.report.begun.wait() and function(*args), daemon=True
+                )
+
+            def start(self) -> None:
+                self._thread.start()
+
+            def cancel(self) -> None:
+                pass
+
+        monkeypatch.setattr(phases.threading, "Timer", Timer)
+        return build
+
+    return prepare
+
+
 def test_a_build_that_takes_too_long_is_timed_out():
     build = Build(spec(build=["sleep 60"], post_build=["echo never"]), timeout_seconds=0.2)
+    assert build.run().status == "TIMED_OUT"
+
+
+def test_a_time_out_ends_the_running_phase(over_at_output):
+    build = over_at_output(Build(spec(build=["echo begun", "sleep 60"], post_build=["echo never"])))
     assert build.run().status == "TIMED_OUT"
     assert build.statuses["BUILD"] == "TIMED_OUT"
     assert build.context("BUILD") == Context("BUILD_TIMED_OUT", "Build has timed out. ")
     assert build.report.started[-2:] == ["FINALIZING", "COMPLETED"]
 
 
-def test_a_failure_before_the_time_out_stays_visible_but_the_build_is_timed_out():
-    build = Build(spec(build=["exit 1"], post_build=["sleep 60"]), timeout_seconds=0.2)
+def test_a_failure_before_the_time_out_stays_visible_but_the_build_is_timed_out(over_at_output):
+    build = over_at_output(Build(spec(build=["exit 1"], post_build=["echo begun", "sleep 60"])))
     assert build.run().status == "TIMED_OUT"
     assert (build.statuses["BUILD"], build.statuses["POST_BUILD"]) == ("FAILED", "TIMED_OUT")
 
@@ -305,9 +335,9 @@ def test_an_interruption_ends_the_running_phase(reason):
     runner = threading.Thread(target=lambda: results.append(build.run()))
     results: list[Result] = []
     runner.start()
-    assert build.report.begun.wait(10)
+    assert build.report.begun.wait(60)
     build.interruption.raise_for(reason)
-    runner.join(10)
+    runner.join(60)
     assert results[0].status == reason
     if reason == STOPPED:
         assert build.statuses["BUILD"] == "STOPPED" and build.report.started[-1] == "COMPLETED"

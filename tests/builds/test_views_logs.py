@@ -153,7 +153,7 @@ def test_many_viewers_of_one_build_see_the_same(live_server_url, alice, project)
         writer.write(f"line {number}\n".encode())
     logged.end(build, writer)
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
     assert [found[index] for index in range(12)] == [numbered(500)] * 12
 
 

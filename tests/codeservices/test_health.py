@@ -21,7 +21,7 @@ def worker(redis_server: str):
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     yield process
     process.terminate()
-    process.wait(timeout=20)
+    process.wait(timeout=60)
 
 
 def test_without_a_worker_the_installation_is_not_ready(redis_server: str):

@@ -67,7 +67,7 @@ def test_requests_one_after_the_other_have_the_same_thread(handler: Handler) -> 
 
 
 def test_requests_at_once_do_not_wait_for_each_other(handler: Handler) -> None:
-    meeting = threading.Barrier(12, timeout=10)
+    meeting = threading.Barrier(12, timeout=60)
 
     def answer(request: HttpRequest) -> HttpResponse:
         meeting.wait()
@@ -89,7 +89,7 @@ def test_a_thread_whose_client_has_gone_is_lent_when_its_view_has_ended(handler:
 
     def answer(request: HttpRequest) -> HttpResponse:
         going.set()
-        ending.wait(10)
+        ending.wait(60)
         return HttpResponse(b"page")
 
     handler.get_response = answer  # type: ignore[method-assign]
@@ -97,7 +97,7 @@ def test_a_thread_whose_client_has_gone_is_lent_when_its_view_has_ended(handler:
     async def leave() -> None:
         leaves = asyncio.Event()
         asked = asyncio.ensure_future(ask(handler, leaves))
-        await asyncio.to_thread(going.wait, 10)
+        await asyncio.to_thread(going.wait, 60)
         leaves.set()
         await asyncio.sleep(0.05)
         assert not handler._idle
@@ -115,14 +115,14 @@ def test_so_many_are_answered_at_once_and_the_others_wait(handler: Handler) -> N
 
     def answer(request: HttpRequest) -> HttpResponse:
         at_work.release()
-        gate.wait(10)
+        gate.wait(60)
         return HttpResponse(b"page")
 
     handler.get_response = answer  # type: ignore[method-assign]
 
     async def many() -> list[list[dict[str, Any]]]:
         asking = [asyncio.ensure_future(ask(handler)) for _ in range(3 * count)]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while len(handler._places._waiters or ()) < 2 * count or at_work._value < count:
                 await asyncio.sleep(0.001)
         assert at_work._value == count
@@ -138,7 +138,7 @@ def test_a_view_whose_client_has_gone_keeps_its_place_until_it_has_ended(handler
 
     def answer(request: HttpRequest) -> HttpResponse:
         at_work.release()
-        gate.wait(10)
+        gate.wait(60)
         return HttpResponse(b"page")
 
     handler.get_response = answer  # type: ignore[method-assign]
@@ -146,7 +146,7 @@ def test_a_view_whose_client_has_gone_keeps_its_place_until_it_has_ended(handler
     async def leave() -> None:
         leaves = asyncio.Event()
         asking = [asyncio.ensure_future(ask(handler, leaves)) for _ in range(3)]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while at_work._value < 3:
                 await asyncio.sleep(0.001)
             leaves.set()
@@ -187,7 +187,7 @@ def test_a_stream_holds_nothing_of_what_it_was_asked_with(handler: Handler) -> N
 
     async def watch() -> list[dict[str, Any]]:
         watching = asyncio.ensure_future(ask(handler))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not heavy or heavy[0]() is not None:
                 gc.collect()
                 await asyncio.sleep(0.001)
@@ -262,7 +262,7 @@ def test_one_that_leaves_while_it_waits_takes_no_place(handler: Handler) -> None
     ending = threading.Event()
 
     def answer(request: HttpRequest) -> HttpResponse:
-        ending.wait(10)
+        ending.wait(60)
         return HttpResponse(b"page")
 
     handler.get_response = answer  # type: ignore[method-assign]
@@ -287,7 +287,7 @@ def test_the_body_of_a_request_that_is_cancelled_is_closed(handler: Handler) -> 
 
     def answer(request: HttpRequest) -> HttpResponse:
         bodies.append(request._stream)  # type: ignore[attr-defined]
-        may_end.wait(30)
+        may_end.wait(60)
         return HttpResponse(b"page")
 
     handler.get_response = answer  # type: ignore[method-assign]

@@ -268,7 +268,7 @@ def test_a_name_of_a_renamed_user_can_be_given_again_with_git_credentials(alice,
 
 def test_an_authorization_header_of_64_kb_gets_an_error_of_aws(live_server_url):
     address = urlsplit(live_server_url)
-    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)
+    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=60)
     headers = {
         "Content-Type": "application/x-www-form-urlencoded",
         "X-Amz-Date": "20170901T123456Z",

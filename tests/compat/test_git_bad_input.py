@@ -251,7 +251,7 @@ def test_a_pusher_that_goes_away_in_any_phase_leaves_nothing(server, name, work,
         "while it is refused": push_body([f"{ZERO} {A} refs/heads/a..b"], b"PACK"),
     }.items():
         before = left(server)
-        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
             connection.sendall(post_head(server, name, "receive-pack", 1_000_000) + b"\r\n" + sent)
             if end == "stalls":
                 assert wait_for(lambda before=before: left(server) > before), what
@@ -268,7 +268,7 @@ def test_a_reader_that_goes_away_while_it_asks_leaves_nothing(server, name, work
     oid = work.git("rev-parse", "HEAD")
     for sent in (b"", b"0032want", wire.pkt(f"want {oid} side-band-64k\n".encode()) + wire.FLUSH):
         before = left(server)
-        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
             connection.sendall(post_head(server, name, "upload-pack", 1000) + b"\r\n" + sent)
             if end == "stalls":
                 assert wait_for(lambda before=before: left(server) > before), sent
@@ -283,7 +283,7 @@ def test_a_pusher_that_goes_away_after_the_last_byte_has_pushed(server, name, wo
     gitrepo.git(server.path(name), "config", "core.filesRefLockTimeout", "20000")
     lock = server.path(name) / "refs/heads/whole.lock"
     lock.touch()  # git waits for it when all objects are in place
-    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
         connection.sendall(post_head(server, name, "receive-pack", len(body)) + b"\r\n" + body)
         assert wait_for(lambda: any(path.startswith("pack/") for path in objects(server, name) - before))
     lock.unlink()

@@ -184,7 +184,7 @@ def test_expect_100_continue_is_answered(server, name, work):
     answer = work.try_git("-c", "http.postBuffer=65536", "push", "origin", "main", GIT_TRACE_CURL="1")
     assert answer.code == 0, answer.err[-2000:]
     assert "transfer-encoding: chunked" in answer.err.lower()
-    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
         connection.sendall(post_head(server, name, "receive-pack", 4) + b"Expect: 100-continue\r\n\r\n")
         assert connection.recv(100).startswith(b"HTTP/1.1 100 Continue")
         connection.sendall(b"0000")
@@ -252,7 +252,7 @@ def test_pulls_and_pushes_are_audited_as_cloudtrail_has_them(server, name, work,
 def test_a_writer_that_leaves_takes_its_git_along(server, name, work):
     oid = work.git("rev-parse", "HEAD")
     before = objects(server, name)
-    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
         body = push_body([f"{ZERO} {oid} refs/heads/half"], b"PACK\0\0\0\2\0\0\0\1")
         connection.sendall(post_head(server, name, "receive-pack", 1_000_000) + b"\r\n" + body)
         assert wait_for(server.children)
@@ -269,7 +269,7 @@ def test_a_reader_that_leaves_takes_its_git_along(server, name, tmp_path):
     oid = work.commit({f"part{number}": random.Random(number).randbytes(5_000_000) for number in range(3)})
     work.git("push", "--quiet", "origin", "main")
     body = wire.pkt(f"want {oid} side-band-64k\n".encode()) + wire.FLUSH + wire.pkt(b"done\n")
-    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
         connection.sendall(post_head(server, name, "upload-pack", len(body)) + b"\r\n" + body)
         assert connection.recv(1000).startswith(b"HTTP/1.1 200 OK")
         # Nothing more is read: 15 MB do not fit between the two, so git waits.
@@ -290,8 +290,8 @@ def test_a_push_that_a_crash_interrupts_is_dropped_and_one_that_git_completes_is
         half = push_body([f"{ZERO} {oid} refs/heads/half"], b"PACK\0\0\0\2\0\0\0\1")
         whole = push_body([f"{ZERO} {oid} refs/heads/topic"], pack_of(work, oid))
         with (
-            socket.create_connection(("127.0.0.1", server.port), timeout=10) as one,
-            socket.create_connection(("127.0.0.1", server.port), timeout=10) as two,
+            socket.create_connection(("127.0.0.1", server.port), timeout=60) as one,
+            socket.create_connection(("127.0.0.1", server.port), timeout=60) as two,
         ):
             one.sendall(post_head(server, name, "receive-pack", 1_000_000) + b"\r\n" + half)
             two.sendall(post_head(server, name, "receive-pack", len(whole)) + b"\r\n" + whole)

@@ -160,7 +160,7 @@ def test_a_pack_that_is_too_large_is_refused_in_words(small_server, tmp_path, po
 
 def test_a_push_that_never_ends_is_cut_off(small_server):
     name = small_server.create()
-    with socket.create_connection(("127.0.0.1", small_server.port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", small_server.port), timeout=60) as connection:
         connection.sendall(post_head(small_server, name, "receive-pack", None) + b"\r\n")
         connection.sendall(chunk(push_body([f"{ZERO} {'1' * 40} refs/heads/x"], b"PACK\0\0\0\2\0\0\0\1")))
         with pytest.raises(OSError, match="reset|Broken pipe"):

@@ -98,4 +98,4 @@ def test_a_child_has_its_limits_and_knows_nothing_of_ours(monkeypatch, pool):
 
 def test_a_child_ends_with_the_process_that_started_it(child):
     child.process.stdin.close()
-    assert child.process.wait(20) == 0
+    assert child.process.wait(60) == 0

@@ -28,9 +28,13 @@ def alive(pid: int) -> bool:
         return False
 
 
+# Long enough, one or the other, for a command to begin on any machine.
+TIMEOUTS = (0.3, 3.0, 30.0)
+
+
 def gone(pid: int) -> bool:
-    """Whether a process ends within two seconds."""
-    deadline = time.monotonic() + 2
+    """Whether a process ends."""
+    deadline = time.monotonic() + 60
     while alive(pid) and time.monotonic() < deadline:
         time.sleep(0.01)
     return not alive(pid)
@@ -75,8 +79,11 @@ def test_too_much_output_stops_the_command(repository):
 
 
 def test_a_command_past_its_time_is_killed_with_its_children(repository, tmp_path):
-    with pytest.raises(program.GitTimeout, match=r"longer than 0\.3 seconds"):
-        program.run(repository, sleeper(repository, tmp_path, "sleep 60; true"), timeout_seconds=0.3)
+    for seconds in TIMEOUTS:
+        with pytest.raises(program.GitTimeout, match=rf"longer than {seconds:g} seconds"):
+            program.run(repository, sleeper(repository, tmp_path, "sleep 60; true"), timeout_seconds=seconds)
+        if (tmp_path / "pid").exists():
+            break
     assert gone(int((tmp_path / "pid").read_text()))
 
 
@@ -113,10 +120,13 @@ def test_lines_raise_a_failure_after_the_last_line(repository):
 
 
 def test_lines_past_their_time_are_stopped(repository, tmp_path):
-    lines = program.lines(repository, sleeper(repository, tmp_path), timeout_seconds=0.3)
-    assert next(lines) == b"one"
-    with pytest.raises(program.GitTimeout):
-        next(lines)
+    found = []
+    for seconds in TIMEOUTS:
+        with pytest.raises(program.GitTimeout):
+            found.extend(program.lines(repository, sleeper(repository, tmp_path), timeout_seconds=seconds))
+        if found:
+            break
+    assert found == [b"one"]
 
 
 def test_nothing_of_our_environment_or_of_the_machines_configuration_reaches_git(repository, tmp_path, monkeypatch):
@@ -276,7 +286,7 @@ def test_a_push_that_is_stopped_leaves_no_quarantine(repository):
     async def start_and_stop() -> None:
         child = await spawn(repository, ["receive-pack", "--stateless-rpc"])
         child.process.stdin.write(commands)
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 60
         while not list(repository.path.glob("objects/tmp_objdir-*/pack/tmp_pack_*")) and time.monotonic() < deadline:
             await asyncio.sleep(0.01)
         assert time.monotonic() < deadline

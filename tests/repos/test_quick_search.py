@@ -9,7 +9,8 @@ from tests import factories
 
 
 @pytest.fixture
-def oid(stored) -> str:
+def oid(stored, monkeypatch) -> str:
+    monkeypatch.setattr(quick_search, "MAX_SECONDS", 60.0)
     return stored.commit({"a": "1\n"}, "Fix the <door>", branch="feature/Login")
 
 
