@@ -3,13 +3,12 @@
 // The server draws rows; they come as fragments of its own, a page of them a request, and a bounded number of pages is
 // kept. Without an index the server has given the top alone; the first request waits for it, then scrolling begins.
 
+import { WantedPages } from "./wanted_pages.js";
+
 const PAGE = 100; // rows a request, as views/graph.py has it
 const MAX_PAGES = 8;
 const OVERSCAN = 15; // rows drawn above and below the view
-const FETCH_DELAY_MS = 50;
 const ADDRESS_DELAY_MS = 400;
-const RETRY_MS = 1500;
-const MAX_RETRY_MS = 15_000;
 
 class GraphViewer {
   constructor(view) {
@@ -20,8 +19,7 @@ class GraphViewer {
     this.state = view.dataset.state;
     this.total = Number(view.dataset.total);
     this.pages = new Map(); // page number → its rows
-    this.wanted = new Set();
-    this.retryMs = RETRY_MS;
+    this.wanted = new WantedPages({ size: PAGE, range: () => this.range(), load: (page) => this.load(page), loaded: () => this.schedule() });
     this.lit = null;
     this.selected = null;
     this.width = 0;
@@ -121,35 +119,13 @@ class GraphViewer {
     return this.pages.get(Math.floor(number / PAGE))?.[number % PAGE];
   }
 
-  want(number) {
-    const page = Math.floor(number / PAGE);
-    if (this.wanted.has(page)) return;
-    this.wanted.add(page);
-    clearTimeout(this.fetchTimer);
-    this.fetchTimer = setTimeout(() => this.fetchWanted(), FETCH_DELAY_MS);
-  }
-
-  // Of the pages asked for while the reader scrolled, those still in view.
-  async fetchWanted() {
-    if (this.isFetching) return;
-    this.isFetching = true;
-    const [from, to] = this.range();
-    const pages = [...this.wanted].filter((page) => (page + 1) * PAGE > from && page * PAGE <= to);
-    this.wanted = new Set(pages);
-    for (const page of pages) {
-      try {
-        this.accept(await this.ask({ from: page * PAGE }));
-        this.retryMs = RETRY_MS;
-      } catch (error) {
-        if (error.status) this.say(error.message);
-        await new Promise((resolve) => setTimeout(resolve, this.retryMs));
-        this.retryMs = Math.min(MAX_RETRY_MS, this.retryMs * 2);
-      }
-      this.wanted.delete(page);
+  async load(page) {
+    try {
+      this.accept(await this.ask({ from: page * PAGE }));
+    } catch (error) {
+      if (error.status) this.say(error.message);
+      throw error;
     }
-    this.isFetching = false;
-    if (this.wanted.size) this.fetchTimer = setTimeout(() => this.fetchWanted(), FETCH_DELAY_MS);
-    if (pages.length) this.schedule();
   }
 
   // ---- the view ----
@@ -186,7 +162,7 @@ class GraphViewer {
     const rows = [];
     for (let number = from; number <= to; number += 1) {
       const row = this.row(number);
-      if (!row) this.want(number);
+      if (!row) this.wanted.add(number);
       rows.push(row ?? this.emptyRow(number));
     }
     const kept = new Set(rows);

@@ -6,15 +6,13 @@
 // number of pages is kept. Text reaches the page through textContent alone.
 
 import { kind, spans } from "./log_line.js";
+import { WantedPages } from "./wanted_pages.js";
 
 const PAGE = 500; // lines a request
 const MAX_PAGES = 60;
 const OVERSCAN = 20; // rows drawn above and below the view
 const MAX_HEIGHT = 8_000_000; // browsers stop drawing somewhere above 16 million pixels
 const NARROW = "(max-width: 720px)";
-const FETCH_DELAY_MS = 60;
-const RETRY_MS = 1500;
-const MAX_RETRY_MS = 15_000;
 
 export class LogViewer {
   constructor(box) {
@@ -24,13 +22,13 @@ export class LogViewer {
     this.total = Number(box.dataset.total);
     this.next = Number(box.dataset.next); // the stream begins here
     this.pages = new Map(); // page number → array of [ms, text]
-    this.wanted = new Set();
+    const range = () => [this.block.from, this.block.to];
+    this.wanted = new WantedPages({ size: PAGE, range, load: (page) => this.load(page), loaded: () => this.schedule() });
     this.ownTop = 0;
     this.isFollowing = false;
     this.anchor = null; // the line to bring to the view's top; null: what is there stays
     this.block = { from: 0, to: -1, top: 0 }; // the lines that are drawn, and where
     this.target = null;
-    this.retryMs = RETRY_MS;
     this.take(Number(box.dataset.first), this.readRows());
     this.build();
     this.measure();
@@ -130,34 +128,12 @@ export class LogViewer {
     }
   }
 
-  want(number) {
-    const page = Math.floor(number / PAGE);
-    if (this.wanted.has(page)) return;
-    this.wanted.add(page);
-    clearTimeout(this.fetchTimer);
-    this.fetchTimer = setTimeout(() => this.fetchWanted(), FETCH_DELAY_MS);
-  }
-
-  // Of the pages asked for while the reader scrolled, those still in view.
-  async fetchWanted() {
-    const { from, to } = this.block;
-    const pages = [...this.wanted].filter((page) => (page + 1) * PAGE > from && page * PAGE <= to);
-    this.wanted = new Set(pages);
-    for (const page of pages) {
-      try {
-        const response = await fetch(`${this.url}?from=${page * PAGE}&count=${PAGE}`, { headers: { Accept: "application/json" } });
-        if (!response.ok) throw new Error(String(response.status));
-        const body = await response.json();
-        this.take(body.first, body.lines);
-        this.total = Math.max(this.total, body.total);
-        this.retryMs = RETRY_MS;
-      } catch {
-        setTimeout(() => this.schedule(), this.retryMs);
-        this.retryMs = Math.min(MAX_RETRY_MS, this.retryMs * 2);
-      }
-      this.wanted.delete(page);
-    }
-    if (pages.length) this.schedule();
+  async load(page) {
+    const response = await fetch(`${this.url}?from=${page * PAGE}&count=${PAGE}`, { headers: { Accept: "application/json" } });
+    if (!response.ok) throw new Error(String(response.status));
+    const body = await response.json();
+    this.take(body.first, body.lines);
+    this.total = Math.max(this.total, body.total);
   }
 
   append(first, lines) {
@@ -219,7 +195,7 @@ export class LogViewer {
     const drawn = [];
     for (let one = from; one <= to; one += 1) {
       const line = this.line(one);
-      if (!line) this.want(one);
+      if (!line) this.wanted.add(one);
       drawn.push(line ? (line.row ??= this.makeRow(one, line)) : this.makeRow(one, null));
       if (line) this.mark(line.row, one);
     }
