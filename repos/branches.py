@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from codeservices.errors import Conflict, InvalidInput, NotFound
 from codeservices.iam.principal import Principal
-from repos import names
+from repos import names, oids
 from repos.access import check_writable, on_ref, repository_for
 from repos.git import objects, program, refs
 from repos.git.refs import InvalidBranchName, RefCommand
@@ -52,17 +52,6 @@ class DefaultBranch(InvalidInput):
     code = "DefaultBranchCannotBeDeletedException"
 
 
-def check_oid(oid: str) -> str:
-    """A commit's full id; raises CommitIdRequired or InvalidCommitId."""
-    if not oid:
-        raise InvalidInput("A commit id is required.", code="CommitIdRequiredException")
-    if not refs.OID.fullmatch(oid):
-        raise InvalidInput(
-            f"“{oid[:100]}” is no commit id: give all 40 hexadecimal digits.", code="InvalidCommitIdException"
-        )
-    return oid
-
-
 def create_branch(principal: Principal, repository_name: str, branch: str, oid: str) -> Repository:
     """A new branch at an existing commit. The first one of a repository becomes its default branch.
 
@@ -72,7 +61,7 @@ def create_branch(principal: Principal, repository_name: str, branch: str, oid: 
         NotFound: There is no such commit.
     """
     refname = refs.HEADS + refs.check_branch_name(branch)
-    check_oid(oid)
+    oids.check(oid)
     repository = opened_for(principal, CREATE_BRANCH, repository_name, refname)
     with repository.git as git:
         check_free(repository, refname)
@@ -122,7 +111,7 @@ def create_tag(principal: Principal, repository_name: str, tag: str, oid: str, m
     repository = opened_for(principal, MOVE_TAG, repository_name, refname)
     with repository.git:
         _check_free(repository, refname, TagExists, InvalidTagName)
-        made = _annotated(principal, repository, tag, check_oid(oid), message) if message.strip() else oid
+        made = _annotated(principal, repository, tag, oids.check(oid), message) if message.strip() else oid
         _create(principal, MOVE_TAG, repository, refname, made, TagExists)
     return repository
 

@@ -24,7 +24,7 @@ from codeservices.errors import AccessDenied, Conflict, InvalidInput, NotFound, 
 from codeservices.iam import arn
 from codeservices.iam.authorize import authorize
 from codeservices.iam.principal import Principal
-from repos import branches
+from repos import oids
 from repos.access import check_writable, repository_for
 from repos.git import blob, log, refs, specifier, tree
 from repos.git.store import BareRepository
@@ -106,9 +106,9 @@ def post(
         RepositoryArchived.
     """
     check_content(content)
-    branches.check_oid(after_oid)
+    oids.check(after_oid)
     if before_oid:
-        branches.check_oid(before_oid)
+        oids.check(before_oid)
     if before_oid == after_oid:
         raise InvalidInput(
             f"A comparison has two commits; both are {after_oid}.",
@@ -182,7 +182,7 @@ def listed(
         NotFound: There is no such commit.
     """
     for oid in (after_oid, *filter(None, [before_oid])):
-        branches.check_oid(oid)
+        oids.check(oid)
     repository = repository_for(principal, LIST, repository_name)
     with repository.git:
         for oid in filter(None, (before_oid, after_oid)):

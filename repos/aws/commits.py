@@ -6,7 +6,7 @@ from typing import Any
 
 from codeservices.aws.dispatch import Call, operation
 from codeservices.errors import InvalidInput, NotFound, ServiceError
-from repos import branches
+from repos import oids
 from repos.access import repository_for
 from repos.aws.shapes import commit_of
 from repos.git import log
@@ -18,7 +18,7 @@ MAX_BATCH = 100
 
 @operation("codecommit", "GetCommit")
 def get_commit(call: Call) -> dict[str, Any]:
-    oid = branches.check_oid(call.params["commitId"])
+    oid = oids.check(call.params["commitId"])
     repository = repository_for(call.principal, "codecommit:GetCommit", call.params["repositoryName"])
     with repository.git:
         return {"commit": commit_of(_found(repository, oid))}
@@ -39,7 +39,7 @@ def batch_get_commits(call: Call) -> dict[str, Any]:
     with repository.git:
         for oid in wanted:
             try:
-                commits.append(commit_of(_found(repository, branches.check_oid(oid))))
+                commits.append(commit_of(_found(repository, oids.check(oid))))
             except ServiceError as error:
                 errors.append({"commitId": oid[:100], "errorCode": error.code, "errorMessage": error.message})
     return {"commits": commits, "errors": errors}

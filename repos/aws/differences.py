@@ -13,8 +13,9 @@ from typing import Any
 from codeservices.aws import paging
 from codeservices.aws.dispatch import Call, operation
 from codeservices.errors import InvalidInput, NotFound
+from repos import oids
 from repos.access import repository_for
-from repos.aws.files import check_blob_oid, content_of
+from repos.aws.files import content_of
 from repos.aws.shapes import bad_token, limit_of
 from repos.git import blob, differences, line_differences, refs, specifier
 from repos.git.line_differences import LineHunk
@@ -75,8 +76,8 @@ def get_differences(call: Call) -> dict[str, Any]:
 def get_blob_differences(call: Call) -> dict[str, Any]:
     """A hunk of more lines than the model allows one comes in parts."""
     params = call.params
-    after = check_blob_oid(params["afterBlobId"])
-    before = check_blob_oid(params["beforeBlobId"]) if params.get("beforeBlobId") else None
+    after = oids.check(params["afterBlobId"], "blob")
+    before = oids.check(params["beforeBlobId"], "blob") if params.get("beforeBlobId") else None
     limit = limit_of(params, "MaxResults", MAX_HUNKS_PAGE, HUNKS_PAGE)
     context = params.get("contextLines", 3)
     if not 0 <= context <= MAX_CONTEXT_LINES:

@@ -10,9 +10,10 @@ from typing import Any
 from codeservices.aws import paging
 from codeservices.aws.dispatch import Call, operation
 from codeservices.errors import InvalidInput, NotFound
+from repos import oids
 from repos.access import repository_for
 from repos.aws.shapes import bad_token, commit_of, file_mode, limit_of
-from repos.git import blob, file_history, objects, program, refs, specifier, tree
+from repos.git import blob, file_history, objects, program, specifier, tree
 from repos.git.file_history import Place
 from repos.git.store import BareRepository
 from repos.git.tree import Entry
@@ -52,7 +53,7 @@ def get_file(call: Call) -> dict[str, Any]:
 
 @operation("codecommit", "GetBlob")
 def get_blob(call: Call) -> dict[str, Any]:
-    oid = check_blob_oid(call.params["blobId"])
+    oid = oids.check(call.params["blobId"], "blob")
     repository = repository_for(call.principal, "codecommit:GetBlob", call.params["repositoryName"])
     with repository.git as git:
         return {"content": content_of(git, oid)}
@@ -109,17 +110,6 @@ def list_file_commit_history(call: Call) -> dict[str, Any]:
         for one in versions
     ]
     return {"revisionDag": dag, "nextToken": paging.encode(kind, following.dumps()) if following else None}
-
-
-def check_blob_oid(oid: str) -> str:
-    """A blob's full id; raises BlobIdRequired or InvalidBlobId."""
-    if not oid:
-        raise InvalidInput("A blob id is required.", code="BlobIdRequiredException")
-    if not refs.OID.fullmatch(oid):
-        raise InvalidInput(
-            f"“{oid[:100]}” is no blob id: give all 40 hexadecimal digits.", code="InvalidBlobIdException"
-        )
-    return oid
 
 
 def content_of(repository: BareRepository, oid: str) -> bytes:

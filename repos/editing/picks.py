@@ -11,7 +11,7 @@ from typing import Final
 
 from codeservices.errors import Conflict, NotFound
 from codeservices.iam.principal import Principal
-from repos import branches
+from repos import branches, oids
 from repos.editing import edits, rules, tips
 from repos.editing.rules import SILENT, Wording
 from repos.editing.tips import Committed, NothingChanged, Target
@@ -91,7 +91,7 @@ def _pick(
     rules.check_wording(wording)
     refs.check_branch_name(target.branch)
     refs.check_branch_name(target.name)
-    branches.check_oid(oid)
+    oids.check(oid)
     repository = branches.opened_for(principal, CREATE_COMMIT, repository_name, target.refname)
     with repository.git:
         found = _found(repository, oid)

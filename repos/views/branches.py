@@ -19,11 +19,11 @@ from codeservices.iam.views.shared import tell
 from codeservices.registry import CommitStatus
 from repos import branches, protection
 from repos.forms import BranchForm
-from repos.git import divergence, log, program, refs, revspec
+from repos.git import divergence, log, program, refs
 from repos.models import Repository
 from repos.protection import Protection
 from repos.remembered import remembered
-from repos.views.shared import may, note_parameters, opened
+from repos.views.shared import may, note_parameters, oid_of_start, opened
 
 PAGE_SIZE = 50
 # Counting goes on at the next look at the page, from what was counted until then.
@@ -67,9 +67,7 @@ def branch_create(request: ConsoleRequest, name: str) -> HttpResponse:
         note_parameters(repositoryName=name, branchName=branch)
         repository = branches.opened_for(request.principal, branches.CREATE_BRANCH, name, refs.HEADS + branch)
         try:
-            with repository.git as git:
-                oid = revspec.resolve_revision(git, start).oid
-            note_parameters(commitId=oid)
+            oid = oid_of_start(repository, start)
             branches.create_branch(request.principal, name, branch, oid)
         except ServiceError as error:
             tell(form, error)

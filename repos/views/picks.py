@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods
 from codeservices.errors import ServiceError
 from codeservices.http import ConsoleRequest
 from codeservices.iam.views.shared import tell
-from repos import branches
+from repos import oids
 from repos.editing import picks
 from repos.editing.forms import PickForm
 from repos.editing.tips import Committed
@@ -43,7 +43,7 @@ def _pick(
     what: str,
 ) -> HttpResponse:
     with opened(request, "codecommit:GetCommit", name, commitId=oid) as repository:
-        found = log.commit(repository.git, branches.check_oid(oid.lower()))
+        found = log.commit(repository.git, oids.check(oid.lower()))
         default = repository.default_branch or next((one for one, _ in refs.branches(repository.git)), "")
         onto = request.POST.get("onto") or request.GET.get("onto") or default
 

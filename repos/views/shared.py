@@ -15,7 +15,7 @@ from codeservices.errors import NotFound
 from codeservices.http import ConsoleRequest
 from codeservices.iam.authorize import authorize, is_allowed
 from repos.access import repository_for
-from repos.git import refs, tags
+from repos.git import refs, revspec, tags
 from repos.git.revspec import Resolved
 from repos.models import Repository
 from repos.views import kept
@@ -125,6 +125,14 @@ def switch(repository: Repository, at: Resolved, page: str, query: str) -> dict[
         "switch_more": max(0, len(found) - MAX_CHOICES) + max(0, len(tagged) - MAX_CHOICES),
         "default_branch": default,
     }
+
+
+def oid_of_start(repository: Repository, start: str) -> str:
+    """The commit that a new branch or tag begins at, noted for the audit; raises as `revspec.resolve_revision`."""
+    with repository.git as git:
+        oid = revspec.resolve_revision(git, start).oid
+    note_parameters(commitId=oid)
+    return oid
 
 
 def revision_of_tag(tag: str, branches: set[str]) -> str:

@@ -16,8 +16,8 @@ from codeservices.http import ConsoleRequest, confirmed, is_partial
 from codeservices.iam.views.shared import tell
 from repos import branches
 from repos.forms import TagForm
-from repos.git import refs, revspec, tags
-from repos.views.shared import may, note_parameters, opened, revision_of_tag
+from repos.git import refs, tags
+from repos.views.shared import may, note_parameters, oid_of_start, opened, revision_of_tag
 
 PAGE_SIZE = 50
 _VERSION_PARTS = re.compile(r"\d+|\D+")
@@ -39,9 +39,7 @@ def tag_create(request: ConsoleRequest, name: str) -> HttpResponse:
         note_parameters(repositoryName=name, reference=branches.tag_refname(tag))
         repository = branches.opened_for(request.principal, branches.MOVE_TAG, name, branches.tag_refname(tag))
         try:
-            with repository.git as git:
-                oid = revspec.resolve_revision(git, start).oid
-            note_parameters(commitId=oid)
+            oid = oid_of_start(repository, start)
             branches.create_tag(request.principal, name, tag, oid, form.cleaned_data["message"])
         except ServiceError as error:
             tell(form, error)
