@@ -17,6 +17,7 @@ from django.conf import settings  # noqa: E402  these need the settings that the
 from codeservices import page_threads  # noqa: E402
 from codeservices.body_limit import limited  # noqa: E402
 from codeservices.objects.s3 import application as s3  # noqa: E402
+from repos.git import kept_open  # noqa: E402
 from repos.git_http import application as git_http  # noqa: E402
 
 # A page makes tens of thousands of objects that live until it is sent. Python's own threshold, 700, has them looked
@@ -52,8 +53,10 @@ async def _lifespan(receive: Receive, send: Send) -> None:
             gc.collect()
             gc.freeze()
             gc.set_threshold(GARBAGE_THRESHOLD)
+            kept_open.begin()
             await send({"type": "lifespan.startup.complete"})
         else:
             pages.close()
+            kept_open.end()
             await send({"type": "lifespan.shutdown.complete"})
             return

@@ -197,12 +197,9 @@ def main(application: Application) -> None:
 if __name__ == "__main__":
     from codeservices import asgi
     from codeservices.audit import drain, writer
-    from repos.git import kept_open
 
     drain.start()
-    kept_open.begin()
     try:
         main(asgi.application)
     finally:
-        kept_open.end()
         writer.close()

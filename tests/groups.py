@@ -1,8 +1,7 @@
 """A pytest plugin: how `-n` deals the tests out.
 
 A file's tests stay together, so that what it sets up is set up once. All files that use the machine as a whole (Docker
-Engine, a browser, an installation with its supervisor) are one group: two of them would take each other's containers,
-and Chromium ends its requests (ERR_NETWORK_CHANGED) where a network of containers comes or goes.
+Engine, a browser, an installation with its supervisor) are one group: two of them would take each other's containers.
 
 Groups that take long come first, so that no process is still busy with one when the others have nothing left.
 """

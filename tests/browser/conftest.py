@@ -14,9 +14,9 @@ from tests.fixtures.people import signed_in
 
 
 @pytest.fixture(scope="package")
-def browser() -> Iterator[Browser]:
+def browser(web_server: str) -> Iterator[Browser]:
     """One for all of these tests, which goes with the last: the event loop that it needs is none for others."""
-    with launched() as started:
+    with launched(int(web_server.rpartition(":")[2])) as started:
         yield started
 
 

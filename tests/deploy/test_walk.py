@@ -38,7 +38,7 @@ artifacts:
 def page(installation: Installation) -> Iterator[Page]:
     """A page in which every error of a script or of the content security policy fails the test."""
     faults: list[str] = []
-    with launched() as browser:
+    with launched(installation.http_port) as browser:
         page = browser.new_context(base_url=installation.url, accept_downloads=True).new_page()
         page.set_default_timeout(PATIENCE_MILLISECONDS)
         page.on("pageerror", lambda error: faults.append(str(error)))
