@@ -28,6 +28,7 @@ CONFIGURATION: Mapping[str, str] = {
     "core.alternateRefsCommand": "exit 0 #",
     "core.fsync": "objects,derived-metadata,reference",
     "core.fsyncMethod": "fsync",
+    "log.mailmap": "false",  # people as commits name them, and no look into the tip's tree for another name
     "gc.auto": "0",  # upkeep has its own task; a push must not wait for it
     "maintenance.auto": "false",
     "pack.windowMemory": "100m",

@@ -129,7 +129,10 @@ def entry(repository: BareRepository, oid: str, path: str) -> Entry:
             raise PathNotFound(
                 f"“{_shown(path)}” leads nowhere: “{_shown(current.path)}” is a {_word(current.kind)}, not a folder."
             )
-        row = _row(repository, current.oid, refs.encode(part))
+        wanted = refs.encode(part)
+        row = _row(_bytes(repository, current.oid), wanted) or next(
+            (row for row in rows(repository, current.oid) if row[0] == wanted), None
+        )
         if row is None:
             place = f"the folder “{_shown(current.path)}”" if current.path else "the root folder"
             raise PathNotFound(
@@ -137,6 +140,20 @@ def entry(repository: BareRepository, oid: str, path: str) -> Entry:
             )
         current = entry_of(f"{current.path}/{part}" if current.path else part, row[1], row[2].decode("ascii"))
     return current
+
+
+def largest_bytes(repository: BareRepository, oid: str, path: str) -> int:
+    """The size of the largest tree object on the way to a path, the root's included, as far as the path leads."""
+    sizes = []
+    folder = objects.tree_oid(repository, oid)
+    for part in path.strip("/").split("/"):
+        data = _bytes(repository, folder)
+        sizes.append(len(data))
+        row = _row(data, refs.encode(part))
+        if row is None or row[1] & _TYPE_BITS != _TREE_MODE:
+            break
+        folder = row[2].decode("ascii")
+    return max(sizes)
 
 
 def sole_path(repository: BareRepository, folder: Entry) -> str:
@@ -161,9 +178,8 @@ def rows(repository: BareRepository, oid: str) -> list[TreeRow]:
         raise NotFound(f"The folder {oid} can't be read: it is damaged.", code="ObjectDamagedException") from error
 
 
-def _row(repository: BareRepository, oid: str, name: bytes) -> TreeRow | None:
-    """One of a tree object's entries, found without taking all of them apart."""
-    data = _bytes(repository, oid)
+def _row(data: bytes, name: bytes) -> TreeRow | None:
+    """One of a tree object's entries, found without taking all of them apart; None where it takes that."""
     at = data.find(b" " + name + b"\0")
     if at >= 0:
         # The bytes of an oid may read like an entry; only whole entries and a mode can stand before a real one.
@@ -171,7 +187,7 @@ def _row(repository: BareRepository, oid: str, name: bytes) -> TreeRow | None:
         end = at + len(name) + 2
         if _MODE.fullmatch(mode) and len(data) >= end + 20:
             return name, int(mode, 8), data[end : end + 20].hex().encode("ascii")
-    return next((row for row in rows(repository, oid) if row[0] == name), None)
+    return None
 
 
 def _bytes(repository: BareRepository, oid: str) -> bytes:
