@@ -133,11 +133,13 @@ class Entry:
     Attributes:
         path: What the file or folder was called after it; "" where the history is of everything.
         renamed_from: What the file was called before it, where it was moved.
+        is_deletion: The file that is followed was deleted in it.
     """
 
     commit: Commit
     path: str = ""
     renamed_from: str | None = None
+    is_deletion: bool = False
 
 
 @dataclass(frozen=True)
@@ -259,7 +261,8 @@ def commits(
                 before = walk.take(row)
                 last, seen = row, seen + 1
                 if is_wanted:  # read now, while git looks for the next one
-                    found.append(Entry(parse(row.oid, objects.read(repository, row.oid)[1]), place.path, before))
+                    parsed = parse(row.oid, objects.read(repository, row.oid)[1])
+                    found.append(Entry(parsed, place.path, before, row.is_deletion))
         except program.GitTimeout:
             if last is None:
                 raise

@@ -71,12 +71,14 @@ class Row:
         parents: Of the history walked: for a path's, the nearest ones that changed it.
         timestamp: When it was committed, in seconds since 1970.
         is_addition: It is where the file at the path begins; told only where the walk looks for that.
+        is_deletion: It is where the file ends; likewise.
     """
 
     oid: str
     parents: tuple[str, ...]
     timestamp: int
     is_addition: bool = False
+    is_deletion: bool = False
 
 
 @dataclass
@@ -448,8 +450,8 @@ def _rows(
     try:
         for line in lines:
             if line.startswith(b":") and row is not None:
-                changes = line.split(b"\t")[0].rpartition(b" ")[2]  # one letter for each parent
-                row = replace(row, is_addition=set(changes) == {ord("A")})
+                changes = set(line.split(b"\t")[0].rpartition(b" ")[2])  # one letter for each parent
+                row = replace(row, is_addition=changes == {ord("A")}, is_deletion=changes == {ord("D")})
             elif line:
                 if row is not None:
                     yield row

@@ -50,12 +50,13 @@ def _day(day: date | None) -> str:
 
 def _row(entry: Entry, place: str, repository_name: str, marks: str, *, is_last: bool) -> str:
     commit = entry.commit
-    browse = escape(code_address(repository_name, "browse", commit.oid, entry.path))
-    merge = ' <span class="tag">merge</span>' if commit.is_merge else ""
+    browse = escape(code_address(repository_name, "browse", commit.oid, "" if entry.is_deletion else entry.path))
+    words = [word for word, is_so in (("merge", commit.is_merge), ("deleted", entry.is_deletion)) if is_so]
+    tags = "".join(f' <span class="tag">{word}</span>' for word in words)
     return (
         '<li class="commit-row" data-row>'
         f'<div><a class="row-title" data-row-link href="{place}commit/{commit.oid}">'
-        f"{escape(commit.subject or '(no message)')}</a>{merge} "
+        f"{escape(commit.subject or '(no message)')}</a>{tags} "
         f'<span class="row-note">{_people(commit)} · {timeago(commit.committer.when_at, "no date")}</span>'
         f"{_renamed(entry, repository_name, is_last=is_last)}</div>"
         f'<div class="actions">{marks}{short_oid(commit.oid, copy=True)}'

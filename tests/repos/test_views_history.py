@@ -30,6 +30,15 @@ def commit_url(oid: str) -> str:
     return f"/repositories/demo/commit/{oid}"
 
 
+def test_the_commit_that_deleted_a_file_says_so_and_leads_to_what_was_left(alice_client, stored):
+    first = stored.commit({"a": "1", "b/c": "2"}, "Both")
+    gone = stored.commit({"a": "1"}, "One", [first])
+    page = text(alice_client.get(f"/repositories/demo/commits/{gone}/b/c"))
+    assert page.count('<span class="tag">deleted</span>') == 1
+    assert f'href="/repositories/demo/browse/{gone}" aria-label="Browse the code at' in page
+    assert f'href="/repositories/demo/browse/{first}/b/c" aria-label="Browse the code at' in page
+
+
 def test_commits_come_by_day_newest_first_in_pages(alice_client, history):
     page = alice_client.get("/repositories/demo/commits/main")
     seen: list[str] = []
