@@ -63,7 +63,7 @@ def context_rows(rows: Sequence[Row], view: View, new_lines: Coloured | None = N
 
 def label(text: str) -> str:
     """The line above a hunk, as far as it can be shown: git cuts it where it likes."""
-    return _visible(escape(text, quote=False))
+    return _visible(text)
 
 
 def _label(text: str, view: View) -> str:
@@ -119,14 +119,10 @@ def _text(text: str, shows_returns: bool) -> str:
         return _text(text[:-1], False) + ending
     if text.isascii() and text.isprintable():
         return escape(text, quote=False)
-    return _visible(escape(text, quote=False))
+    return _visible(text)
 
 
 def _visible(text: str) -> str:
     """Surrogates, which stand for bytes that are no text, can't be sent."""
-    shown = invisible.replaced(text, _mark)
+    shown = invisible.html(text)
     return shown if shown.isascii() else shown.encode("utf-8", "replace").decode("utf-8")
-
-
-def _mark(code: str, name: str) -> str:
-    return f'<span class="invisible" title="{name}">{code}</span>'

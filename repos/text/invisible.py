@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from html import escape
 from typing import Final
 
 # Direction marks and overrides, characters without width, fillers that look like a space, and those whose only use is
@@ -51,9 +52,12 @@ def has_odd(text: str) -> bool:
     return ODD.search(text.replace("\n", "")) is not None
 
 
-def replaced(text: str, mark: Callable[[str, str], str]) -> str:
-    """The text with `mark("U+202E", "RIGHT-TO-LEFT OVERRIDE")` in the place of each character that can't be seen."""
-    return ODD.sub(lambda match: mark(f"U+{ord(match[0]):04X}", name(match[0])), text)
+def html(text: str) -> str:
+    """The text as HTML, where each character that can't be seen is its number, with its name as a title."""
+    return ODD.sub(
+        lambda match: f'<span class="invisible" title="{name(match[0])}">U+{ord(match[0]):04X}</span>',
+        escape(text, quote=False),
+    )
 
 
 def name(character: str) -> str:

@@ -16,7 +16,7 @@ from repos.git import blob, content_type, log, tree
 from repos.git.revspec import Resolved
 from repos.models import Repository
 from repos.remembered import remembered
-from repos.text import invisible, markup
+from repos.text import invisible, markup, table
 from repos.views import kept, readme, source
 from repos.views.shared import place
 
@@ -132,7 +132,12 @@ def show(request: ConsoleRequest, repository: Repository, at: Resolved, entry: t
         context["views"] = _views("Text", wants_source)
         if not wants_source:
             context["html"] = readme.rendered(request, repository, at, at.path, entry.oid, file.text)
-    if has_lines and not is_picture and context.get("html") is None:
+    if has_lines and not facts.is_truncated and table.is_table(entry.name):
+        records = table.table(file.text, entry.name)
+        if records is not None:
+            context["views"] = _views("Table", wants_source)
+            context["table"] = None if wants_source else records
+    if has_lines and not is_picture and context.get("html") is None and context.get("table") is None:
         is_short = facts.size_bytes <= source.MAX_AWAITED_BYTES
         lines = context["source"] = file.source(source.PATIENCE_SECONDS if is_short else None)
         if not lines.is_final:

@@ -73,7 +73,7 @@ def lines_html(lines: list[str], coloured: highlight.Lines | None) -> list[str]:
     joined = "\n".join(lines)
     is_plain = not invisible.has_odd(joined)
     if coloured is not None:
-        text = _plain_text if is_plain else _text
+        text = _plain_text if is_plain else invisible.html
         return ["".join([_piece(piece, text) for piece in pieces]) for pieces in coloured]
     if is_plain and max(map(len, lines), default=0) <= MAX_LINE_CHARACTERS:
         return _plain_text(joined).split("\n") if lines else []
@@ -82,9 +82,10 @@ def lines_html(lines: list[str], coloured: highlight.Lines | None) -> list[str]:
 
 def _line(line: str) -> str:
     if len(line) <= MAX_LINE_CHARACTERS:
-        return _text(line)
+        return invisible.html(line)
     rest = f"{len(line) - MAX_LINE_CHARACTERS:,}"
-    return f'{_text(line[:MAX_LINE_CHARACTERS])} <span class="line-note">… {rest} more characters in this line</span>'
+    shown = invisible.html(line[:MAX_LINE_CHARACTERS])
+    return f'{shown} <span class="line-note">… {rest} more characters in this line</span>'
 
 
 def _piece(piece: Piece, html: Callable[[str], str]) -> str:
@@ -95,11 +96,3 @@ def _piece(piece: Piece, html: Callable[[str], str]) -> str:
 def _plain_text(text: str) -> str:
     """A text of which every character can be seen."""
     return escape(text, quote=False)
-
-
-def _text(text: str) -> str:
-    return invisible.replaced(escape(text, quote=False), _mark)
-
-
-def _mark(code: str, name: str) -> str:
-    return f'<span class="invisible" title="{name}">{code}</span>'

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from repos.text import invisible
 
 
 def marked(text):
-    return invisible.replaced(text, lambda code, name: f"[{code} {name}]")
+    return re.sub(r'<span class="invisible" title="([^"]*)">([^<]*)</span>', r"[\2 \1]", invisible.html(text))
 
 
 @pytest.mark.parametrize(
