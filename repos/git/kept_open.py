@@ -7,6 +7,7 @@ which upkeep has replaced give their disk space back.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from dataclasses import dataclass, field
@@ -17,8 +18,10 @@ from dulwich.repo import Repo
 
 MAX_IDLE: Final = 4
 IDLE_SECONDS: Final = 3.0
-# What an open repository remembers of each of its packs, at most; without it, dulwich takes 96 MB.
+# What an open repository remembers of its packs, all together; dulwich takes 96 MB for each.
 DELTA_BASE_BYTES: Final = 16 * 1024 * 1024
+
+logger = logging.getLogger(__name__)
 
 State = tuple[int, ...]
 
@@ -42,7 +45,8 @@ class Opened:
         """Open it."""
         state = _state(path)
         repo = Repo(str(path), bare=True)
-        repo.object_store.delta_base_cache_limit = DELTA_BASE_BYTES
+        count = sum(1 for _ in (path / "objects" / "pack").glob("*.pack"))
+        repo.object_store.delta_base_cache_limit = DELTA_BASE_BYTES // max(1, count)
         return cls(path, repo, state)
 
 
@@ -86,7 +90,7 @@ def take(path: Path) -> Opened:
         return Opened.anew(path)
     if found.state == _state(path):
         return found
-    found.repo.close()
+    _close([found])
     return Opened.anew(path)
 
 
@@ -100,8 +104,8 @@ def give_back(opened: Opened) -> None:
             closing = _idle.waiting[:-MAX_IDLE]
             _idle.waiting = _idle.waiting[-MAX_IDLE:]
             if not _idle.has_closer:
-                _idle.has_closer = True
                 threading.Thread(target=_close_idle, name="repository-closer", daemon=True).start()
+                _idle.has_closer = True
     _close(closing)
 
 
@@ -122,7 +126,10 @@ def _close_idle() -> None:
 
 def _close(closing: list[Opened]) -> None:
     for one in closing:
-        one.repo.close()
+        try:
+            one.repo.close()
+        except Exception:  # the others, and those who come later, are not to wait for ever
+            logger.exception("a repository could not be closed: %s", one.path.name)
 
 
 def _state(path: Path) -> State:

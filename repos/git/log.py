@@ -222,6 +222,8 @@ def commits(
 ) -> Page:
     """Commits reachable from `oid`, newest first and never a parent before its child.
 
+    Where clocks were wrong, the first page of a file that is followed may have one there (`walk.py`).
+
     Args:
         oid: A commit, or a tag of one.
         path: Only commits that changed this file or folder; "" for all. Names are literal, `*` is no pattern.

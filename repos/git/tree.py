@@ -130,9 +130,8 @@ def entry(repository: BareRepository, oid: str, path: str) -> Entry:
                 f"“{_shown(path)}” leads nowhere: “{_shown(current.path)}” is a {_word(current.kind)}, not a folder."
             )
         wanted = refs.encode(part)
-        row = _row(_bytes(repository, current.oid), wanted) or next(
-            (row for row in rows(repository, current.oid) if row[0] == wanted), None
-        )
+        data = _bytes(repository, current.oid)
+        row = _row(data, wanted) or next((row for row in _rows(data, current.oid) if row[0] == wanted), None)
         if row is None:
             place = f"the folder “{_shown(current.path)}”" if current.path else "the root folder"
             raise PathNotFound(
@@ -172,8 +171,12 @@ def sole_path(repository: BareRepository, folder: Entry) -> str:
 
 def rows(repository: BareRepository, oid: str) -> list[TreeRow]:
     """A tree object's entries in git's order."""
+    return _rows(_bytes(repository, oid), oid)
+
+
+def _rows(data: bytes, oid: str) -> list[TreeRow]:
     try:
-        return list(parse_tree(_bytes(repository, oid), 20))
+        return list(parse_tree(data, 20))
     except (ObjectFormatException, ValueError) as error:
         raise NotFound(f"The folder {oid} can't be read: it is damaged.", code="ObjectDamagedException") from error
 

@@ -12,9 +12,9 @@ need nothing but the rows themselves. Those of a path git gives by their own dat
 Only what is not in the graph yet, and files that are followed through renames, are left to git's order.
 
 To rewrite parents, git looks how each line of history goes on that a page leaves open, now and then to the root. The
-first page of a file that is followed does without, and without `--date-order` as long as corrected dates say that git's
-own order is the same: it notes its rows, and the second one, which few people open, reads them once more, with their
-parents, and finds out where it begins.
+first page of a file that is followed does without, and without `--date-order` until corrected dates tell that clocks
+were wrong: only there, a parent may stand before a child that claims to be older. It notes its rows, and the second
+page, which few people open, reads them once more, with their parents, and finds out where it begins.
 
 Source: git-rev-list(1), "History Simplification", "Parent Rewriting" and "Commit Ordering"; the corrected dates of
 gitformat-commit-graph(5).
@@ -193,7 +193,7 @@ class Walk:
         self.is_cut = False
 
     def rows(self, *, max_rows: int | None, since: int | None, timeout_seconds: float) -> Iterator[Row]:
-        """Rows, no parent before its child, without those that were shown already.
+        """Rows without those that were shown already, no parent before its child, but for a file's first as told above.
 
         Args:
             max_rows: As many at most, and the one behind those where they are noted; None for all.
@@ -241,7 +241,7 @@ class Walk:
         yield from _rows(self._repository, self._given, options, timeout_seconds, with_additions=self._follows)
 
     def _first_rows(self, options: Sequence[str], most: int | None, timeout_seconds: float) -> Iterator[Row]:
-        """Rows without their parents, as far as those need not be known."""
+        """Rows without their parents, as far as those need not be known, in git's own order if the graph has dates."""
         with contextlib.closing(commit_graph.Commits(self._repository)) as graph:
             latest = graph.corrected_date(self._given.starts[0])
             is_known = latest < math.inf
@@ -250,7 +250,8 @@ class Walk:
                 self._repository, self._given, options, timeout_seconds, with_parents=False, with_additions=True
             ):
                 before, latest = latest, graph.corrected_date(row.oid)
-                # Behind a move, parents tell whether a row is still the file's; where clocks were wrong, which is next.
+                # Behind a move, parents tell whether a row is still the file's; behind wrong clocks, which come first,
+                # though some that should have come later are given by then.
                 if self._has_moved or (is_known and latest > before):
                     self.is_cut = True
                     return

@@ -21,8 +21,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from html import escape, unescape
+from itertools import takewhile
 from typing import Any, Final, Protocol
-from urllib.parse import quote, unquote_to_bytes, urlsplit
+from urllib.parse import quote, unquote, unquote_to_bytes, urlsplit
 
 import nh3
 from markdown_it import MarkdownIt
@@ -83,7 +84,8 @@ CLASSES: Final = frozenset(
 
 _ATTRIBUTE: Final = re.compile(r"""\b(src|alt)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.IGNORECASE)
 # What matters of HTML: where a link begins, where it ends, and pictures. What is in a comment is none of those.
-_HTML_PART: Final = re.compile(r"<!--.*?(?:-->|\Z)|<img\b[^>]*>|</?a\b", re.IGNORECASE | re.DOTALL)
+_HTML_PART: Final = re.compile(r"<!--(?:-?>|.*?(?:--!?>|\Z))|<img\b[^>]*>|<a\b[^>]*|</a\b", re.IGNORECASE | re.DOTALL)
+_HREF: Final = re.compile(r"\shref\s*=", re.IGNORECASE)
 _ALIGNMENT: Final = re.compile(r"text-align:\s*(left|right|center)")
 _NOT_IN_SLUG: Final = re.compile(r"[^\w\- ]")
 _LANGUAGE: Final = re.compile(r"[A-Za-z0-9_+#.-]{1,40}")
@@ -285,27 +287,35 @@ def _tell_pictures(state: StateCore) -> None:
             if in_link and alternative is None:
                 return f'<img alt="{escape(_file_name(source))}"{part[4:]}'
         if not part.startswith("<!"):
-            in_link = part[1] != "/"
+            in_link = _HREF.search(part) is not None
         return part
 
     for block in state.tokens:
-        for token in block.children or [block]:
+        has_words = False
+        for index, token in enumerate(tokens := block.children or [block]):
             if token.type in ("link_open", "link_close"):
                 in_link = token.type == "link_open"
+                has_words = in_link and _has_words(tokens, index)
             elif token.type == "image":
-                token.meta["in_link"] = in_link
+                token.meta |= {"in_link": in_link, "needs_name": in_link and not has_words}
             elif token.type in ("html_block", "html_inline"):
                 token.content = _HTML_PART.sub(replaced, token.content)
+
+
+def _has_words(tokens: Sequence[Token], opening: int) -> bool:
+    """Whether a link of Markdown has text beside its pictures."""
+    inside = takewhile(lambda one: one.type != "link_close", tokens[opening + 1 :])
+    return any(one.type in ("text", "code_inline") and one.content.strip() for one in inside)
 
 
 def _image(self: Any, tokens: Sequence[Token], index: int, options: Any, environment: dict[str, Any]) -> str:
     token = tokens[index]
     where: Addresses = environment["addresses"]
-    source, title, in_link = str(token.attrGet("src") or ""), str(token.attrGet("title") or ""), token.meta["in_link"]
+    source, title = str(token.attrGet("src") or ""), str(token.attrGet("title") or "")
     alternative = self.renderInlineAsText(token.children or [], options, environment)
     if not where.of_image(source):
-        return _instead(where, source, alternative, in_link)
-    if in_link and not alternative:
+        return _instead(where, source, alternative, token.meta["in_link"])
+    if token.meta["needs_name"] and not alternative:
         alternative = _file_name(source)
     titled = f' title="{escape(title)}"' if title else ""
     return f'<img src="{escape(source)}" alt="{escape(alternative)}"{titled}>'
@@ -313,7 +323,7 @@ def _image(self: Any, tokens: Sequence[Token], index: int, options: Any, environ
 
 def _file_name(source: str) -> str:
     """What a picture without words is called where a link has nothing else to be called by."""
-    return posixpath.basename(source.partition("?")[0])
+    return posixpath.basename(unquote(source.partition("?")[0]))
 
 
 def _instead(where: Addresses, source: str, alternative: str, in_link: bool) -> str:

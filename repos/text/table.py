@@ -1,7 +1,7 @@
 """Comma-separated values and their kin, as rows of cells.
 
-Source: RFC 4180, and the media type text/tab-separated-values. Spreadsheets of half of Europe write semicolons, since
-their numbers have commas.
+Source: RFC 4180. Spreadsheets of half of Europe write semicolons, since their numbers have commas; and with tabs all of
+them quote as with commas, whatever the media type text/tab-separated-values says.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import dataclass
-from typing import Final
+from itertools import islice
+from typing import Any, Final
 
 MAX_ROWS: Final = 1000
 MAX_COLUMNS: Final = 100
@@ -47,11 +48,11 @@ def table(text: str, name: str) -> Table | None:
     """The records of a text; None where it is not written as such.
 
     Args:
-        name: The file's, which tells what stands between cells; where there is a choice, its first line does.
+        name: The file's, which tells what stands between cells; where there is a choice, the first records do.
     """
-    first = text.partition("\n")[0]
-    delimiter = max(_DELIMITERS[name[name.rindex(".") :].lower()], key=first.count)
-    reader = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), delimiter=delimiter, strict=True)
+    text = text.removeprefix("\ufeff")
+    choices = _DELIMITERS[name[name.rindex(".") :].lower()]
+    reader = _reader(text, next((one for one in choices if _divides(text, one)), choices[0]))
     found: list[Row] = []
     begun = 1
     try:
@@ -69,3 +70,17 @@ def table(text: str, name: str) -> Table | None:
     columns = min(width, MAX_COLUMNS)
     filled = [Row(row.line, (*row.cells, *[""] * columns)[:columns]) for row in found[: MAX_ROWS + 1]]
     return Table(filled[0], tuple(filled[1:]), is_cut=len(found) > len(filled) or width > columns)
+
+
+def _reader(text: str, delimiter: str) -> Any:
+    # A lone carriage return ends no line here, as in the text's own view.
+    return csv.reader(io.StringIO(text, newline="\n"), delimiter=delimiter, strict=True)
+
+
+def _divides(text: str, delimiter: str) -> bool:
+    """Whether the first two records, read so, have as many cells as each other, and more than one."""
+    try:
+        widths = {len(cells) for cells in islice(filter(None, _reader(text, delimiter)), 2)}
+    except csv.Error:
+        return False
+    return len(widths) == 1 and widths != {1}

@@ -81,6 +81,10 @@ if (table) {
   addEventListener("hashchange", () => show({ scroll: true }));
   begin();
   show({ scroll: true });
+} else if (selection() && !document.getElementById(location.hash.slice(1))) {
+  // Lines of a file that is drawn, as a table or as Markdown, are in its source.
+  const source = document.querySelector('.views a[href$="?source"]');
+  if (source) location.replace(source.href + location.hash);
 }
 
 document.addEventListener("keydown", (event) => {

@@ -5,7 +5,7 @@ const MAX_RETRY_MS = 15_000;
 
 export class WantedPages {
   // size: rows a page; range: the first and the last row in view; load: fetches a page and takes its rows, or throws;
-  // loaded: called when some were.
+  // loaded: draws the view, and adds the rows that it lacks.
   constructor({ size, range, load, loaded }) {
     Object.assign(this, { size, range, load, loaded });
     this.wanted = new Set();
@@ -37,13 +37,15 @@ export class WantedPages {
         await this.load(page);
         this.retryMs = RETRY_MS;
       } catch {
-        await new Promise((resolve) => setTimeout(resolve, this.retryMs));
+        setTimeout(() => this.loaded(), this.retryMs); // which asks again for what is in view then
         this.retryMs = Math.min(MAX_RETRY_MS, this.retryMs * 2);
+        this.wanted.clear();
+        break;
       }
       this.wanted.delete(page);
     }
     this.isFetching = false;
     if (this.wanted.size) this.soon();
-    if (pages.length) this.loaded();
+    if (pages.length && this.retryMs === RETRY_MS) this.loaded();
   }
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import Page, Route, expect
 
@@ -106,3 +108,15 @@ def test_a_picture_is_drawn_and_its_scripts_do_not_run(page: Page, code):
     page.goto("/repositories/demo/raw/main/a.svg")
     assert page.locator("pre").inner_text().startswith("<svg")
     assert not [url for url in asked if url.endswith("/ran")]
+
+
+def test_the_address_of_lines_of_a_file_that_is_drawn_leads_to_its_source(page: Page, alice):
+    oid = gitrepo.commit(factories.repository("demo").git, {"a.csv": "a,b\n1,2\n3,4\n", "b.md": "# One\n\ntwo\n"})
+    page.goto(f"/repositories/demo/browse/{oid}/a.csv#L3")
+    expect(page.locator("tr#L3 td").first).to_have_text("3")
+    page.goto(f"/repositories/demo/browse/{oid}/b.md#L3")
+    expect(page).to_have_url(re.compile(r"b\.md\?source#L3$"))
+    expect(page.locator("tr#L3[aria-selected=true]")).to_be_visible()
+    page.goto(f"/repositories/demo/browse/{oid}/a.csv#L2-L3")
+    expect(page).to_have_url(re.compile(r"a\.csv\?source#L2-L3$"))
+    expect(page.locator("tr[aria-selected=true]")).to_have_count(2)

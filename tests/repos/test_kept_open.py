@@ -66,7 +66,7 @@ def test_packs_that_come_and_go_are_seen_by_the_next_user(made, keeping):
 
 
 def test_what_nobody_asks_for_is_closed_soon(made, keeping, monkeypatch):
-    monkeypatch.setattr(kept_open, "IDLE_SECONDS", 0.05)
+    monkeypatch.setattr(kept_open, "IDLE_SECONDS", 2.0)
     used(made.path, packed(made))
     assert mapped(made.path)
     closer = next(one for one in threading.enumerate() if one.name == "repository-closer")
@@ -74,7 +74,8 @@ def test_what_nobody_asks_for_is_closed_soon(made, keeping, monkeypatch):
     assert not mapped(made.path)
 
 
-def test_few_wait_at_a_time(made, keeping, tmp_path):
+def test_few_wait_at_a_time(made, keeping, tmp_path, monkeypatch):
+    monkeypatch.setattr(kept_open, "IDLE_SECONDS", 60.0)
     oid = packed(made)
     paths = [tmp_path / f"{number}.git" for number in range(kept_open.MAX_IDLE + 2)]
     for path in paths:

@@ -46,7 +46,8 @@ def html(text, **options):
         ('![](a.png "t")', '<img src="/repositories/demo/raw/main/docs/a.png" alt="" title="t" loading="lazy">'),
         ('<a href="x"><img src="a.png"></a>', 'alt="a.png"'),
         ('<a href="x"><img src="a.png" alt="">words</a>', 'alt=""'),
-        ("[![](a.png)](x)", 'alt="a.png"'),
+        ("[![](my%20pic.png)](x)", 'alt="my pic.png"'),
+        ("[![](a.png) words](x)", 'alt="" loading="lazy"> words</a>'),
     ],
 )
 def test_what_people_write_is_drawn(written, drawn):
@@ -117,7 +118,12 @@ def test_pictures_come_from_the_repository_alone(target, address):
             '<a href="/x">\n\n[y](z)\n\n![after](https://x.example/a)',
             'server" rel="nofollow noopener noreferrer">after</a>',
         ),
-        ("<!--\n<a>\n-->\n\n![after](https://x.example/a)", 'server" rel="nofollow noopener noreferrer">after</a>'),
+        ('<a id="top"/>\n\n![after](https://x.example/a)', 'server" rel="nofollow noopener noreferrer">after</a>'),
+        ('<!--><img src="https://x.example/a" alt="seen">', ">seen</a>"),
+        (
+            "<!--\n<a href=x>\n-->\n\n![after](https://x.example/a)",
+            'server" rel="nofollow noopener noreferrer">after</a>',
+        ),
     ],
 )
 def test_pictures_elsewhere_are_told_as_links_and_never_loaded(written, drawn):
