@@ -78,27 +78,15 @@ def test() -> int:
     with tempfile.TemporaryDirectory(prefix="codeservices-test-") as state:
         environment = _environment(state)
         _make_image(environment)
-        reports = Path(state, "sqlite.xml"), Path(state, "postgresql.xml")
-        on_sqlite = _call(
-            [python, *_PYTEST, "-m", "not faults", "--durations", "10", "--junitxml", reports[0]], environment
-        )
+        sqlite, postgresql = Path(state, "sqlite.xml"), Path(state, "postgresql.xml")
+        wanted = ("-m", "not faults", "--durations", "10", "--junitxml", sqlite)
+        on_sqlite = _call([python, *_PYTEST, *wanted], environment)
         with postgres.server() as url:
             say.line("==> Again on PostgreSQL: the tests that could differ there")
-            on_postgres = _call(
-                [
-                    python,
-                    *_PYTEST,
-                    "-m",
-                    "not faults and not browser",
-                    "-p",
-                    "tests.database_only",
-                    "--junitxml",
-                    reports[1],
-                ],
-                {**environment, "DATABASE_URL": url},
-            )
-        failures.repeat("on SQLite", reports[0])
-        failures.repeat("on PostgreSQL", reports[1])
+            wanted = ("-m", "not faults and not browser", "-p", "tests.database_only", "--junitxml", postgresql)
+            on_postgres = _call([python, *_PYTEST, *wanted], {**environment, "DATABASE_URL": url})
+        failures.repeat("on SQLite", sqlite)
+        failures.repeat("on PostgreSQL", postgresql)
         return max(on_sqlite, on_postgres)
 
 

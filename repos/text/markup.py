@@ -304,7 +304,8 @@ def _tell_pictures(state: StateCore) -> None:
 
 def _has_words(tokens: Sequence[Token], opening: int) -> bool:
     """Whether a link of Markdown has text beside its pictures."""
-    inside = takewhile(lambda one: one.type != "link_close", tokens[opening + 1 :])
+    behind = (tokens[index] for index in range(opening + 1, len(tokens)))
+    inside = takewhile(lambda one: one.type != "link_close", behind)
     return any(one.type in ("text", "code_inline") and one.content.strip() for one in inside)
 
 

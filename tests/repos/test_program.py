@@ -40,7 +40,7 @@ def gone(pid: int) -> bool:
     return not alive(pid)
 
 
-def sleeper(repository, tmp_path, then: str = "sleep 60") -> list[str]:
+def sleeper(repository, tmp_path, then: str = "sleep 600") -> list[str]:
     """A git command that starts a child of its own, writes down its pid and hangs."""
     return ["-c", f"alias.hang=!echo $$ > {tmp_path}/pid; echo one; {then}", "hang"]
 
@@ -81,14 +81,14 @@ def test_too_much_output_stops_the_command(repository):
 def test_a_command_past_its_time_is_killed_with_its_children(repository, tmp_path):
     for seconds in TIMEOUTS:
         with pytest.raises(program.GitTimeout, match=rf"longer than {seconds:g} seconds"):
-            program.run(repository, sleeper(repository, tmp_path, "sleep 60; true"), timeout_seconds=seconds)
+            program.run(repository, sleeper(repository, tmp_path, "sleep 600; true"), timeout_seconds=seconds)
         if (tmp_path / "pid").exists():
             break
     assert gone(int((tmp_path / "pid").read_text()))
 
 
 def test_a_command_that_goes_on_behind_its_output_is_past_its_time_too():
-    process = subprocess.Popen(["sh", "-c", "exec >&-; exec sleep 60"], stdout=subprocess.PIPE, start_new_session=True)
+    process = subprocess.Popen(["sh", "-c", "exec >&-; exec sleep 600"], stdout=subprocess.PIPE, start_new_session=True)
     child = program._Child(process, "sleep", 0.3)
     try:
         assert list(child.output()) == []
@@ -194,7 +194,7 @@ def test_the_wire_advertises_what_the_fixed_configuration_says(repository):
 
 def test_a_stopped_wire_process_takes_its_children_along(repository, tmp_path):
     async def start_and_stop() -> int:
-        child = await spawn(repository, sleeper(repository, tmp_path, "sleep 60; true #"))
+        child = await spawn(repository, sleeper(repository, tmp_path, "sleep 600; true #"))
         assert await child.process.stdout.readline() == b"one\n"
         await child.stop()
         return child.process.returncode
@@ -207,7 +207,7 @@ def test_a_wire_process_that_will_not_stop_is_killed(repository, tmp_path, monke
     monkeypatch.setattr(wire_process, "GRACE_SECONDS", 0.2)
 
     async def start_and_stop() -> None:
-        child = await spawn(repository, sleeper(repository, tmp_path, "trap '' TERM; sleep 60 & wait; wait #"))
+        child = await spawn(repository, sleeper(repository, tmp_path, "trap '' TERM; sleep 600 & wait; wait #"))
         assert await child.process.stdout.readline() == b"one\n"
         await child.stop()
 
